@@ -1,0 +1,39 @@
+# Set-up from nothing: every target makes the virtual environment that it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := sb3_ppo_variants tests benchmarks
+# The networks here are small: a second torch thread slows them down, it never speeds them up.
+export OMP_NUM_THREADS := 1
+
+.PHONY: demo test test-all lint type format clean
+
+demo: $(VENV)/.bench-installed
+	$(BIN)/ppo-bench run benchmarks/studies/quickstart.yaml
+
+test: lint type
+	$(BIN)/pytest -n 2
+
+test-all: lint type
+	$(BIN)/pytest -n 2 -m "slow or not slow"
+
+lint: $(VENV)/.dev-installed
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+type: $(VENV)/.dev-installed
+	$(BIN)/mypy
+
+format: $(VENV)/.dev-installed
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+# torch first and pinned: left to the resolver it may bring gigabytes of CUDA packages.
+$(VENV)/.%-installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[$*]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,21 @@
+"""PPO variants for Stable-Baselines3: any limit on the policy update, as drop-in classes."""
+
+from importlib.metadata import version
+
+from sb3_ppo_variants.arguments import Coefficient, Option
+from sb3_ppo_variants.chain import Minibatch, Term
+from sb3_ppo_variants.ppo import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
+
+__version__ = version("sb3-ppo-variants")
+
+__all__ = [
+    "AdaptiveClipPPO",
+    "Coefficient",
+    "DualClipPPO",
+    "KLPenaltyPPO",
+    "Minibatch",
+    "Option",
+    "Term",
+    "VariantPPO",
+    "__version__",
+]

@@ -1,0 +1,257 @@
+"""Coefficients that change: coefficient = schedule(progress) x multiplier(feedback).
+
+The schedule is the user's and follows the progress of training; the multiplier is learned, from one statistic that is
+measured after each update. A rule says how: it is a pure function of plain floats, and all that it remembers is a
+dictionary of floats, which is saved with the model.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.utils import FloatSchedule, LinearSchedule
+
+from sb3_ppo_variants.arguments import Coefficient, Number, one_of
+
+# What a rule may follow; `kl` and `kl_max` cost a pass over the rollout, the others are there anyway.
+KL_STATISTICS = ("kl", "kl_max")
+STATISTICS = (*KL_STATISTICS, "approx_kl", "clip_fraction", "ratio_deviation", "ratio_max")
+
+State = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A feedback rule.
+
+    :param name: what users write in ``adapt``
+    :param function: pure map ``(state, measured, *, direction, arguments) -> state``; the state always has
+        ``"multiplier"``, and ``direction`` is +1 where raising the coefficient makes the update smaller, else -1
+    :param arguments: its numbers, with their ranges
+    """
+
+    name: str
+    function: Callable[..., State]
+    arguments: tuple[Number, ...]
+
+
+def as_schedule(name: str, value: Any) -> Schedule:
+    """A schedule of progress remaining (1 at the start, 0 at the end).
+
+    :param name: the argument's name, for the message
+    :param value: a number, an SB3 schedule, or RL Zoo's string for a linear decay to zero, ``"lin_0.2"``
+    :raises ValueError: for another string
+    :raises TypeError: for anything else
+    """
+    if isinstance(value, str):
+        kind, _, start = value.partition("_")
+        try:
+            if kind == "lin":
+                return FloatSchedule(LinearSchedule(float(start), 0.0, 1.0))
+        except ValueError:
+            pass
+        raise ValueError(f"{name}={value!r}: a schedule in words is 'lin_' and a number, like 'lin_0.2'")
+    if callable(value) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+        return FloatSchedule(value)
+    raise TypeError(f"{name}={value!r}: a coefficient is a number, a schedule or a string like 'lin_0.2'")
+
+
+def check_schedule(coefficient: Coefficient, schedule: Schedule, given: Any) -> None:
+    """Refuse a schedule that leaves the coefficient's range.
+
+    :param coefficient: with the range
+    :param schedule: looked at in 11 points from the start to the end of training
+    :param given: what the user wrote
+    :raises ValueError: naming the argument, the value and the range
+    """
+    for step in range(11):
+        value = schedule(1 - step / 10)
+        coefficient.check(value, shown=None if given == value else given)
+
+
+@dataclass(frozen=True)
+class Controller:
+    """One adaptive coefficient: which rule drives it from which statistic, within which bounds.
+
+    :param coefficient: the one that is driven
+    :param rule: how
+    :param follow: the statistic, one of ``STATISTICS``
+    :param arguments: of the rule
+    :param low: smallest value of schedule x multiplier
+    :param high: largest value of schedule x multiplier
+    """
+
+    coefficient: Coefficient
+    rule: Rule
+    follow: str
+    arguments: Mapping[str, float]
+    low: float
+    high: float
+
+    def bounded(self, base: float, multiplier: float) -> float:
+        """The coefficient in use. Where the schedule itself falls below ``low``, the schedule wins.
+
+        :param base: the schedule's value
+        :param multiplier: the learned factor
+        """
+        return min(max(base * multiplier, min(self.low, base)), self.high)
+
+    def at_bound(self, base: float, multiplier: float) -> bool:
+        """Whether the coefficient in use sits at a bound.
+
+        :param base: the schedule's value
+        :param multiplier: the learned factor
+        """
+        value = self.bounded(base, multiplier)
+        return any(math.isclose(value, bound, rel_tol=1e-9) for bound in (self.low, self.high))
+
+    def next_state(self, state: State, base: float, measured: float) -> State:
+        """The state after one update.
+
+        The multiplier is held where the product meets a bound, so that it need not come back from beyond it first.
+
+        :param state: before
+        :param base: the schedule's value in the update
+        :param measured: the statistic of the update
+        """
+        counted = state | {
+            "updates": state["updates"] + 1,
+            "updates_at_bound": state["updates_at_bound"] + self.at_bound(base, state["multiplier"]),
+        }
+        if not math.isfinite(measured):
+            held = f"{self.coefficient.name} stays at {self.bounded(base, state['multiplier'])}"
+            warnings.warn(f"{self.follow} is {measured} after this update: {held}", stacklevel=2)
+            return counted
+        if base == 0:
+            return counted  # the schedule has switched the coefficient off: nothing to learn from
+        direction = 1 if self.coefficient.tighter == "up" else -1
+        moved = counted | self.rule.function(counted, measured, direction=direction, **self.arguments)
+        moved["multiplier"] = self.bounded(base, moved["multiplier"]) / base
+        return moved
+
+
+INITIAL_STATE: Mapping[str, float] = {"multiplier": 1.0, "updates": 0.0, "updates_at_bound": 0.0}
+
+
+class Adaptation:
+    """All coefficients of a model: their schedules and, for the adaptive ones, their controllers.
+
+    :param schedules: coefficient name to schedule
+    :param controllers: those that are adaptive
+    :param state: coefficient name to the rule's floats; the model's own dictionary, kept up to date in place
+    """
+
+    def __init__(
+        self, schedules: Mapping[str, Schedule], controllers: Mapping[str, Controller], state: dict[str, State]
+    ) -> None:
+        self.schedules = schedules
+        self.controllers = controllers
+        self.state = state
+        for name in set(state) - set(controllers):
+            del state[name]
+        for name in controllers:
+            state.setdefault(name, dict(INITIAL_STATE))
+
+    @property
+    def needs_kl(self) -> bool:
+        """Whether a rule follows the exact divergence."""
+        return any(controller.follow in KL_STATISTICS for controller in self.controllers.values())
+
+    def values(self, progress_remaining: float) -> dict[str, float]:
+        """Every coefficient as it is used in an update.
+
+        :param progress_remaining: 1 at the start of training, 0 at the end
+        """
+        values = {name: schedule(progress_remaining) for name, schedule in self.schedules.items()}
+        for name, controller in self.controllers.items():
+            values[name] = controller.bounded(values[name], self.state[name]["multiplier"])
+        return values
+
+    def after_update(self, progress_remaining: float, statistics: Mapping[str, float]) -> None:
+        """Move every multiplier once; the new values are used from the next update on.
+
+        :param progress_remaining: as in the update
+        :param statistics: measured after the update
+        """
+        for name, controller in self.controllers.items():
+            base = self.schedules[name](progress_remaining)
+            measured = float(statistics[controller.follow])  # numpy scalars would make the state unreadable
+            self.state[name] = controller.next_state(self.state[name], base, measured)
+
+    def shares_at_bound(self) -> dict[str, float]:
+        """For each adaptive coefficient, the share of the updates so far that it spent at a bound."""
+        return {name: self.state[name]["updates_at_bound"] / self.state[name]["updates"] for name in self.controllers}
+
+    def reset(self, name: str) -> None:
+        """Forget what was learned about a coefficient.
+
+        :param name: adaptive or not
+        """
+        if name in self.controllers:
+            self.state[name] = dict(INITIAL_STATE)
+
+
+def build_controllers(
+    adapt: Mapping[str, Mapping[str, Any]] | None,
+    coefficients: Mapping[str, Coefficient],
+    schedules: Mapping[str, Schedule],
+    rules: Mapping[str, Rule],
+) -> dict[str, Controller]:
+    """The controllers that a user's ``adapt`` describes.
+
+    :param adapt: coefficient name to ``{"rule": ..., "follow": ..., "low": ..., "high": ...}``, the rule's own
+        arguments, and ``"tighter"`` (``"down"`` or ``"up"``) for a coefficient of the user's own term
+    :param coefficients: of the objective
+    :param schedules: of the coefficients
+    :param rules: those that have a name
+    :raises ValueError: naming the argument, what was given and what is allowed
+    """
+    controllers = {}
+    for name, spec in (adapt or {}).items():
+        if name not in coefficients:
+            raise ValueError(one_of("adapt", name, coefficients))
+        controllers[name] = _controller(coefficients[name], schedules[name](1.0), dict(spec), rules)
+    return controllers
+
+
+def _controller(coefficient: Coefficient, start: float, spec: dict[str, Any], rules: Mapping[str, Rule]) -> Controller:
+    name = coefficient.name
+    where = f"adapt[{name!r}]"
+    rule, follow = spec.pop("rule", None), spec.pop("follow", None)
+    if rule not in rules:
+        raise ValueError(one_of(f"{where}['rule']", rule, rules))
+    if follow not in STATISTICS:
+        raise ValueError(one_of(f"{where}['follow']", follow, STATISTICS))
+    tighter = spec.pop("tighter", coefficient.tighter)
+    if tighter not in ("down", "up"):
+        raise ValueError(f"{where}['tighter']={tighter!r}: say which way makes the update smaller, 'down' or 'up'")
+    bounds = (Number("low", low=0.0, above_low=True), Number("high", low=0.0, above_low=True))
+    given = _checked_numbers(where, spec, (*bounds, *rules[rule].arguments))
+    low, high = given.pop("low"), given.pop("high")
+    for bound in (low, high):
+        coefficient.check(bound, shown=spec)
+    if start == 0:
+        raise ValueError(f"{where}: {name} starts at 0, which no multiplier can change; start above 0")
+    if not low <= start <= high:
+        raise ValueError(f"{where}: {name} starts at {start}, outside low={low}, high={high}")
+    return Controller(replace(coefficient, tighter=tighter), rules[rule], follow, given, low, high)
+
+
+def _checked_numbers(where: str, spec: Mapping[str, Any], numbers: tuple[Number, ...]) -> dict[str, float]:
+    known = {number.name: number for number in numbers}
+    for name in spec:
+        if name not in known:
+            raise ValueError(one_of(f"{where}: key", name, ("rule", "follow", "tighter", *known)))
+    values: dict[str, float] = {}
+    for name, number in known.items():
+        value = spec.get(name, number.default)
+        if value is None:
+            raise ValueError(f"{where} needs {name!r}")
+        Number(f"{where}[{name!r}]", None, number.low, number.high, number.above_low).check(value)
+        values[name] = float(value)
+    return values

@@ -1,0 +1,201 @@
+"""What makes the loop an SB3 algorithm: arguments, set-up, saving and loading, the same for every host."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from typing_extensions import Self
+
+from sb3_ppo_variants.adaptation import Adaptation, State, as_schedule, build_controllers, check_schedule
+from sb3_ppo_variants.arguments import CLIP_RANGE, one_of
+from sb3_ppo_variants.chain import Chain, build_chain
+from sb3_ppo_variants.rollout import has_indices
+from sb3_ppo_variants.rules import RULES
+from sb3_ppo_variants.terms import TERMS
+from sb3_ppo_variants.training import TrainingLoop
+
+# Arguments of SB3 that may be given as RL Zoo's strings; the zoo itself converts them only for its own entry point.
+STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
+
+
+class VariantAlgorithm(TrainingLoop):
+    """Base of the hosts: an SB3 algorithm whose surrogate is a chain of terms.
+
+    :param policy: as in the stock class, and so are all further positional arguments
+    :param env: as in the stock class
+    :param objective: a term's name, a function of one's own, or a list of these; ``[]`` is the plain ``A * r``
+    :param adapt: coefficient name to a feedback rule, see :func:`.adaptation.build_controllers`; ``None`` for none
+    :param log_kl: log the exact KL of every update, ``train/kl`` and ``train/kl_max``; costs a pass over the rollout
+        before and after
+    :param kwargs: keyword arguments of the stock class, and the coefficients and options of the terms, each a number,
+        an SB3 schedule or a string like ``"lin_0.2"``
+    :raises TypeError: for an argument that neither the stock class nor a term in the objective has
+    :raises ValueError: for a bad value; the message names the argument, the value and what is allowed
+    """
+
+    # The named classes have an objective of their own, which is not theirs to change.
+    fixed_objective: ClassVar[list[str] | None] = None
+
+    def __init__(
+        self,
+        policy: Any,
+        env: Any,
+        *args: Any,
+        objective: Any = "clip",
+        adapt: Mapping[str, Mapping[str, Any]] | None = None,
+        log_kl: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        chain = build_chain(objective, TERMS)
+        stock = self._stock_signature()
+        own = {name: kwargs.pop(name) for name in set(kwargs) - set(stock.parameters)}
+        arguments = stock.bind(self, policy, env, *args, **kwargs).arguments
+        set_up = arguments.pop("_init_setup_model", True)
+        super().__init__(
+            **{name: value for name, value in arguments.items() if name != "self"}, _init_setup_model=False
+        )
+        self.objective = objective
+        self.adapt = adapt
+        self.log_kl = log_kl
+        # What the rules have learned, in plain floats: saved with the model, and not reset by `_setup_model`.
+        self.adaptive_state: dict[str, State] = {}
+        self._set_term_arguments(chain, own)
+        if set_up:
+            self._setup_model()
+
+    @classmethod
+    def _stock_signature(cls) -> inspect.Signature:
+        """The constructor of the stock class: the first one behind the package's own."""
+        own = cls.__mro__.index(TrainingLoop)
+        return inspect.signature(cls.__mro__[own + 1].__init__)  # type: ignore[misc]
+
+    def _set_term_arguments(self, chain: Chain, given: Mapping[str, Any]) -> None:
+        """Keep the coefficients and options of the terms as attributes of their own names, defaults included."""
+        known = chain.coefficients | chain.options
+        for name, value in given.items():
+            if name not in known:
+                raise TypeError(self._unknown_argument(name, value, known))
+        for name, argument in known.items():
+            if argument == CLIP_RANGE:
+                continue  # the host has it already, with the same meaning
+            if self._is_taken(name):
+                raise ValueError(f"objective: {name!r} is taken by {type(self).__name__}; rename the coefficient")
+            value = given.get(name, argument.default)
+            if value is None:
+                raise TypeError(f"{name} is needed by the objective and has no default")
+            setattr(self, name, value)
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether the host has an argument, attribute or method of this name, now or once it is set up."""
+        declared = (name in vars(ancestor).get("__annotations__", {}) for ancestor in type(self).__mro__)
+        has_it = name in vars(self) or name in dir(type(self)) or name in self._stock_signature().parameters
+        return has_it or name in self._excluded_save_params() or any(declared)
+
+    @classmethod
+    def _unknown_argument(cls, name: str, value: Any, known: Iterable[str]) -> str:
+        for term in TERMS.values():
+            if name in [argument.name for argument in term.arguments]:
+                return f"{name}={value!r} belongs to the term {term.name!r}, which is not in the objective"
+        return f"{cls.__name__}: " + one_of("argument", name, [*known, *cls._constructor_names()])
+
+    @classmethod
+    def _constructor_names(cls) -> list[str]:
+        """The keyword arguments of the constructor, those of the stock class included."""
+        names = {"self": None}
+        for ancestor in cls.__mro__[: cls.__mro__.index(TrainingLoop)]:
+            names |= dict.fromkeys(
+                name
+                for name, parameter in inspect.signature(ancestor.__init__).parameters.items()  # type: ignore[misc]
+                if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            )
+        names |= dict.fromkeys(cls._stock_signature().parameters)
+        hidden = {"self", "_init_setup_model"}
+        if cls.fixed_objective is not None:
+            hidden |= {"objective", "adapt"}
+        return [name for name in names if name not in hidden]
+
+    def _setup_model(self) -> None:
+        """Build what follows from the arguments, then what SB3 builds; also the last step of ``load``."""
+        if self.fixed_objective is not None and self.objective != self.fixed_objective:
+            raise ValueError(
+                f"{type(self).__name__} has the objective {self.fixed_objective}, not {self.objective}; "
+                "a model with another one is loaded by the host's own Variant class, VariantPPO.load for PPO"
+            )
+        self._chain = build_chain(self.objective, TERMS)
+        for name in STOCK_SCHEDULES:
+            if isinstance(getattr(self, name), str):
+                setattr(self, name, as_schedule(name, getattr(self, name)))
+        self._build_adaptation()
+        super()._setup_model()
+        if self._needs_kl() and not has_indices(self.rollout_buffer):
+            raise ValueError(
+                f"rollout_buffer_class={type(self.rollout_buffer).__name__} has no _get_samples, which the exact KL "
+                "needs to know the samples of a minibatch; use a subclass of SB3's RolloutBuffer"
+            )
+
+    def _build_adaptation(self) -> None:
+        coefficients = self._chain.coefficients
+        schedules = {name: as_schedule(name, getattr(self, name)) for name in coefficients}
+        for name, coefficient in coefficients.items():
+            check_schedule(coefficient, schedules[name], getattr(self, name))
+        self._options = {name: getattr(self, name) for name in self._chain.options}
+        for name, option in self._chain.options.items():
+            option.check(self._options[name])
+        controllers = build_controllers(self.adapt, coefficients, schedules, RULES)
+        self._adaptation = Adaptation(schedules, controllers, self.adaptive_state)
+        for caution in self._chain.cautions(self._adaptation.values(1.0) | self._options):
+            warnings.warn(caution, stacklevel=4)
+        if self.target_kl is not None and self._adaptation.needs_kl:
+            warnings.warn(
+                f"target_kl={self.target_kl} stops an update before its KL can reach the rule that follows it: the "
+                "coefficient will drift to its loose bound. Leave target_kl out, or follow another statistic",
+                stacklevel=4,
+            )
+
+    def _needs_kl(self) -> bool:
+        chain = self._chain.bind(self._adaptation.values(1.0) | self._options)
+        return self.log_kl or chain.needs_kl or self._adaptation.needs_kl
+
+    def _excluded_save_params(self) -> list[str]:
+        """Without what ``_setup_model`` builds again."""
+        return [*super()._excluded_save_params(), "_chain", "_adaptation", "_options"]
+
+    @classmethod
+    def load(cls, path: Any, *args: Any, **kwargs: Any) -> Self:
+        """Load a model, of this class or of the stock class; learned coefficients go on where they were.
+
+        The stock class loads a variant's zip too: it takes the base clip range then, not the adapted one.
+
+        :param path: of the zip, or an open file
+        :param args: as in SB3: ``env``, ``device``, ``custom_objects``, ``print_system_info``, ``force_reset``
+        :param kwargs: these by name, and arguments of the constructor to change; a coefficient that is changed starts
+            with no learned factor, and a change of ``adapt`` forgets all of them
+        :return: the model
+        :raises TypeError: for an argument that the constructor does not have
+        :raises ValueError: when a named class is given a zip with another objective
+        """
+        model: Self = super().load(path, *args, **kwargs)
+        of_load = inspect.signature(super().load).parameters
+        known = model._chain.coefficients | model._chain.options
+        for name, value in kwargs.items():
+            if name not in of_load and name not in known and name not in cls._constructor_names():
+                raise TypeError(cls._unknown_argument(name, value, known))
+        for name in known if "adapt" in kwargs else kwargs:
+            model._adaptation.reset(name)
+        return model
+
+    def learn(self, total_timesteps: int, *args: Any, **kwargs: Any) -> Self:
+        """As in SB3, with the name of the class as ``tb_log_name``.
+
+        :param total_timesteps: number of environment steps
+        :param args: as in SB3
+        :param kwargs: as in SB3
+        :return: the model
+        """
+        # ``tb_log_name`` is the third argument behind ``total_timesteps``.
+        if len(args) < 3:
+            kwargs.setdefault("tb_log_name", type(self).__name__)
+        return super().learn(total_timesteps, *args, **kwargs)

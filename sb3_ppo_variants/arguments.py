@@ -1,0 +1,99 @@
+"""The arguments of terms and rules: numbers with a range, coefficients, choices, and the errors that name them."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Literal
+
+
+def one_of(what: str, given: Any, choices: Iterable[str]) -> str:
+    """The message for a value that is not among the choices, with the nearest one.
+
+    :param what: the argument's name
+    :param given: its value
+    :param choices: what is allowed
+    """
+    names = list(choices)
+    near = difflib.get_close_matches(str(given), names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{what}={given!r} is not known.{hint} Choices: {', '.join(map(repr, names)) or 'none'}."
+
+
+@dataclass(frozen=True)
+class Number:
+    """A numeric argument with its allowed range.
+
+    :param name: the argument's name
+    :param default: used when it is not given; ``None`` means that it must be
+    :param low: smallest allowed value
+    :param high: largest allowed value
+    :param above_low: whether ``low`` itself is excluded
+    """
+
+    name: str
+    default: float | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    above_low: bool = False
+
+    def check(self, value: Any, shown: Any = None) -> None:
+        """Refuse a value outside the range.
+
+        :param value: what to check
+        :param shown: what the user gave, if that was not the value itself (a schedule, say)
+        :raises ValueError: naming the argument, the value and the range
+        """
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        if is_number and self.low <= value <= self.high and not (self.above_low and value == self.low):
+            return
+        # Infinity, which no number reaches, is shown as an open end.
+        left = "(" if self.above_low or self.low == -math.inf else "["
+        right = ")" if self.high == math.inf else "]"
+        reached = "" if shown is None else f" reaches {value!r}, which"
+        given = value if shown is None else shown
+        raise ValueError(
+            f"{self.name}={given!r}{reached} is not allowed: a number in {left}{self.low}, {self.high}{right}"
+        )
+
+
+@dataclass(frozen=True)
+class Coefficient(Number):
+    """A number in a term that may follow a schedule and a feedback rule.
+
+    :param tighter: which way makes the policy update smaller, ``"down"`` or ``"up"``; a rule needs to know
+    :param off: the value at which the whole term is left out of the update
+    """
+
+    tighter: Literal["down", "up"] | None = None
+    off: float | None = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice in a term that is made once and never changes.
+
+    :param name: the argument's name
+    :param choices: what is allowed
+    :param default: one of them
+    """
+
+    name: str
+    choices: tuple[str, ...]
+    default: str
+
+    def check(self, value: Any) -> None:
+        """Refuse what is not among the choices.
+
+        :param value: what to check
+        :raises ValueError: naming the argument, the value and the choices
+        """
+        if value not in self.choices:
+            raise ValueError(one_of(self.name, value, self.choices))
+
+
+# PPO's own argument, which any term may read; SB3 gives it a schedule.
+CLIP_RANGE = Coefficient("clip_range", default=0.2, low=0.0, tighter="down")

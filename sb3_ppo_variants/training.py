@@ -1,0 +1,241 @@
+"""The training loop, one for all hosts.
+
+It does what `train()` of SB3's PPO does, in the same order and with the same roundings, so that the objective "clip"
+gives bit for bit the same weights. A host (`ppo.py`) says how actions are evaluated and how the value loss is written;
+the chain of terms says what the surrogate is.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import torch as th
+from stable_baselines3.common.distributions import Distribution
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.utils import explained_variance
+
+from sb3_ppo_variants.adaptation import Adaptation
+from sb3_ppo_variants.chain import BoundChain, Chain, Minibatch
+from sb3_ppo_variants.kl import Parameters, kl_divergence, parameters_of
+from sb3_ppo_variants.rollout import in_storage_order, minibatches
+
+
+class UpdateStatistics:
+    """What one update leaves behind: detached tensors, read once when the update is over."""
+
+    def __init__(self) -> None:
+        self.policy_losses: list[th.Tensor] = []
+        self.value_losses: list[th.Tensor] = []
+        self.entropy_losses: list[th.Tensor] = []
+        self.grad_norms: list[th.Tensor] = []
+        self.approx_kls: list[th.Tensor] = []
+        self.minibatches: list[Minibatch] = []
+        self.loss = th.zeros(())
+
+    def start_epoch(self) -> None:
+        """Stock's ``train/approx_kl`` is the mean over the last epoch alone."""
+        self.approx_kls = []
+
+    def summary(self, clip_range: float) -> dict[str, float]:
+        """The statistics under the names that they are logged by, without ``train/``.
+
+        :param clip_range: as used in the update
+        """
+        outside = [(th.abs(minibatch.ratio - 1) > clip_range).float().mean() for minibatch in self.minibatches]
+        ratio = th.cat([minibatch.ratio for minibatch in self.minibatches])
+        return {
+            "entropy_loss": _mean(self.entropy_losses),
+            "policy_gradient_loss": _mean(self.policy_losses),
+            "value_loss": _mean(self.value_losses),
+            # Single precision, as in SB3.
+            "approx_kl": np.mean(th.stack(self.approx_kls).cpu().numpy()),
+            "clip_fraction": _mean(outside),
+            "loss": self.loss.item(),
+            "ratio_max": ratio.max().item(),
+            "ratio_deviation": th.abs(ratio - 1).mean().item(),
+            # An early stop in the very first minibatch leaves no gradient to speak of.
+            **({"grad_norm": _mean(self.grad_norms)} if self.grad_norms else {}),
+        }
+
+
+def _mean(scalars: list[th.Tensor]) -> Any:
+    # Double precision over single-precision scalars, as SB3's lists of `.item()`.
+    return np.mean(th.stack(scalars).tolist())
+
+
+class TrainingLoop(OnPolicyAlgorithm):
+    """``train()`` for every host; see the module."""
+
+    n_epochs: int
+    batch_size: int
+    clip_range: Any
+    clip_range_vf: Schedule | None
+    normalize_advantage: bool
+    target_kl: float | None
+    log_kl: bool
+    _chain: Chain
+    _adaptation: Adaptation
+    _options: dict[str, str]
+
+    @abstractmethod
+    def _evaluate_actions(self, samples: Any) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
+        """Values ``(batch, 1)``, log-probabilities ``(batch,)`` and, if there is a closed form, entropies ``(batch,)``.
+
+        :param samples: a minibatch of the rollout buffer
+        """
+
+    @abstractmethod
+    def _distribution(self, samples: Any) -> Distribution:
+        """The current policy's action distribution.
+
+        :param samples: a minibatch of the rollout buffer
+        """
+
+    @abstractmethod
+    def _value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
+        """The value loss, in the words of the host.
+
+        :param returns: shape ``(batch,)``
+        :param values: predicted, shape ``(batch,)``
+        """
+
+    def train(self) -> None:
+        """Update the policy with the rollout just collected."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        values, chain, old = self._prepare()
+        statistics = UpdateStatistics()
+        stopped = False
+        for epoch in range(self.n_epochs):
+            statistics.start_epoch()
+            for indices, samples in minibatches(self.rollout_buffer, self.batch_size):
+                old_rows = None if old is None else old.rows(th.as_tensor(indices, device=self.device))
+                loss = self._loss(samples, chain, old_rows, statistics)
+                stopped = self._stop(statistics, epoch)
+                if stopped:
+                    break
+                statistics.grad_norms.append(self._step(loss))
+            self._n_updates += 1
+            if stopped:
+                break
+        self._after_update(statistics, values, chain, old)
+
+    def _prepare(self) -> tuple[dict[str, float], BoundChain, Parameters | None]:
+        """The coefficients of this update, the chain that uses them and, if anyone asks for it, the old policy."""
+        values = self._adaptation.values(self._current_progress_remaining)
+        chain = self._chain.bind(values | self._options)
+        measures_kl = self.log_kl or self._adaptation.needs_kl
+        old = self._policy_parameters() if chain.needs_kl or measures_kl else None
+        return values, chain, old
+
+    def _loss(self, samples: Any, chain: BoundChain, old: Parameters | None, statistics: UpdateStatistics) -> th.Tensor:
+        """The loss of one minibatch.
+
+        :param samples: of the rollout buffer
+        :param chain: with the coefficients of this update
+        :param old: the old distribution of these samples
+        :param statistics: of this update
+        """
+        values, log_prob, entropy = self._evaluate_actions(samples)
+        new = parameters_of(self.policy.action_dist) if chain.needs_kl else None
+        minibatch = Minibatch(self._advantages(samples), log_prob - samples.old_log_prob, old, new)
+        policy_loss = -chain(minibatch).mean()
+        value_loss = self._value_loss(samples.returns, self._clipped_values(values.flatten(), samples.old_values))
+        # Without a closed form the entropy is estimated from the actions taken.
+        entropy_loss = -th.mean(-log_prob if entropy is None else entropy)
+        loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * value_loss
+
+        detached = minibatch.detach()
+        statistics.minibatches.append(detached)
+        statistics.policy_losses.append(policy_loss.detach())
+        statistics.value_losses.append(value_loss.detach())
+        statistics.entropy_losses.append(entropy_loss.detach())
+        statistics.approx_kls.append(th.mean((detached.ratio - 1) - detached.log_ratio))
+        statistics.loss = loss.detach()
+        return loss
+
+    def _advantages(self, samples: Any) -> th.Tensor:
+        advantages: th.Tensor = samples.advantages
+        # One sample has no standard deviation (SB3 issue #325).
+        if self.normalize_advantage and len(advantages) > 1:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        return advantages
+
+    def _clipped_values(self, values: th.Tensor, old_values: th.Tensor) -> th.Tensor:
+        if self.clip_range_vf is None:
+            return values
+        clip_range_vf = self.clip_range_vf(self._current_progress_remaining)
+        return old_values + th.clamp(values - old_values, -clip_range_vf, clip_range_vf)
+
+    def _stop(self, statistics: UpdateStatistics, epoch: int) -> bool:
+        """Whether the update ends before the step of the minibatch at hand.
+
+        :param statistics: with that minibatch in
+        :param epoch: counted from 0
+        """
+        if self.target_kl is None:
+            return False
+        approx_kl = statistics.approx_kls[-1].cpu().numpy()
+        stop = bool(approx_kl > 1.5 * self.target_kl)
+        if stop and self.verbose >= 1:
+            print(f"Early stopping at step {epoch} due to reaching max kl: {approx_kl:.2f}")
+        return stop
+
+    def _step(self, loss: th.Tensor) -> th.Tensor:
+        """One step of the optimiser.
+
+        :param loss: of the minibatch
+        :return: the norm of the gradient before it was clipped
+        """
+        self.policy.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+        self.policy.optimizer.step()
+        return norm.detach()
+
+    def _after_update(
+        self, statistics: UpdateStatistics, values: dict[str, float], chain: BoundChain, old: Parameters | None
+    ) -> None:
+        """Measure the update, let the rules learn from it, log.
+
+        :param statistics: of the update
+        :param values: the coefficients as used
+        :param chain: as used
+        :param old: the policy before the update, if it was kept
+        """
+        clip_range = values.get("clip_range", self.clip_range(self._current_progress_remaining))
+        measured = statistics.summary(clip_range)
+        if old is not None and (self.log_kl or self._adaptation.needs_kl):
+            kl = kl_divergence(old, self._policy_parameters())
+            measured |= {"kl": kl.mean().item(), "kl_max": kl.max().item()}
+        self._adaptation.after_update(self._current_progress_remaining, measured)
+
+        measured |= chain.statistics(Minibatch.concatenate(statistics.minibatches))
+        measured |= {f"{name}_at_bound": share for name, share in self._adaptation.shares_at_bound().items()}
+        measured |= {"clip_range": clip_range} | values
+        self._log(measured)
+
+    @th.no_grad()
+    def _policy_parameters(self) -> Parameters:
+        """The action distributions of the whole rollout in storage order, in eval mode; no random draw."""
+        self.policy.set_training_mode(False)
+        chunks = in_storage_order(self.rollout_buffer, self.batch_size)
+        parameters = Parameters.concatenate([parameters_of(self._distribution(samples)) for samples in chunks])
+        self.policy.set_training_mode(True)
+        return parameters
+
+    def _log(self, measured: dict[str, float]) -> None:
+        for key, value in measured.items():
+            self.logger.record(f"train/{key}", value)
+        buffer = self.rollout_buffer
+        self.logger.record(
+            "train/explained_variance", explained_variance(buffer.values.flatten(), buffer.returns.flatten())
+        )
+        if hasattr(self.policy, "log_std"):
+            self.logger.record("train/std", th.exp(self.policy.log_std).mean().item())
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        if self.clip_range_vf is not None:
+            self.logger.record("train/clip_range_vf", self.clip_range_vf(self._current_progress_remaining))

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stable_baselines3.common.utils import LinearSchedule
+
+from sb3_ppo_variants.adaptation import Adaptation, as_schedule, build_controllers
+from sb3_ppo_variants.arguments import CLIP_RANGE, Coefficient
+from sb3_ppo_variants.rules import RULES
+
+KL_COEF = Coefficient("kl_coef", 1.0, low=0.0, tighter="up")
+BAND: dict[str, Any] = {"rule": "band", "follow": "kl", "target": 0.01, "low": 0.25, "high": 4.0}
+
+
+def adaptation(coefficient: Coefficient, base: Any, spec: dict[str, Any], state: Any = None) -> Adaptation:
+    schedules = {coefficient.name: as_schedule(coefficient.name, base)}
+    controllers = build_controllers({coefficient.name: spec}, {coefficient.name: coefficient}, schedules, RULES)
+    return Adaptation(schedules, controllers, {} if state is None else state)
+
+
+def test_doubles_and_halves_the_kl_coefficient() -> None:
+    adapted = adaptation(KL_COEF, 1.0, BAND)
+    seen = []
+    for kl in (0.02, 0.02, 0.01, 0.001):
+        seen.append(adapted.values(1.0)["kl_coef"])
+        adapted.after_update(1.0, {"kl": kl})
+    assert [*seen, adapted.values(1.0)["kl_coef"]] == [1.0, 2.0, 4.0, 4.0, 2.0]
+
+
+def test_no_wind_up_at_a_bound() -> None:
+    adapted = adaptation(KL_COEF, 1.0, BAND)
+    for _ in range(10):
+        adapted.after_update(1.0, {"kl": 1.0})
+    assert adapted.values(1.0)["kl_coef"] == 4.0
+    adapted.after_update(1.0, {"kl": 0.0})
+    assert adapted.values(1.0)["kl_coef"] == 2.0
+    # Used at the bound from the third update on: 8 of 10, then 1 more.
+    assert adapted.shares_at_bound() == {"kl_coef": pytest.approx(9 / 11)}
+
+
+def test_the_multiplier_rides_on_the_schedule() -> None:
+    spec = BAND | {"low": 0.01, "high": 0.4, "factor": 1.5}
+    adapted = adaptation(CLIP_RANGE, "lin_0.2", spec)
+    adapted.after_update(1.0, {"kl": 0.0})
+    assert adapted.values(1.0)["clip_range"] == pytest.approx(0.3)
+    assert adapted.values(0.5)["clip_range"] == pytest.approx(0.15)
+
+
+def test_a_schedule_below_the_lower_bound_wins() -> None:
+    adapted = adaptation(CLIP_RANGE, LinearSchedule(0.2, 0.0, 1.0), BAND | {"low": 0.05, "high": 0.4})
+    for _ in range(5):
+        adapted.after_update(1.0, {"kl": 1.0})
+    assert adapted.values(1.0)["clip_range"] == pytest.approx(0.05)
+    assert adapted.values(0.1)["clip_range"] == pytest.approx(0.02)
+    assert adapted.values(0.0)["clip_range"] == 0.0
+    adapted.after_update(0.0, {"kl": 1.0})  # nothing to learn from a clip range of zero
+    assert adapted.values(1.0)["clip_range"] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("kl", [float("nan"), float("inf")])
+def test_a_statistic_that_is_not_finite_holds_and_warns(kl: float) -> None:
+    adapted = adaptation(KL_COEF, 1.0, BAND)
+    adapted.after_update(1.0, {"kl": 0.02})
+    with pytest.warns(UserWarning, match=r"kl is .* kl_coef stays at 2"):
+        adapted.after_update(1.0, {"kl": kl})
+    assert adapted.values(1.0)["kl_coef"] == 2.0
+
+
+@given(st.lists(st.floats(0, 1), max_size=30), st.floats(0.25, 4))
+def test_stays_within_the_bounds(kls: list[float], base: float) -> None:
+    adapted = adaptation(KL_COEF, base, BAND)
+    for kl in kls:
+        adapted.after_update(1.0, {"kl": kl})
+        assert 0.25 <= adapted.values(1.0)["kl_coef"] <= 4.0
+
+
+def test_state_is_plain_floats_kept_in_place() -> None:
+    state: dict[str, dict[str, float]] = {"gone": {"multiplier": 3.0}}
+    adapted = adaptation(KL_COEF, 1.0, BAND, state)
+    adapted.after_update(1.0, {"kl": 0.02})
+    assert state == {"kl_coef": {"multiplier": 2.0, "updates": 1.0, "updates_at_bound": 0.0}}
+    assert adaptation(KL_COEF, 1.0, BAND, state).values(1.0) == {"kl_coef": 2.0}
+    adapted.reset("kl_coef")
+    assert adapted.values(1.0) == {"kl_coef": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rule": "bnad"}, r"adapt\['kl_coef'\]\['rule'\]='bnad'.*Did you mean 'band'"),
+        ({"follow": "kll"}, r"adapt\['kl_coef'\]\['follow'\]='kll'.*Choices: 'kl'"),
+        ({"target": None}, r"needs 'target'"),
+        ({"target": -1.0}, r"adapt\['kl_coef'\]\['target'\]=-1.0"),
+        ({"factor": 1.0}, r"adapt\['kl_coef'\]\['factor'\]=1.0.*\(1.0, inf\)"),
+        ({"fcator": 2.0}, r"key='fcator'.*Did you mean 'factor'"),
+        ({"low": 0.0}, r"adapt\['kl_coef'\]\['low'\]=0.0"),
+        ({"low": 2.0}, r"kl_coef starts at 1.0, outside low=2.0"),
+        ({"tighter": "sideways"}, r"'down' or 'up'"),
+    ],
+)
+def test_bad_specifications_are_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        adaptation(KL_COEF, 1.0, BAND | change)
+
+
+def test_a_base_of_zero_cannot_be_adapted() -> None:
+    with pytest.raises(ValueError, match="kl_coef starts at 0"):
+        adaptation(KL_COEF, 0.0, BAND)
+
+
+def test_an_unknown_coefficient_is_named() -> None:
+    with pytest.raises(ValueError, match=r"adapt='kl_ceof'.*Did you mean 'kl_coef'"):
+        build_controllers({"kl_ceof": BAND}, {"kl_coef": KL_COEF}, {}, RULES)
+
+
+@pytest.mark.parametrize("value", ["lin", "lin_", "lin_x", "exp_0.2"])
+def test_unknown_schedule_strings_are_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="clip_range"):
+        as_schedule("clip_range", value)
+
+
+@pytest.mark.parametrize("value", [None, True, {"a": 1}])
+def test_what_is_no_schedule_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError, match="clip_range"):
+        as_schedule("clip_range", value)

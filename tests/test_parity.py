@@ -1,0 +1,129 @@
+"""With the objective "clip" and nothing adapted, everything equals SB3's PPO bit for bit."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch as th
+from gymnasium import spaces
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import KVWriter, Logger
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+
+from sb3_ppo_variants import VariantPPO
+from tests.environments import SpacesEnv
+
+TIME_KEYS = {"time/fps", "time/time_elapsed"}
+
+
+class Memory(KVWriter):
+    """Keeps every dump of the logger."""
+
+    def __init__(self) -> None:
+        self.dumps: list[dict[str, Any]] = []
+
+    def write(self, key_values: dict[str, Any], key_excluded: Any, step: int = 0) -> None:
+        self.dumps.append(dict(key_values))
+
+    def close(self) -> None:
+        pass
+
+
+class NoisyExtractor(BaseFeaturesExtractor):
+    """Dropout and batch norm, which tell training mode from evaluation mode and draw random numbers."""
+
+    def __init__(self, observation_space: spaces.Space[Any]) -> None:
+        super().__init__(observation_space, features_dim=8)
+        self.net = th.nn.Sequential(th.nn.Linear(4, 8), th.nn.BatchNorm1d(8), th.nn.ReLU(), th.nn.Dropout(0.2))
+
+    def forward(self, observations: th.Tensor) -> th.Tensor:
+        result: th.Tensor = self.net(observations)
+        return result
+
+
+def train(cls: type[PPO], env: dict[str, str], n_envs: int, arguments: dict[str, Any]) -> tuple[PPO, Memory, Any]:
+    policy = {"image": "CnnPolicy", "dict": "MultiInputPolicy"}.get(env.get("observation", ""), "MlpPolicy")
+    memory = Memory()
+    venv = make_vec_env(SpacesEnv, n_envs=n_envs, seed=5, env_kwargs=env)
+    defaults: dict[str, Any] = {"n_steps": 32, "batch_size": 16, "n_epochs": 3, "learning_rate": 3e-3}
+    model = cls(policy, venv, seed=3, device="cpu", **(defaults | arguments))
+    model.set_logger(Logger(None, [memory]))
+    model.learn(3 * model.n_steps * n_envs)
+    model.logger.dump()
+    numpy_state = np.random.get_state(legacy=False)["state"]
+    generators = (th.get_rng_state().tolist(), numpy_state["key"].tolist(), numpy_state["pos"], random.getstate())
+    return model, memory, generators
+
+
+def flat(state: Any) -> list[Any]:
+    """All leaves of nested dictionaries and lists."""
+    if isinstance(state, dict):
+        return [leaf for key in state for leaf in flat(state[key])]
+    if isinstance(state, (list, tuple)):
+        return [leaf for part in state for leaf in flat(part)]
+    return [state]
+
+
+def assert_same_leaves(ours: Any, stock: Any) -> None:
+    for mine, theirs in zip(flat(ours), flat(stock), strict=True):
+        if isinstance(theirs, th.Tensor):
+            assert th.equal(mine, theirs)
+        else:
+            assert mine == theirs
+
+
+CASES: dict[str, tuple[dict[str, str], int, dict[str, Any]]] = {
+    "box": ({}, 1, {}),
+    "discrete": ({"action": "discrete"}, 1, {}),
+    "multidiscrete": ({"action": "multidiscrete"}, 1, {}),
+    "multibinary": ({"action": "multibinary"}, 1, {}),
+    "dict": ({"observation": "dict"}, 2, {}),
+    "image": ({"observation": "image", "action": "discrete"}, 2, {"n_epochs": 2}),
+    "several_envs": ({}, 3, {"n_steps": 20}),
+    "gsde": ({}, 2, {"use_sde": True, "sde_sample_freq": 4}),
+    "gsde_squashed": ({}, 1, {"use_sde": True, "policy_kwargs": {"squash_output": True}, "ent_coef": 0.01}),
+    "clip_range_vf": ({}, 1, {"clip_range_vf": 0.1}),
+    "target_kl": ({}, 1, {"target_kl": 0.004}),
+    "target_kl_first_minibatch": ({}, 1, {"target_kl": 1e-12}),
+    "ent_coef": ({"action": "discrete"}, 1, {"ent_coef": 0.05}),
+    "separate_extractors": ({}, 1, {"policy_kwargs": {"share_features_extractor": False}}),
+    "dropout_and_batch_norm": ({}, 1, {"policy_kwargs": {"features_extractor_class": NoisyExtractor}}),
+    "truncated_minibatch": ({}, 1, {"batch_size": 24}),
+    "last_minibatch_of_one": ({}, 1, {"n_steps": 33}),
+    "raw_advantages": ({}, 1, {"normalize_advantage": False}),
+    "no_gradient_clip_in_reach": ({}, 1, {"max_grad_norm": 1e9, "vf_coef": 0.1}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
+@pytest.mark.parametrize("log_kl", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_equals_stock(case: str, log_kl: bool) -> None:
+    env, n_envs, arguments = CASES[case]
+    stock, stock_log, stock_generators = train(PPO, env, n_envs, arguments)
+    ours, our_log, our_generators = train(VariantPPO, env, n_envs, arguments | {"log_kl": log_kl})
+
+    assert_same_leaves(ours.policy.state_dict(), stock.policy.state_dict())
+    assert_same_leaves(ours.policy.optimizer.state_dict(), stock.policy.optimizer.state_dict())
+    assert our_generators == stock_generators
+    assert ours.policy.training == stock.policy.training
+    assert len(our_log.dumps) == len(stock_log.dumps) == 4
+    for mine, theirs in zip(our_log.dumps, stock_log.dumps, strict=True):
+        for key in set(theirs) - TIME_KEYS:
+            assert np.array_equal(mine[key], theirs[key], equal_nan=True), key
+            assert type(mine[key]) is type(theirs[key]), key
+    assert ("train/kl" in our_log.dumps[-1]) == log_kl
+
+
+def test_schedules_equal_stock() -> None:
+    def halving(progress_remaining: float) -> float:
+        return 0.1 + 0.1 * progress_remaining
+
+    arguments = {"clip_range": halving, "learning_rate": lambda progress: 1e-3 * progress}
+    stock, _, _ = train(PPO, {}, 1, arguments)
+    ours, _, _ = train(VariantPPO, {}, 1, arguments)
+    assert_same_leaves(ours.policy.state_dict(), stock.policy.state_dict())
