@@ -21,6 +21,10 @@ from sb3_ppo_variants.training import TrainingLoop
 STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 
 
+def _as_list(objective: Any) -> list[Any]:
+    return list(objective) if isinstance(objective, (list, tuple)) else [objective]
+
+
 class VariantAlgorithm(TrainingLoop):
     """Base of the hosts: an SB3 algorithm whose surrogate is a chain of terms.
 
@@ -49,7 +53,7 @@ class VariantAlgorithm(TrainingLoop):
         log_kl: bool = False,
         **kwargs: Any,
     ) -> None:
-        chain = build_chain(objective, TERMS)
+        chain = build_chain(_as_list(objective), TERMS)
         stock = self._stock_signature()
         own = {name: kwargs.pop(name) for name in set(kwargs) - set(stock.parameters)}
         arguments = stock.bind(self, policy, env, *args, **kwargs).arguments
@@ -57,7 +61,7 @@ class VariantAlgorithm(TrainingLoop):
         super().__init__(
             **{name: value for name, value in arguments.items() if name != "self"}, _init_setup_model=False
         )
-        self.objective = objective
+        self.objective = _as_list(objective)
         self.adapt = adapt
         self.log_kl = log_kl
         # What the rules have learned, in plain floats: saved with the model, and not reset by `_setup_model`.
@@ -73,7 +77,7 @@ class VariantAlgorithm(TrainingLoop):
         return inspect.signature(cls.__mro__[own + 1].__init__)  # type: ignore[misc]
 
     def _set_term_arguments(self, chain: Chain, given: Mapping[str, Any]) -> None:
-        """Keep the coefficients and options of the terms as attributes of their own names, defaults included."""
+        """Keep the coefficients and options of the terms as attributes of their own names."""
         known = chain.coefficients | chain.options
         for name, value in given.items():
             if name not in known:
@@ -83,10 +87,8 @@ class VariantAlgorithm(TrainingLoop):
                 continue  # the host has it already, with the same meaning
             if self._is_taken(name):
                 raise ValueError(f"objective: {name!r} is taken by {type(self).__name__}; rename the coefficient")
-            value = given.get(name, argument.default)
-            if value is None:
-                raise TypeError(f"{name} is needed by the objective and has no default")
-            setattr(self, name, value)
+            if name in given:
+                setattr(self, name, given[name])
 
     def _is_taken(self, name: str) -> bool:
         """Whether the host has an argument, attribute or method of this name, now or once it is set up."""
@@ -119,12 +121,17 @@ class VariantAlgorithm(TrainingLoop):
 
     def _setup_model(self) -> None:
         """Build what follows from the arguments, then what SB3 builds; also the last step of ``load``."""
+        self.objective = _as_list(self.objective)
         if self.fixed_objective is not None and self.objective != self.fixed_objective:
             raise ValueError(
                 f"{type(self).__name__} has the objective {self.fixed_objective}, not {self.objective}; "
                 "a model with another one is loaded by the host's own Variant class, VariantPPO.load for PPO"
             )
         self._chain = build_chain(self.objective, TERMS)
+        for name, argument in (self._chain.coefficients | self._chain.options).items():
+            if getattr(self, name, argument.default) is None:
+                raise TypeError(f"{name} is needed by the objective and has no default")
+            setattr(self, name, getattr(self, name, argument.default))
         for name in STOCK_SCHEDULES:
             if isinstance(getattr(self, name), str):
                 setattr(self, name, as_schedule(name, getattr(self, name)))

@@ -245,16 +245,15 @@ class Chain:
         return [text for text in said if text is not None]
 
 
-def build_chain(objective: Any, known: Mapping[str, Term]) -> Chain:
+def build_chain(objective: Sequence[Any], known: Mapping[str, Term]) -> Chain:
     """The chain that a user's ``objective`` describes.
 
-    :param objective: the name of a term, a function, a ``Term``, or a list of these; ``[]`` is no limit at all
+    :param objective: names of terms, functions and ``Term`` records; ``[]`` is no limit at all
     :param known: the terms that have a name
     :raises ValueError: for an unknown name and whatever ``Chain`` refuses
     :raises TypeError: for something that is not a term
     """
-    parts = list(objective) if isinstance(objective, (list, tuple)) else [objective]
-    return Chain([_term(part, known) for part in parts])
+    return Chain([_term(part, known) for part in objective])
 
 
 def _term(part: Any, known: Mapping[str, Term]) -> Term:

@@ -31,34 +31,44 @@ class UpdateStatistics:
         self.value_losses: list[th.Tensor] = []
         self.entropy_losses: list[th.Tensor] = []
         self.grad_norms: list[th.Tensor] = []
-        self.approx_kls: list[th.Tensor] = []
         self.minibatches: list[Minibatch] = []
+        self.epoch_start = 0
         self.loss = th.zeros(())
 
     def start_epoch(self) -> None:
         """Stock's ``train/approx_kl`` is the mean over the last epoch alone."""
-        self.approx_kls = []
+        self.epoch_start = len(self.minibatches)
 
     def summary(self, clip_range: float) -> dict[str, float]:
         """The statistics under the names that they are logged by, without ``train/``.
 
         :param clip_range: as used in the update
         """
-        outside = [(th.abs(minibatch.ratio - 1) > clip_range).float().mean() for minibatch in self.minibatches]
-        ratio = th.cat([minibatch.ratio for minibatch in self.minibatches])
+        ratios = [minibatch.ratio for minibatch in self.minibatches]
+        change = th.abs(th.cat(ratios) - 1)
+        outside = th.split((change > clip_range).float(), [len(ratio) for ratio in ratios])
+        approx_kls = [approx_kl(minibatch) for minibatch in self.minibatches[self.epoch_start :]]
         return {
             "entropy_loss": _mean(self.entropy_losses),
             "policy_gradient_loss": _mean(self.policy_losses),
             "value_loss": _mean(self.value_losses),
             # Single precision, as in SB3.
-            "approx_kl": np.mean(th.stack(self.approx_kls).cpu().numpy()),
-            "clip_fraction": _mean(outside),
+            "approx_kl": np.mean(th.stack(approx_kls).cpu().numpy()),
+            "clip_fraction": _mean([part.mean() for part in outside]),
             "loss": self.loss.item(),
-            "ratio_max": ratio.max().item(),
-            "ratio_deviation": th.abs(ratio - 1).mean().item(),
+            "ratio_max": th.cat(ratios).max().item(),
+            "ratio_deviation": change.mean().item(),
             # An early stop in the very first minibatch leaves no gradient to speak of.
             **({"grad_norm": _mean(self.grad_norms)} if self.grad_norms else {}),
         }
+
+
+def approx_kl(minibatch: Minibatch) -> th.Tensor:
+    """SB3's estimate of KL(old || new) in a minibatch, the mean of k3, with SB3's roundings.
+
+    :param minibatch: detached
+    """
+    return th.mean((minibatch.ratio - 1) - minibatch.log_ratio)
 
 
 def _mean(scalars: list[th.Tensor]) -> Any:
@@ -148,12 +158,10 @@ class TrainingLoop(OnPolicyAlgorithm):
         entropy_loss = -th.mean(-log_prob if entropy is None else entropy)
         loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * value_loss
 
-        detached = minibatch.detach()
-        statistics.minibatches.append(detached)
+        statistics.minibatches.append(minibatch.detach())
         statistics.policy_losses.append(policy_loss.detach())
         statistics.value_losses.append(value_loss.detach())
         statistics.entropy_losses.append(entropy_loss.detach())
-        statistics.approx_kls.append(th.mean((detached.ratio - 1) - detached.log_ratio))
         statistics.loss = loss.detach()
         return loss
 
@@ -178,10 +186,10 @@ class TrainingLoop(OnPolicyAlgorithm):
         """
         if self.target_kl is None:
             return False
-        approx_kl = statistics.approx_kls[-1].cpu().numpy()
-        stop = bool(approx_kl > 1.5 * self.target_kl)
+        kl = approx_kl(statistics.minibatches[-1]).cpu().numpy()
+        stop = bool(kl > 1.5 * self.target_kl)
         if stop and self.verbose >= 1:
-            print(f"Early stopping at step {epoch} due to reaching max kl: {approx_kl:.2f}")
+            print(f"Early stopping at step {epoch} due to reaching max kl: {kl:.2f}")
         return stop
 
     def _step(self, loss: th.Tensor) -> th.Tensor:

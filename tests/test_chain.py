@@ -50,7 +50,7 @@ def test_a_term_that_is_off_is_absent(values: dict[str, float]) -> None:
 @pytest.mark.parametrize(
     ("objective", "error", "message"),
     [
-        ("clpi", ValueError, "objective='clpi'.*Did you mean 'clip'.*'dual_clip', 'kl_penalty'"),
+        (["clpi"], ValueError, "objective='clpi'.*Did you mean 'clip'.*'dual_clip', 'kl_penalty'"),
         (["clip", "clip"], ValueError, "more than once"),
         (["kl_penalty", "clip"], ValueError, r"'clip' \(shape\) cannot come after 'kl_penalty' \(penalty\)"),
         (["clip", "kl_penalty", "dual_clip"], ValueError, r"'dual_clip' \(bound\) cannot come after"),
@@ -78,7 +78,7 @@ def test_a_function_may_read_the_clip_range_and_the_exact_kl() -> None:
     def mine(surrogate: th.Tensor, minibatch: Minibatch, *, clip_range: float) -> th.Tensor:
         return surrogate - clip_range * minibatch.kl("reverse")
 
-    bound = build_chain(mine, TERMS).bind({"clip_range": 0.5})
+    bound = build_chain([mine], TERMS).bind({"clip_range": 0.5})
     assert bound.needs_kl
     assert bound(minibatch([1.0], [1.0], mean=[2.0])).tolist() == pytest.approx([0.0])
 
@@ -88,7 +88,7 @@ def test_a_function_that_returns_a_mean_is_refused() -> None:
         return surrogate.mean()
 
     with pytest.raises(ValueError, match="mean must return one value per sample"):
-        build_chain(mean, TERMS)
+        build_chain([mean], TERMS)
 
 
 def test_a_default_that_is_no_number_is_refused() -> None:
@@ -96,7 +96,7 @@ def test_a_default_that_is_no_number_is_refused() -> None:
         return surrogate
 
     with pytest.raises(ValueError, match="mine: default of kind='soft'"):
-        build_chain(mine, TERMS)
+        build_chain([mine], TERMS)
 
 
 def test_two_meanings_of_one_name_are_refused() -> None:

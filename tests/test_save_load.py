@@ -13,7 +13,7 @@ from stable_baselines3 import PPO
 
 from sb3_ppo_variants import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
 from tests.environments import SpacesEnv
-from tests.models import BAND, NAMED, SMALL, same_weights, slow_down
+from tests.models import BAND, NAMED, SMALL, logged, same_weights, slow_down
 
 
 @pytest.mark.parametrize("cls", [VariantPPO, *NAMED])
@@ -72,6 +72,8 @@ def test_load_overrides(tmp_path: Path) -> None:
     DualClipPPO("MlpPolicy", SpacesEnv(), **SMALL).save(tmp_path / "dual.zip")
     assert DualClipPPO.load(tmp_path / "dual.zip", dual_clip=4.0)._adaptation.values(1.0)["dual_clip"] == 4.0
     assert DualClipPPO.load(tmp_path / "dual.zip", n_epochs=7).n_epochs == 7
+    other = VariantPPO.load(tmp_path / "dual.zip", env=SpacesEnv(), objective=["clip", "kl_penalty"], kl_coef=0.3)
+    assert logged(other.learn(32))["train/kl_coef"] == 0.3
     with pytest.raises(TypeError, match=r"'dual_clp'.*Did you mean 'dual_clip'"):
         DualClipPPO.load(tmp_path / "dual.zip", dual_clp=4.0)
     with pytest.raises(TypeError, match=r"kl_coef=1.0 belongs to the term 'kl_penalty'"):
@@ -90,6 +92,11 @@ def test_overriding_a_coefficient_forgets_its_learned_factor(tmp_path: Path) -> 
     assert KLPenaltyPPO.load(tmp_path / "kl.zip", desired_kl=None).adaptive_state == {}
     fresh = VariantPPO.load(tmp_path / "kl.zip", adapt={"kl_coef": BAND})
     assert fresh.adaptive_state["kl_coef"]["multiplier"] == 1.0
+
+
+def test_a_clip_zip_loads_into_the_adaptive_class(tmp_path: Path) -> None:
+    VariantPPO("MlpPolicy", SpacesEnv(), **SMALL).save(tmp_path / "clip.zip")
+    assert AdaptiveClipPPO.load(tmp_path / "clip.zip").adaptive_state["clip_range"]["multiplier"] == 1.0
 
 
 def test_another_objective_is_not_loaded_into_a_named_class(tmp_path: Path) -> None:

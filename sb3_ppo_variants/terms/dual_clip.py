@@ -1,5 +1,6 @@
 """A floor under the surrogate of bad actions that became much more likely."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,8 +28,8 @@ def dual_clip(surrogate: th.Tensor, minibatch: Minibatch, *, dual_clip: float) -
     :param dual_clip: :math:`c`, usually 2 to 5; infinity or leaving the term out switches it off
     :return: shape ``(batch,)``
     """
-    bounded = th.max(surrogate, dual_clip * minibatch.advantages)
-    return th.where(minibatch.advantages < 0, bounded, surrogate)
+    floor = th.where(minibatch.advantages < 0, dual_clip * minibatch.advantages, -math.inf)
+    return th.max(surrogate, floor)
 
 
 def log(minibatch: Minibatch, *, dual_clip: float) -> dict[str, th.Tensor]:
@@ -59,7 +60,7 @@ DUAL_CLIP = Term(
     "dual_clip",
     dual_clip,
     stage="bound",
-    coefficients=(Coefficient("dual_clip", default=3.0, low=1.0, above_low=True, tighter="down", off=float("inf")),),
+    coefficients=(Coefficient("dual_clip", default=3.0, low=1.0, above_low=True, tighter="down", off=math.inf),),
     log=log,
     caution=caution,
 )
