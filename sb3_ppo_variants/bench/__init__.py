@@ -1,0 +1,1 @@
+"""The harness: study (yaml) -> runs -> run folders -> table -> statistics -> report."""

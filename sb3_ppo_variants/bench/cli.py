@@ -1,0 +1,73 @@
+"""The command ``ppo-bench``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+
+REQUIRED = ("pydantic", "yaml", "rich", "scipy", "pandas", "matplotlib", "jinja2")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    :param arguments: command line arguments, those of the process by default
+    :return: 0; 1 when a run failed; 2 when the study, the call or the installation is wrong; 130 after Ctrl-C
+    """
+    missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
+    if missing:
+        print(
+            f'ppo-bench needs {", ".join(missing)}: pip install "sb3-ppo-variants[bench]"',
+            file=sys.stderr,
+        )
+        return 2
+    parsed = _parser().parse_args(arguments)
+    # Classes and environments of one's own are found beside the study, as they are with python -m.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    from sb3_ppo_variants.bench import commands
+
+    return commands.run_command(parsed, ["ppo-bench", *(sys.argv[1:] if arguments is None else arguments)])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ppo-bench", description="Compare PPO variants with stock PPO: one YAML file, one report."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    helps = {
+        "run": "run what is missing of a study, then report",
+        "status": "show what is finished, stale, failed and missing",
+        "report": "make the report from the runs that are finished",
+    }
+    for name, text in helps.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("study", metavar="STUDY.yaml", help="the study file")
+        command.add_argument(
+            "--results", metavar="DIR", default="results", help="where studies are kept (default: results)"
+        )
+        if name == "run":
+            command.add_argument(
+                "--workers",
+                metavar="N",
+                type=_positive,
+                default=os.cpu_count() or 1,
+                help="processes (default: one per core)",
+            )
+        if name != "status":
+            command.add_argument(
+                "--allow-mixed-versions",
+                action="store_true",
+                help="compare runs that were made with different package versions; the report says so",
+            )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number

@@ -1,0 +1,152 @@
+"""The figures of a report, from tables and statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from sb3_ppo_variants.bench.stats import Array, Estimate, mean_band
+from sb3_ppo_variants.bench.study import Bootstrap
+from sb3_ppo_variants.bench.style import STYLE, legend, line_styles, step_axis
+from sb3_ppo_variants.bench.summary import Summary
+
+BAND = 0.13
+KL_TITLES = {"kl": "exact KL(old || new) after the update [nats]", "approx_kl": "approx_kl, SB3's estimate [nats]"}
+
+
+def learning_curves(results: pd.DataFrame, summary: Summary, bootstrap: Bootstrap) -> Figure:
+    """Mean return against steps, one panel per environment, with percentile bootstrap intervals over the seeds.
+
+    :param results: the results table
+    :param summary: gives the order of arms and environments
+    :param bootstrap: how the intervals are drawn
+    """
+    styles = line_styles(summary.arms)
+    with mpl.rc_context(STYLE):
+        figure, panels = _grid(len(summary.environments), height=3.0)
+        for axes, environment in zip(panels, summary.environments, strict=True):
+            for arm in summary.arms:
+                rows = results[(results["arm"] == arm) & (results["environment"] == environment)]
+                if len(rows):
+                    runs = rows.pivot(index="seed", columns="timesteps", values="mean_return")
+                    mean, low, high = mean_band(runs.to_numpy(dtype=float), bootstrap.resamples, bootstrap.seed)
+                    axes.plot(runs.columns, mean, **styles[arm])
+                    axes.fill_between(runs.columns, low, high, color=styles[arm]["color"], alpha=BAND, linewidth=0)
+            axes.set_title(environment)
+            step_axis(axes)
+        for axes in panels[:: _columns(len(panels))]:
+            axes.set_ylabel("return of an episode")
+        legend(figure, styles, summary.arms)
+    return figure
+
+
+def intervals(summary: Summary) -> Figure:
+    """Aggregate score of each arm and its probability of improvement over the baseline, dots with intervals.
+
+    :param summary: the statistics
+    """
+    with mpl.rc_context(STYLE):
+        layout = ConstrainedLayoutEngine(w_pad=0.12)
+        figure = Figure(figsize=(8.6, 0.9 + 0.36 * len(summary.arms)), layout=layout)
+        left, right = figure.subplots(1, 2, sharey=True)
+        _dots(left, summary.arms, summary.aggregate)
+        left.set_title("Interquartile mean")
+        left.set_xlabel("normalised score")
+        _dots(right, summary.arms, summary.improvement)
+        right.set_title("Beats stock PPO")
+        right.set_xlabel("probability of improvement")
+        right.set_xlim(-0.03, 1.03)
+        right.axvline(0.5, color="#8c8c8c", linewidth=1, linestyle=(0, (3, 2)), zorder=1)
+    return figure
+
+
+def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients: Sequence[str]) -> Figure:
+    """KL and the coefficients that move, against steps: mean over the seeds, band from least to greatest.
+
+    :param table: the updates table
+    :param environment: which environment
+    :param arms: arm names, in order
+    :param coefficients: different names of arguments; those that move get a panel, unless they
+        move in the same way in all arms
+    """
+    rows = table[table["environment"] == environment]
+    shown = [key for key in KL_TITLES if _logged(rows, key)]
+    shown += [key for key in coefficients if key not in shown and _moves(rows, key)]
+    styles = line_styles(arms)
+    with mpl.rc_context(STYLE):
+        figure, panels = _grid(max(1, len(shown)), height=2.5)
+        for axes, key in zip(panels, shown, strict=False):
+            for arm in arms:
+                groups = rows[rows["arm"] == arm].dropna(subset=[key]).groupby("timesteps")[key]
+                curve = groups.agg(["mean", "min", "max"])
+                axes.plot(curve.index, curve["mean"], **styles[arm])
+                colour = styles[arm]["color"]
+                axes.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=BAND, linewidth=0)
+            axes.set_title(KL_TITLES.get(key, key))
+            if "kl" in key:
+                _logarithmic(axes, rows[key].dropna().to_numpy(dtype=float))
+            step_axis(axes, f"environment steps, {environment}")
+        legend(figure, styles, [arm for arm in arms if any(rows.loc[rows["arm"] == arm, shown].notna().any())])
+    return figure
+
+
+def _columns(panels: int) -> int:
+    return panels if panels <= 3 else 2 if panels == 4 else 3
+
+
+def _grid(panels: int, height: float) -> tuple[Figure, list[Axes]]:
+    columns = _columns(panels)
+    rows = math.ceil(panels / columns)
+    width = 5.6 if columns == 1 else 4.3 * columns
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+    figure = Figure(figsize=(width, 0.35 + height * rows), layout=layout)
+    every = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in every[panels:]:
+        axes.remove()
+    return figure, every[:panels]
+
+
+def _dots(axes: Axes, arms: list[str], estimates: dict[str, Estimate]) -> None:
+    styles = line_styles(arms)
+    for position, arm in enumerate(arms):
+        if arm not in estimates:
+            continue
+        value, low, high = estimates[arm]
+        axes.plot([low, high], [position, position], color=styles[arm]["color"], linewidth=5, alpha=0.35)
+        axes.plot(value, position, "o", color=styles[arm]["color"], markersize=7)
+    axes.set_yticks(range(len(arms)), arms)
+    axes.tick_params(axis="y", labelsize=9.5, labelcolor="#262626")
+    axes.set_ylim(len(arms) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def _logged(rows: pd.DataFrame, key: str) -> bool:
+    return key in rows and bool(rows[key].notna().any())
+
+
+def _moves(rows: pd.DataFrame, key: str) -> bool:
+    """Whether a coefficient changes within some run, and not in the same way in all arms."""
+    if not _logged(rows, key):
+        return False
+    changes = rows.groupby(["arm", "seed"])[key].nunique() > 1
+    shared = bool(rows.groupby("arm")[key].any().all()) and bool((rows.groupby("timesteps")[key].nunique() <= 1).all())
+    return bool(changes.any()) and not shared
+
+
+def _logarithmic(axes: Axes, values: Array) -> None:
+    """Use a logarithmic axis for values over more than one power of ten; zeros and less are drawn below it."""
+    positive = values[values > 0]
+    if len(positive) and positive.max() > 10 * positive.min():
+        axes.set_yscale("log", nonpositive="clip")
+        axes.set_ylim(np.percentile(positive, 1) / 1.5, positive.max() * 1.5)
+        axes.tick_params(which="minor", size=0)

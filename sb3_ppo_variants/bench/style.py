@@ -1,0 +1,101 @@
+"""How figures look: colours, sizes, and files that are equal byte for byte when the numbers are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from sb3_ppo_variants.bench.study import BASELINE
+
+BASELINE_COLOUR = "#4d4d4d"
+# Okabe and Ito's palette, told apart by colour-blind readers; its yellow, too pale for lines on white, comes last.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)))
+TEXT = "#262626"
+# Keys of matplotlib; its stubs know them as literals only.
+STYLE: Any = {
+    "axes.edgecolor": "#8c8c8c",
+    "axes.labelcolor": TEXT,
+    "axes.labelsize": 9.5,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "font.size": 9.5,
+    "text.color": TEXT,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "lines.solid_capstyle": "round",
+    "xtick.color": "#595959",
+    "ytick.color": "#595959",
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "sb3_ppo_variants",
+}
+
+
+def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """One colour per arm, the same in every figure; the baseline is a neutral dark grey.
+
+    The baseline is drawn first and wider than the rest, so that a line that lies on it is seen.
+
+    :param arms: arm names; the order decides the colours
+    """
+    styles: dict[str, dict[str, Any]] = {BASELINE: {"color": BASELINE_COLOUR, "linestyle": "-", "linewidth": 3.0}}
+    for position, arm in enumerate(name for name in arms if name != BASELINE):
+        round_, colour = divmod(position, len(PALETTE))
+        styles[arm] = {"color": PALETTE[colour], "linestyle": DASHES[round_ % len(DASHES)], "linewidth": 1.7}
+    return styles
+
+
+def legend(figure: Figure, styles: dict[str, dict[str, Any]], arms: Sequence[str]) -> None:
+    """Put one legend above all panels of a figure."""
+    lines = [Line2D([], [], **{**styles[arm], "linewidth": 3.0}) for arm in arms]
+    figure.legend(lines, arms, loc="outside upper left", ncols=min(len(arms), 5), handlelength=1.6, columnspacing=1.6)
+
+
+def step_axis(axes: Axes, label: str = "environment steps") -> None:
+    """Label an axis of environment steps: 0, 20k, 1.5M."""
+    axes.margins(x=0.01)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short_number(steps)))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_xlim(left=0)
+    axes.set_xlabel(label)
+
+
+def short_number(number: float) -> str:
+    """Write 20000 as 20k and 1500000 as 1.5M."""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{number / size:g}{unit}"
+    return f"{number:g}"
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as SVG and PNG.
+
+    :param figure: the figure
+    :param path: file name without its ending
+    """
+    with mpl.rc_context(STYLE):
+        FigureCanvasAgg(figure)
+        figure.savefig(path.with_name(f"{path.name}.svg"), metadata={"Date": None, "Creator": None})
+        figure.savefig(path.with_name(f"{path.name}.png"), dpi=160, metadata={"Software": None})

@@ -1,0 +1,126 @@
+"""Finished run folders of a study -> tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sb3_ppo_variants.bench.folders import Folders
+from sb3_ppo_variants.bench.run import Run
+
+RESULT_COLUMNS = [
+    "arm", "environment", "seed", "identity", "timesteps", "mean_return", "std_return", "mean_length", "episodes",
+]  # fmt: skip
+TIMING_COLUMNS = ["arm", "environment", "seed", "identity", "seconds", "steps_per_second", "started", "finished", "cpu"]
+UPDATE_KEY = "time/total_timesteps"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the finished runs of a study left.
+
+    :param results: one row per evaluation; deterministic columns only
+    :param timings: one row per run; wall-clock columns
+    :param updates: one row per logger dump that carries ``train/`` values
+    :param records: the ``run.json`` of each finished run
+    """
+
+    results: pd.DataFrame
+    timings: pd.DataFrame
+    updates: pd.DataFrame
+    records: list[dict[str, Any]]
+
+
+def collect(runs: Iterable[Run], folders: Folders) -> Table:
+    """Read the finished ones among the runs of a study; other folders are never looked at.
+
+    :param runs: the runs of the study
+    :param folders: where they lie
+    """
+    finished = sorted(
+        (run for run in runs if folders.finished(run).is_dir()),
+        key=lambda run: (run.arm, run.environment, run.seed),
+    )
+    records = [json.loads((folders.finished(run) / "run.json").read_text()) for run in finished]
+    results = [row for run in finished for row in _evaluations(run, folders.finished(run))]
+    timings = [_timing(run, record) for run, record in zip(finished, records, strict=True)]
+    updates = [_updates(run, folders.finished(run)) for run in finished]
+    return Table(
+        results=pd.DataFrame(results, columns=RESULT_COLUMNS),
+        timings=pd.DataFrame(timings, columns=TIMING_COLUMNS),
+        updates=pd.concat(updates, ignore_index=True) if updates else pd.DataFrame(columns=[*_KEYS, "timesteps"]),
+        records=records,
+    )
+
+
+def write(table: Table, folder: Path) -> None:
+    """Write ``results.csv`` (equal bytes for equal runs) and ``timings.csv``."""
+    for name, frame in (("results", table.results), ("timings", table.timings)):
+        # Floats are written with the fewest digits that read back to the same number.
+        temporary = folder / f".{name}.csv"
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+        temporary.replace(folder / f"{name}.csv")
+
+
+_KEYS = ["arm", "environment", "seed"]
+
+
+def _labels(run: Run) -> dict[str, Any]:
+    return {"arm": run.arm, "environment": run.environment, "seed": run.seed}
+
+
+def _evaluations(run: Run, folder: Path) -> list[dict[str, Any]]:
+    """Return one row per evaluation within the budget.
+
+    Training goes on to a full rollout, so arms with longer rollouts may be evaluated beyond ``total_timesteps``:
+    those evaluations stay in evaluations.npz and count for nobody.
+    """
+    with np.load(folder / "evaluations.npz") as stored:
+        steps, returns, lengths = stored["timesteps"], stored["results"], stored["ep_lengths"]
+    return [
+        {
+            **_labels(run),
+            "identity": run.identity,
+            "timesteps": int(steps[i]),
+            "mean_return": float(np.mean(returns[i])),
+            "std_return": float(np.std(returns[i])),
+            "mean_length": float(np.mean(lengths[i])),
+            "episodes": len(returns[i]),
+        }
+        for i in range(len(steps))
+        if steps[i] <= run.total_timesteps
+    ]
+
+
+def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
+    seconds = record["wall_seconds"]
+    return {
+        **_labels(run),
+        "identity": run.identity,
+        "seconds": seconds,
+        "steps_per_second": round(run.total_timesteps / seconds, 1) if seconds else float("nan"),
+        "started": record["started"],
+        "finished": record["finished"],
+        "cpu": record["provenance"]["cpu"],
+    }
+
+
+def _updates(run: Run, folder: Path) -> pd.DataFrame:
+    """Return the ``train/`` values of a run, names without the prefix.
+
+    SB3 writes what ``train()`` recorded at the next dump of its logger, so ``timesteps`` is that of the dump: up to
+    one rollout later than the update itself.
+    """
+    progress = pd.read_csv(folder / "progress.csv")
+    train = sorted(column for column in progress.columns if column.startswith("train/"))
+    values = progress[train].dropna(how="all").rename(columns=lambda name: name.removeprefix("train/"))
+    values.insert(0, "timesteps", progress.loc[values.index, UPDATE_KEY])
+    for position, (name, value) in enumerate(_labels(run).items()):
+        values.insert(position, name, value)
+    return values

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sb3_ppo_variants.bench.cli import main
+from tests.bench.conftest import Finished, WriteStudy
+
+RAISING = """
+from stable_baselines3 import PPO
+
+class Raising(PPO):
+    def learn(self, *args, **kwargs):
+        if self.seed == 1:
+            raise RuntimeError("unlucky [seed]")
+        return super().learn(*args, **kwargs)
+"""
+
+
+@pytest.fixture
+def results(finished: Finished, tmp_path: Path) -> Path:
+    shutil.copytree(finished.folders.root, tmp_path / "results" / "tiny")
+    return tmp_path / "results"
+
+
+def test_a_finished_study_is_only_reported(
+    finished: Finished, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in results.rglob("run.json")}
+    assert main(["run", str(finished.path), "--results", str(results)]) == 0
+    shown = capsys.readouterr().out
+    assert "tiny: 8 runs, 8 finished before" in shown
+    assert "narrow" in shown
+    assert f"Report: {results / 'tiny' / 'report.md'}" in shown
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("run.json")} == before
+
+
+def test_one_failure_is_listed_and_the_exit_code_says_so(
+    write_study: WriteStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = write_study("""
+        name: unlucky
+        total_timesteps: 64
+        seeds: 2
+        evaluation: {every: 64, episodes: 1, last: 1}
+        arguments: {device: cpu, n_steps: 64, n_epochs: 1}
+        environments: [CartPole-v1]
+        arms:
+          raising: {algorithm: raising_algorithm.Raising}
+    """)
+    (tmp_path / "raising_algorithm.py").write_text(RAISING)
+    # A class beside the study is found without installing anything.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert main(["run", str(study), "--workers", "1"]) == 1
+    shown = capsys.readouterr().out
+    assert "raising on CartPole-v1, seed 1: FAILED: RuntimeError: unlucky [seed]" in shown
+    assert "1 of 4 runs failed" in shown
+    assert "Report: " in shown
+    assert main(["status", str(study)]) == 0
+    assert "raising on CartPole-v1, seed 1: RuntimeError: unlucky [seed]" in capsys.readouterr().out
+    # A later run takes up the failed ones only.
+    assert main(["run", str(study), "--workers", "1"]) == 1
+    assert "[1/1] raising on CartPole-v1, seed 1" in capsys.readouterr().out
+
+
+def test_mistakes_are_printed_without_a_traceback(write_study: WriteStudy, capsys: pytest.CaptureFixture[str]) -> None:
+    study = write_study("name: wrong\nseeds: 0\n")
+    assert main(["run", str(study)]) == 2
+    shown = capsys.readouterr().err
+    assert "mistake(s):" in shown
+    assert "  seeds: must be a number of seeds, 1 or more" in shown
+    assert "  environments: Field required" in shown
+    assert "Traceback" not in shown
+
+
+def test_stale_runs_are_shown_and_never_added_to(
+    finished: Finished, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in results.rglob("run.json"):
+        record = json.loads(path.read_text())
+        record["provenance"]["versions"]["numpy"] = "0.1"
+        path.write_text(json.dumps(record))
+    call = [str(finished.path), "--results", str(results)]
+    # All of one version: comparable, though stale.
+    assert main(["report", *call]) == 0
+    assert "stale" in (results / "tiny" / "report.md").read_text()
+    shutil.rmtree(next(results.glob("tiny/ppo/CartPole-v1_0-*")))
+    capsys.readouterr()
+    assert main(["status", *call]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    heading = next(line for line in lines if "environment" in line)
+    row = next(line for line in lines if "ppo" in line and "CartPole" in line)
+    assert row.split() == ["ppo", "CartPole-v1", "1", "1"]
+    position = {name: heading.index(name) for name in ("stale", "missing")}
+    assert [row[position[name] :][: len(name)].strip() for name in position] == ["1", "1"]
+    assert main(["run", *call]) == 2
+    assert "numpy: " in capsys.readouterr().err
+
+
+def test_a_report_without_runs(finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(finished.path), "--results", str(tmp_path)]) == 1
+    assert "nothing to report" in capsys.readouterr().err
+
+
+def test_wrong_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    for call in (["run"], ["walk", "study.yaml"], ["run", "study.yaml", "--workers", "0"]):
+        with pytest.raises(SystemExit) as ended:
+            main(call)
+        assert ended.value.code == 2
+    assert "usage: ppo-bench" in capsys.readouterr().err
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['pydantic'] = sys.modules['scipy'] = None\n"
+    code += "from sb3_ppo_variants.bench.cli import main; sys.exit(main(['run', 'study.yaml']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
+    assert done.returncode == 2
+    assert done.stderr.strip() == 'ppo-bench needs pydantic, scipy: pip install "sb3-ppo-variants[bench]"'
