@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from sb3_ppo_variants.bench.stats import Array, Estimate, mean_band
 from sb3_ppo_variants.bench.study import Bootstrap
@@ -148,5 +148,11 @@ def _logarithmic(axes: Axes, values: Array) -> None:
     positive = values[values > 0]
     if len(positive) and positive.max() > 10 * positive.min():
         axes.set_yscale("log", nonpositive="clip")
-        axes.set_ylim(np.percentile(positive, 1) / 1.5, positive.max() * 1.5)
-        axes.tick_params(which="minor", size=0)
+        bottom, top = np.percentile(positive, 1) / 1.5, positive.max() * 1.5
+        axes.set_ylim(bottom, top)
+        # With few powers of ten in sight, some numbers between them are labelled too.
+        decades = math.log10(top / bottom)
+        steps = (1,) if decades > 3 else (1, 3) if decades > 1.5 else (1, 2, 5)
+        axes.yaxis.set_major_locator(LogLocator(subs=steps))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())

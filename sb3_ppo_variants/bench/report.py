@@ -17,7 +17,7 @@ from sb3_ppo_variants.bench.provenance import versions
 from sb3_ppo_variants.bench.run import Run
 from sb3_ppo_variants.bench.stats import Estimate
 from sb3_ppo_variants.bench.study import Study
-from sb3_ppo_variants.bench.summary import Summary, summarise
+from sb3_ppo_variants.bench.summary import Summary, summarise, update_sizes
 from sb3_ppo_variants.bench.table import Table, collect, write
 
 
@@ -112,11 +112,12 @@ def _render(
         undefined=jinja2.StrictUndefined,
         autoescape=False,
     )
-    environment.filters.update(cell=cell, plus_minus=plus_minus, interval=interval)
+    environment.filters.update(cell=cell, plus_minus=plus_minus, interval=interval, spread=spread)
     return environment.get_template("report.md.jinja").render(
         study=study,
         study_text=study_text.strip(),
         summary=summary,
+        sizes=update_sizes(table.updates),
         figures=figures,
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         runs=len(runs),
@@ -185,6 +186,11 @@ def interval(estimate: Estimate) -> str:
         return "n/a"
     bounds = "" if estimate.low != estimate.low else f" [{estimate.low:.2f}, {estimate.high:.2f}]"
     return f"{estimate.value:.2f}{bounds}"
+
+
+def spread(estimate: Estimate) -> str:
+    """Write a small positive number and the range around it."""
+    return f"{estimate.value:.2g} ({estimate.low:.2g} to {estimate.high:.2g})"
 
 
 def cell(text: object) -> str:

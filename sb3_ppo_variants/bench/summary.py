@@ -103,6 +103,18 @@ def summarise(results: pd.DataFrame, study: Study) -> Summary:
     )
 
 
+def update_sizes(updates: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
+    """Exact KL(old || new) of one update: median over all updates of all seeds, and the 10 % and 90 % quantiles.
+
+    :param updates: the updates table
+    :return: by (arm, environment); pairs that did not log it are absent
+    """
+    if "kl" not in updates:
+        return {}
+    groups = updates.dropna(subset=["kl"]).groupby(["arm", "environment"])["kl"]
+    return {(str(arm), str(name)): Estimate(*kl.quantile([0.5, 0.1, 0.9])) for (arm, name), kl in groups}
+
+
 def _scale(study: Study, environment: str, found: dict[tuple[str, str], Array]) -> Scale:
     place = study.environments[environment]
     if place.random_score is not None and place.reference_score is not None:

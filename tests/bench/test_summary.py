@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from sb3_ppo_variants.bench.study import Study
-from sb3_ppo_variants.bench.summary import scores, summarise
+from sb3_ppo_variants.bench.summary import scores, summarise, update_sizes
 
 
 def make_study(**overrides: Any) -> Study:
@@ -83,3 +83,17 @@ def test_an_environment_without_an_arm_is_excluded_and_listed() -> None:
 def test_intervals_follow_the_seed_of_the_study() -> None:
     first = summarise(RESULTS, make_study(bootstrap={"seed": 1, "resamples": 100}))
     assert first == summarise(RESULTS, make_study(bootstrap={"seed": 1, "resamples": 100}))
+
+
+def test_size_of_updates_by_hand() -> None:
+    # Eleven updates over two seeds, 0.00 to 0.10: the median is 0.05, the quantiles 0.01 and 0.09.
+    logged = pd.DataFrame(
+        {
+            "arm": ["mine"] * 11 + ["ppo"],
+            "environment": ["Known-v0"] * 12,
+            "seed": [0] * 6 + [1] * 6,
+            "kl": [i / 100 for i in range(11)] + [float("nan")],
+        }
+    )
+    assert update_sizes(logged) == {("mine", "Known-v0"): pytest.approx((0.05, 0.01, 0.09))}
+    assert update_sizes(logged.drop(columns="kl")) == {}
