@@ -139,17 +139,13 @@ INITIAL_STATE: Mapping[str, float] = {"multiplier": 1.0, "updates": 0.0, "update
 
 
 class Adaptation:
-    """All coefficients of a model: their schedules and, for the adaptive ones, their controllers.
+    """The adaptive coefficients of a model: their controllers, and what these have learned.
 
-    :param schedules: coefficient name to schedule
-    :param controllers: those that are adaptive
+    :param controllers: by coefficient name
     :param state: coefficient name to the rule's floats; the model's own dictionary, kept up to date in place
     """
 
-    def __init__(
-        self, schedules: Mapping[str, Schedule], controllers: Mapping[str, Controller], state: dict[str, State]
-    ) -> None:
-        self.schedules = schedules
+    def __init__(self, controllers: Mapping[str, Controller], state: dict[str, State]) -> None:
         self.controllers = controllers
         self.state = state
         for name in set(state) - set(controllers):
@@ -162,26 +158,26 @@ class Adaptation:
         """Whether a rule follows the exact divergence."""
         return any(controller.follow in KL_STATISTICS for controller in self.controllers.values())
 
-    def values(self, progress_remaining: float) -> dict[str, float]:
+    def values(self, bases: Mapping[str, float]) -> dict[str, float]:
         """Every coefficient as it is used in an update.
 
-        :param progress_remaining: 1 at the start of training, 0 at the end
+        :param bases: coefficient name to its schedule's value
         """
-        values = {name: schedule(progress_remaining) for name, schedule in self.schedules.items()}
-        for name, controller in self.controllers.items():
-            values[name] = controller.bounded(values[name], self.state[name]["multiplier"])
-        return values
+        learned = {
+            name: controller.bounded(bases[name], self.state[name]["multiplier"])
+            for name, controller in self.controllers.items()
+        }
+        return {**bases, **learned}
 
-    def after_update(self, progress_remaining: float, statistics: Mapping[str, float]) -> None:
+    def after_update(self, bases: Mapping[str, float], statistics: Mapping[str, float]) -> None:
         """Move every multiplier once; the new values are used from the next update on.
 
-        :param progress_remaining: as in the update
+        :param bases: as in the update
         :param statistics: measured after the update
         """
         for name, controller in self.controllers.items():
-            base = self.schedules[name](progress_remaining)
             measured = float(statistics[controller.follow])  # numpy scalars would make the state unreadable
-            self.state[name] = controller.next_state(self.state[name], base, measured)
+            self.state[name] = controller.next_state(self.state[name], bases[name], measured)
 
     def shares_at_bound(self) -> dict[str, float]:
         """For each adaptive coefficient, the share of the updates so far that it spent at a bound."""
@@ -199,7 +195,7 @@ class Adaptation:
 def build_controllers(
     adapt: Mapping[str, Mapping[str, Any]] | None,
     coefficients: Mapping[str, Coefficient],
-    schedules: Mapping[str, Schedule],
+    bases: Mapping[str, float],
     rules: Mapping[str, Rule],
 ) -> dict[str, Controller]:
     """The controllers that a user's ``adapt`` describes.
@@ -207,7 +203,7 @@ def build_controllers(
     :param adapt: coefficient name to ``{"rule": ..., "follow": ..., "low": ..., "high": ...}``, the rule's own
         arguments, and ``"tighter"`` (``"down"`` or ``"up"``) for a coefficient of the user's own term
     :param coefficients: of the objective
-    :param schedules: of the coefficients
+    :param bases: coefficient name to its schedule's value at the start of training
     :param rules: those that have a name
     :raises ValueError: naming the argument, what was given and what is allowed
     """
@@ -215,7 +211,7 @@ def build_controllers(
     for name, spec in (adapt or {}).items():
         if name not in coefficients:
             raise ValueError(one_of("adapt", name, coefficients))
-        controllers[name] = _controller(coefficients[name], schedules[name](1.0), dict(spec), rules)
+        controllers[name] = _controller(coefficients[name], bases[name], dict(spec), rules)
     return controllers
 
 

@@ -137,23 +137,23 @@ class VariantAlgorithm(TrainingLoop):
                 setattr(self, name, as_schedule(name, getattr(self, name)))
         self._build_adaptation()
         super()._setup_model()
-        if self._needs_kl() and not has_indices(self.rollout_buffer):
+        start = self._chain.bind(self._adaptation.values(self._bases(1.0)) | self._options())
+        if (start.needs_kl or self._measures_kl) and not has_indices(self.rollout_buffer):
             raise ValueError(
                 f"rollout_buffer_class={type(self.rollout_buffer).__name__} has no _get_samples, which the exact KL "
                 "needs to know the samples of a minibatch; use a subclass of SB3's RolloutBuffer"
             )
 
     def _build_adaptation(self) -> None:
-        coefficients = self._chain.coefficients
-        schedules = {name: as_schedule(name, getattr(self, name)) for name in coefficients}
-        for name, coefficient in coefficients.items():
-            check_schedule(coefficient, schedules[name], getattr(self, name))
-        self._options = {name: getattr(self, name) for name in self._chain.options}
+        for name, coefficient in self._chain.coefficients.items():
+            given = getattr(self, name)
+            check_schedule(coefficient, as_schedule(name, given), given)
         for name, option in self._chain.options.items():
-            option.check(self._options[name])
-        controllers = build_controllers(self.adapt, coefficients, schedules, RULES)
-        self._adaptation = Adaptation(schedules, controllers, self.adaptive_state)
-        for caution in self._chain.cautions(self._adaptation.values(1.0) | self._options):
+            option.check(getattr(self, name))
+        bases = self._bases(1.0)
+        controllers = build_controllers(self.adapt, self._chain.coefficients, bases, RULES)
+        self._adaptation = Adaptation(controllers, self.adaptive_state)
+        for caution in self._chain.cautions(self._adaptation.values(bases) | self._options()):
             warnings.warn(caution, stacklevel=4)
         if self.target_kl is not None and self._adaptation.needs_kl:
             warnings.warn(
@@ -162,13 +162,16 @@ class VariantAlgorithm(TrainingLoop):
                 stacklevel=4,
             )
 
-    def _needs_kl(self) -> bool:
-        chain = self._chain.bind(self._adaptation.values(1.0) | self._options)
-        return self.log_kl or chain.needs_kl or self._adaptation.needs_kl
+    def _bases(self, progress_remaining: float) -> dict[str, float]:
+        """Every coefficient by its schedule alone; read anew each time, as SB3 reads its own attributes."""
+        return {name: as_schedule(name, getattr(self, name))(progress_remaining) for name in self._chain.coefficients}
+
+    def _options(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in self._chain.options}
 
     def _excluded_save_params(self) -> list[str]:
         """Without what ``_setup_model`` builds again."""
-        return [*super()._excluded_save_params(), "_chain", "_adaptation", "_options"]
+        return [*super()._excluded_save_params(), "_chain", "_adaptation"]
 
     @classmethod
     def load(cls, path: Any, *args: Any, **kwargs: Any) -> Self:

@@ -88,7 +88,17 @@ class TrainingLoop(OnPolicyAlgorithm):
     log_kl: bool
     _chain: Chain
     _adaptation: Adaptation
-    _options: dict[str, str]
+
+    @abstractmethod
+    def _bases(self, progress_remaining: float) -> dict[str, float]:
+        """Every coefficient of the chain by its schedule alone.
+
+        :param progress_remaining: 1 at the start of training, 0 at the end
+        """
+
+    @abstractmethod
+    def _options(self) -> dict[str, str]:
+        """Every option of the chain."""
 
     @abstractmethod
     def _evaluate_actions(self, samples: Any) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
@@ -133,12 +143,16 @@ class TrainingLoop(OnPolicyAlgorithm):
                 break
         self._after_update(statistics, values, chain, old)
 
+    @property
+    def _measures_kl(self) -> bool:
+        """Whether anyone wants to know the exact KL of an update."""
+        return self.log_kl or self._adaptation.needs_kl
+
     def _prepare(self) -> tuple[dict[str, float], BoundChain, Parameters | None]:
         """The coefficients of this update, the chain that uses them and, if anyone asks for it, the old policy."""
-        values = self._adaptation.values(self._current_progress_remaining)
-        chain = self._chain.bind(values | self._options)
-        measures_kl = self.log_kl or self._adaptation.needs_kl
-        old = self._policy_parameters() if chain.needs_kl or measures_kl else None
+        values = self._adaptation.values(self._bases(self._current_progress_remaining))
+        chain = self._chain.bind(values | self._options())
+        old = self._policy_parameters() if chain.needs_kl or self._measures_kl else None
         return values, chain, old
 
     def _loss(self, samples: Any, chain: BoundChain, old: Parameters | None, statistics: UpdateStatistics) -> th.Tensor:
@@ -216,10 +230,10 @@ class TrainingLoop(OnPolicyAlgorithm):
         """
         clip_range = values.get("clip_range", self.clip_range(self._current_progress_remaining))
         measured = statistics.summary(clip_range)
-        if old is not None and (self.log_kl or self._adaptation.needs_kl):
+        if old is not None and self._measures_kl:
             kl = kl_divergence(old, self._policy_parameters())
             measured |= {"kl": kl.mean().item(), "kl_max": kl.max().item()}
-        self._adaptation.after_update(self._current_progress_remaining, measured)
+        self._adaptation.after_update(self._bases(self._current_progress_remaining), measured)
 
         measured |= chain.statistics(Minibatch.concatenate(statistics.minibatches))
         measured |= {f"{name}_at_bound": share for name, share in self._adaptation.shares_at_bound().items()}

@@ -15,14 +15,27 @@ KL_COEF = Coefficient("kl_coef", 1.0, low=0.0, tighter="up")
 BAND: dict[str, Any] = {"rule": "band", "follow": "kl", "target": 0.01, "low": 0.25, "high": 4.0}
 
 
-def adaptation(coefficient: Coefficient, base: Any, spec: dict[str, Any], state: Any = None) -> Adaptation:
-    schedules = {coefficient.name: as_schedule(coefficient.name, base)}
-    controllers = build_controllers({coefficient.name: spec}, {coefficient.name: coefficient}, schedules, RULES)
-    return Adaptation(schedules, controllers, {} if state is None else state)
+class Adapted:
+    """One adaptive coefficient on its schedule."""
+
+    def __init__(self, coefficient: Coefficient, base: Any, spec: dict[str, Any], state: Any = None) -> None:
+        self.name = coefficient.name
+        self.schedule = as_schedule(self.name, base)
+        controllers = build_controllers({self.name: spec}, {self.name: coefficient}, self.bases(1.0), RULES)
+        self.adaptation = Adaptation(controllers, {} if state is None else state)
+
+    def bases(self, progress_remaining: float) -> dict[str, float]:
+        return {self.name: self.schedule(progress_remaining)}
+
+    def values(self, progress_remaining: float) -> dict[str, float]:
+        return self.adaptation.values(self.bases(progress_remaining))
+
+    def after_update(self, progress_remaining: float, statistics: dict[str, float]) -> None:
+        self.adaptation.after_update(self.bases(progress_remaining), statistics)
 
 
 def test_doubles_and_halves_the_kl_coefficient() -> None:
-    adapted = adaptation(KL_COEF, 1.0, BAND)
+    adapted = Adapted(KL_COEF, 1.0, BAND)
     seen = []
     for kl in (0.02, 0.02, 0.01, 0.001):
         seen.append(adapted.values(1.0)["kl_coef"])
@@ -31,26 +44,26 @@ def test_doubles_and_halves_the_kl_coefficient() -> None:
 
 
 def test_no_wind_up_at_a_bound() -> None:
-    adapted = adaptation(KL_COEF, 1.0, BAND)
+    adapted = Adapted(KL_COEF, 1.0, BAND)
     for _ in range(10):
         adapted.after_update(1.0, {"kl": 1.0})
     assert adapted.values(1.0)["kl_coef"] == 4.0
     adapted.after_update(1.0, {"kl": 0.0})
     assert adapted.values(1.0)["kl_coef"] == 2.0
     # Used at the bound from the third update on: 8 of 10, then 1 more.
-    assert adapted.shares_at_bound() == {"kl_coef": pytest.approx(9 / 11)}
+    assert adapted.adaptation.shares_at_bound() == {"kl_coef": pytest.approx(9 / 11)}
 
 
 def test_the_multiplier_rides_on_the_schedule() -> None:
     spec = BAND | {"low": 0.01, "high": 0.4, "factor": 1.5}
-    adapted = adaptation(CLIP_RANGE, "lin_0.2", spec)
+    adapted = Adapted(CLIP_RANGE, "lin_0.2", spec)
     adapted.after_update(1.0, {"kl": 0.0})
     assert adapted.values(1.0)["clip_range"] == pytest.approx(0.3)
     assert adapted.values(0.5)["clip_range"] == pytest.approx(0.15)
 
 
 def test_a_schedule_below_the_lower_bound_wins() -> None:
-    adapted = adaptation(CLIP_RANGE, LinearSchedule(0.2, 0.0, 1.0), BAND | {"low": 0.05, "high": 0.4})
+    adapted = Adapted(CLIP_RANGE, LinearSchedule(0.2, 0.0, 1.0), BAND | {"low": 0.05, "high": 0.4})
     for _ in range(5):
         adapted.after_update(1.0, {"kl": 1.0})
     assert adapted.values(1.0)["clip_range"] == pytest.approx(0.05)
@@ -62,7 +75,7 @@ def test_a_schedule_below_the_lower_bound_wins() -> None:
 
 @pytest.mark.parametrize("kl", [float("nan"), float("inf")])
 def test_a_statistic_that_is_not_finite_holds_and_warns(kl: float) -> None:
-    adapted = adaptation(KL_COEF, 1.0, BAND)
+    adapted = Adapted(KL_COEF, 1.0, BAND)
     adapted.after_update(1.0, {"kl": 0.02})
     with pytest.warns(UserWarning, match=r"kl is .* kl_coef stays at 2"):
         adapted.after_update(1.0, {"kl": kl})
@@ -71,7 +84,7 @@ def test_a_statistic_that_is_not_finite_holds_and_warns(kl: float) -> None:
 
 @given(st.lists(st.floats(0, 1), max_size=30), st.floats(0.25, 4))
 def test_stays_within_the_bounds(kls: list[float], base: float) -> None:
-    adapted = adaptation(KL_COEF, base, BAND)
+    adapted = Adapted(KL_COEF, base, BAND)
     for kl in kls:
         adapted.after_update(1.0, {"kl": kl})
         assert 0.25 <= adapted.values(1.0)["kl_coef"] <= 4.0
@@ -79,11 +92,11 @@ def test_stays_within_the_bounds(kls: list[float], base: float) -> None:
 
 def test_state_is_plain_floats_kept_in_place() -> None:
     state: dict[str, dict[str, float]] = {"gone": {"multiplier": 3.0}}
-    adapted = adaptation(KL_COEF, 1.0, BAND, state)
+    adapted = Adapted(KL_COEF, 1.0, BAND, state)
     adapted.after_update(1.0, {"kl": 0.02})
     assert state == {"kl_coef": {"multiplier": 2.0, "updates": 1.0, "updates_at_bound": 0.0}}
-    assert adaptation(KL_COEF, 1.0, BAND, state).values(1.0) == {"kl_coef": 2.0}
-    adapted.reset("kl_coef")
+    assert Adapted(KL_COEF, 1.0, BAND, state).values(1.0) == {"kl_coef": 2.0}
+    adapted.adaptation.reset("kl_coef")
     assert adapted.values(1.0) == {"kl_coef": 1.0}
 
 
@@ -103,12 +116,12 @@ def test_state_is_plain_floats_kept_in_place() -> None:
 )
 def test_bad_specifications_are_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        adaptation(KL_COEF, 1.0, BAND | change)
+        Adapted(KL_COEF, 1.0, BAND | change)
 
 
 def test_a_base_of_zero_cannot_be_adapted() -> None:
     with pytest.raises(ValueError, match="kl_coef starts at 0"):
-        adaptation(KL_COEF, 0.0, BAND)
+        Adapted(KL_COEF, 0.0, BAND)
 
 
 def test_an_unknown_coefficient_is_named() -> None:

@@ -13,6 +13,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.utils import FloatSchedule
 
 from sb3_ppo_variants import VariantPPO
 from tests.environments import SpacesEnv
@@ -45,14 +46,16 @@ class NoisyExtractor(BaseFeaturesExtractor):
         return result
 
 
-def train(cls: type[PPO], env: dict[str, str], n_envs: int, arguments: dict[str, Any]) -> tuple[PPO, Memory, Any]:
+def train(
+    cls: type[PPO], env: dict[str, str], n_envs: int, arguments: dict[str, Any], callback: Any = None
+) -> tuple[PPO, Memory, Any]:
     policy = {"image": "CnnPolicy", "dict": "MultiInputPolicy"}.get(env.get("observation", ""), "MlpPolicy")
     memory = Memory()
     venv = make_vec_env(SpacesEnv, n_envs=n_envs, seed=5, env_kwargs=env)
     defaults: dict[str, Any] = {"n_steps": 32, "batch_size": 16, "n_epochs": 3, "learning_rate": 3e-3}
     model = cls(policy, venv, seed=3, device="cpu", **(defaults | arguments))
     model.set_logger(Logger(None, [memory]))
-    model.learn(3 * model.n_steps * n_envs)
+    model.learn(3 * model.n_steps * n_envs, callback=callback)
     model.logger.dump()
     numpy_state = np.random.get_state(legacy=False)["state"]
     generators = (th.get_rng_state().tolist(), numpy_state["key"].tolist(), numpy_state["pos"], random.getstate())
@@ -126,4 +129,16 @@ def test_schedules_equal_stock() -> None:
     arguments = {"clip_range": halving, "learning_rate": lambda progress: 1e-3 * progress}
     stock, _, _ = train(PPO, {}, 1, arguments)
     ours, _, _ = train(VariantPPO, {}, 1, arguments)
+    assert_same_leaves(ours.policy.state_dict(), stock.policy.state_dict())
+
+
+def test_a_callback_may_change_arguments_as_in_stock() -> None:
+    def tighten(variables: dict[str, Any], _: Any) -> bool:
+        model = variables["self"]
+        model.clip_range = FloatSchedule(0.01)
+        model.ent_coef = 0.1
+        return True
+
+    stock, _, _ = train(PPO, {}, 1, {}, tighten)
+    ours, _, _ = train(VariantPPO, {}, 1, {}, tighten)
     assert_same_leaves(ours.policy.state_dict(), stock.policy.state_dict())
