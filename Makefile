@@ -6,10 +6,16 @@ SOURCES := sb3_ppo_variants tests benchmarks
 # The networks here are small: a second torch thread slows them down, it never speeds them up.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test test-all lint type format clean
+.PHONY: demo publish test test-all lint type format clean
 
 demo: $(VENV)/.bench-installed
 	$(BIN)/ppo-bench run benchmarks/studies/quickstart.yaml
+
+# What a finished study has to show, without its runs: make publish STUDY=quickstart
+publish:
+	mkdir -p benchmarks/published/$(STUDY)/figures
+	cd results/$(STUDY) && cp report.md results.csv timings.csv study.yaml $(CURDIR)/benchmarks/published/$(STUDY)
+	cp results/$(STUDY)/figures/*.svg benchmarks/published/$(STUDY)/figures
 
 test: lint type
 	$(BIN)/pytest -n 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -175,9 +176,12 @@ def number(value: float) -> str:
 
 
 def plus_minus(estimate: Estimate) -> str:
-    """Write a mean and the half width of its symmetric interval."""
+    """Write a mean and the half width of its symmetric interval, both to two significant digits of the latter."""
     half = estimate.high - estimate.value
-    return number(estimate.value) if half != half else f"{number(estimate.value)} ± {number(half)}"
+    if not half > 0:
+        return number(estimate.value) + (" ± 0" if half == 0 else "")
+    digits = max(0, 1 - math.floor(math.log10(half)))
+    return f"{estimate.value:.{digits}f} ± {half:.{digits}f}"
 
 
 def interval(estimate: Estimate) -> str:

@@ -28,9 +28,11 @@ def report(study: Finished, allow_mixed_versions: bool = False) -> str:
 
 
 def test_numbers_are_written_with_their_intervals() -> None:
-    assert plus_minus(Estimate(487.32, 460.1, 514.54)) == "487.3 ± 27.22"
-    assert plus_minus(Estimate(-1195.7, -1470.4, -921.0)) == "-1196 ± 274.7"
+    assert plus_minus(Estimate(487.32, 460.1, 514.54)) == "487 ± 27"
+    assert plus_minus(Estimate(-1195.7, -1470.4, -921.0)) == "-1196 ± 275"
     assert plus_minus(Estimate(0.5, NAN, NAN)) == "0.500"
+    assert plus_minus(Estimate(498.2, 494.59, 501.81)) == "498.2 ± 3.6"
+    assert plus_minus(Estimate(500.0, 500.0, 500.0)) == "500.0 ± 0"
     assert interval(Estimate(0.5, 0.25, 1.0)) == "0.50 [0.25, 1.00]"
     assert interval(Estimate(0.5, NAN, NAN)) == "0.50"
     assert interval(Estimate(NAN, NAN, NAN)) == "n/a"
