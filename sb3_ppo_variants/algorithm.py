@@ -5,8 +5,12 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterable, Mapping
+from io import BufferedIOBase
+from pathlib import Path
 from typing import Any, ClassVar
 
+import torch as th
+from stable_baselines3.common.type_aliases import GymEnv
 from typing_extensions import Self
 
 from sb3_ppo_variants.adaptation import Adaptation, State, as_schedule, build_controllers, check_schedule
@@ -174,26 +178,40 @@ class VariantAlgorithm(TrainingLoop):
         return [*super()._excluded_save_params(), "_chain", "_adaptation"]
 
     @classmethod
-    def load(cls, path: Any, *args: Any, **kwargs: Any) -> Self:
+    def load(
+        cls,
+        path: str | Path | BufferedIOBase,
+        env: GymEnv | None = None,
+        device: th.device | str = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        **kwargs: Any,
+    ) -> Self:
         """Load a model, of this class or of the stock class; learned coefficients go on where they were.
 
-        The stock class loads a variant's zip too: it takes the base clip range then, not the adapted one.
+        The stock class loads a variant's zip too: it takes the base clip range then, not the adapted one. A zip holds
+        pickled objects, as all of SB3's do: load only what you trust.
 
         :param path: of the zip, or an open file
-        :param args: as in SB3: ``env``, ``device``, ``custom_objects``, ``print_system_info``, ``force_reset``
-        :param kwargs: these by name, and arguments of the constructor to change; a coefficient that is changed starts
-            with no learned factor, and a change of ``adapt`` forgets all of them
+        :param env: as in SB3, and so are the following
+        :param device: where the model goes
+        :param custom_objects: replacements for what the zip holds
+        :param print_system_info: whether to print the versions of then and now
+        :param force_reset: whether to reset ``env`` before training goes on
+        :param kwargs: arguments of the constructor to change; a coefficient that is changed starts with no learned
+            factor, and a change of ``adapt`` forgets all of them
         :return: the model
         :raises TypeError: for an argument that the constructor does not have
         :raises ValueError: when a named class is given a zip with another objective
         """
-        model: Self = super().load(path, *args, **kwargs)
-        of_load = inspect.signature(super().load).parameters
+        model: Self = super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
         known = model._chain.coefficients | model._chain.options
         for name, value in kwargs.items():
-            if name not in of_load and name not in known and name not in cls._constructor_names():
+            if name not in known and name not in cls._constructor_names():
                 raise TypeError(cls._unknown_argument(name, value, known))
-        for name in known if "adapt" in kwargs else kwargs:
+        changed = {*kwargs, *(custom_objects or {})}
+        for name in known if "adapt" in changed else changed:
             model._adaptation.reset(name)
         return model
 

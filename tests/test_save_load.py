@@ -92,6 +92,8 @@ def test_overriding_a_coefficient_forgets_its_learned_factor(tmp_path: Path) -> 
     assert KLPenaltyPPO.load(tmp_path / "kl.zip").adaptive_state["kl_coef"]["multiplier"] == 4.0
     assert KLPenaltyPPO.load(tmp_path / "kl.zip", desired_kl=0.1).adaptive_state["kl_coef"]["multiplier"] == 4.0
     assert KLPenaltyPPO.load(tmp_path / "kl.zip", kl_coef=0.3).adaptive_state["kl_coef"]["multiplier"] == 1.0
+    changed = KLPenaltyPPO.load(tmp_path / "kl.zip", custom_objects={"kl_coef": 0.3})
+    assert (changed.kl_coef, changed.adaptive_state["kl_coef"]["multiplier"]) == (0.3, 1.0)  # type: ignore[attr-defined]
     assert KLPenaltyPPO.load(tmp_path / "kl.zip", desired_kl=None).adaptive_state == {}
     fresh = VariantPPO.load(tmp_path / "kl.zip", adapt={"kl_coef": BAND})
     assert fresh.adaptive_state["kl_coef"]["multiplier"] == 1.0
