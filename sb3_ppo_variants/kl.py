@@ -38,7 +38,7 @@ class Parameters:
     def rows(self, indices: th.Tensor) -> Parameters:
         """The distributions at ``indices``.
 
-        :param indices: integer tensor of shape ``(n,)``
+        :param indices: integers of shape ``(n,)``, or booleans of shape ``(batch,)``
         """
         return Parameters(self.family, tuple(tensor[indices] for tensor in self.tensors))
 

@@ -60,7 +60,7 @@ class VariantPPO(VariantAlgorithm, PPO):  # type: ignore[misc]
             actions = actions.long().flatten()
         return self.policy.evaluate_actions(samples.observations, actions)
 
-    def _distribution(self, samples: Any) -> Distribution:
+    def _get_distribution(self, samples: Any) -> Distribution:
         return self.policy.get_distribution(samples.observations)
 
     def _value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:

@@ -8,7 +8,8 @@ the chain of terms says what the surrogate is.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch as th
@@ -21,6 +22,25 @@ from sb3_ppo_variants.adaptation import Adaptation
 from sb3_ppo_variants.chain import BoundChain, Chain, Minibatch
 from sb3_ppo_variants.kl import Parameters, kl_divergence, parameters_of
 from sb3_ppo_variants.rollout import in_storage_order, minibatches
+
+
+class Evaluation(NamedTuple):
+    """What the losses of a minibatch are made of; all tensors have the shape ``(batch,)``."""
+
+    values: th.Tensor
+    log_prob: th.Tensor
+    entropy: th.Tensor | None
+    old_values: th.Tensor
+    old_log_prob: th.Tensor
+    advantages: th.Tensor
+    returns: th.Tensor
+
+    def rows(self, valid: th.Tensor) -> Evaluation:
+        """The rows that are wanted.
+
+        :param valid: boolean, shape ``(batch,)``
+        """
+        return Evaluation(*(None if column is None else column[valid] for column in self))  # type: ignore[arg-type]
 
 
 class UpdateStatistics:
@@ -108,7 +128,7 @@ class TrainingLoop(OnPolicyAlgorithm):
         """
 
     @abstractmethod
-    def _distribution(self, samples: Any) -> Distribution:
+    def _get_distribution(self, samples: Any) -> Distribution:
         """The current policy's action distribution.
 
         :param samples: a minibatch of the rollout buffer
@@ -121,6 +141,17 @@ class TrainingLoop(OnPolicyAlgorithm):
         :param returns: shape ``(batch,)``
         :param values: predicted, shape ``(batch,)``
         """
+
+    def _valid(self, samples: Any) -> th.Tensor | None:
+        """Which rows of a minibatch are samples and not padding; ``None`` for all of them.
+
+        :param samples: a minibatch of the rollout buffer
+        """
+        return None
+
+    def _samples_in_order(self) -> Iterator[Any]:
+        """The rollout in storage order, in chunks of the size of a minibatch."""
+        return in_storage_order(self.rollout_buffer, self.batch_size)
 
     def train(self) -> None:
         """Update the policy with the rollout just collected."""
@@ -163,13 +194,13 @@ class TrainingLoop(OnPolicyAlgorithm):
         :param old: the old distribution of these samples
         :param statistics: of this update
         """
-        values, log_prob, entropy = self._evaluate_actions(samples)
-        new = parameters_of(self.policy.action_dist) if chain.needs_kl else None
-        minibatch = Minibatch(self._advantages(samples), log_prob - samples.old_log_prob, old, new)
+        batch = self._evaluate(samples)
+        new = self._parameters(self.policy.action_dist, samples) if chain.needs_kl else None
+        minibatch = Minibatch(self._normalized(batch.advantages), batch.log_prob - batch.old_log_prob, old, new)
         policy_loss = -chain(minibatch).mean()
-        value_loss = self._value_loss(samples.returns, self._clipped_values(values.flatten(), samples.old_values))
+        value_loss = self._value_loss(batch.returns, self._clipped(batch.values, batch.old_values))
         # Without a closed form the entropy is estimated from the actions taken.
-        entropy_loss = -th.mean(-log_prob if entropy is None else entropy)
+        entropy_loss = -th.mean(-batch.log_prob if batch.entropy is None else batch.entropy)
         loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * value_loss
 
         statistics.minibatches.append(minibatch.detach())
@@ -179,14 +210,33 @@ class TrainingLoop(OnPolicyAlgorithm):
         statistics.loss = loss.detach()
         return loss
 
-    def _advantages(self, samples: Any) -> th.Tensor:
-        advantages: th.Tensor = samples.advantages
+    def _evaluate(self, samples: Any) -> Evaluation:
+        """A minibatch under the current policy, without its padding.
+
+        :param samples: a minibatch of the rollout buffer
+        """
+        values, log_prob, entropy = self._evaluate_actions(samples)
+        old = (samples.old_values, samples.old_log_prob, samples.advantages, samples.returns)
+        batch = Evaluation(values.flatten(), log_prob, entropy, *old)
+        valid = self._valid(samples)
+        return batch if valid is None else batch.rows(valid)
+
+    def _parameters(self, distribution: Distribution, samples: Any) -> Parameters:
+        """The parameters of a minibatch's distribution, without its padding.
+
+        :param distribution: of the policy
+        :param samples: the minibatch
+        """
+        parameters, valid = parameters_of(distribution), self._valid(samples)
+        return parameters if valid is None else parameters.rows(valid)
+
+    def _normalized(self, advantages: th.Tensor) -> th.Tensor:
         # One sample has no standard deviation (SB3 issue #325).
         if self.normalize_advantage and len(advantages) > 1:
-            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+            return (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         return advantages
 
-    def _clipped_values(self, values: th.Tensor, old_values: th.Tensor) -> th.Tensor:
+    def _clipped(self, values: th.Tensor, old_values: th.Tensor) -> th.Tensor:
         if self.clip_range_vf is None:
             return values
         clip_range_vf = self.clip_range_vf(self._current_progress_remaining)
@@ -244,10 +294,9 @@ class TrainingLoop(OnPolicyAlgorithm):
     def _policy_parameters(self) -> Parameters:
         """The action distributions of the whole rollout in storage order, in eval mode; no random draw."""
         self.policy.set_training_mode(False)
-        chunks = in_storage_order(self.rollout_buffer, self.batch_size)
-        parameters = Parameters.concatenate([parameters_of(self._distribution(samples)) for samples in chunks])
+        chunks = [self._parameters(self._get_distribution(samples), samples) for samples in self._samples_in_order()]
         self.policy.set_training_mode(True)
-        return parameters
+        return Parameters.concatenate(chunks)
 
     def _log(self, measured: dict[str, float]) -> None:
         for key, value in measured.items():
