@@ -29,7 +29,7 @@ def results_table(study: Study, summary: Summary) -> Table:
     table = _table(study)
     table.add_column("arm", no_wrap=True)
     for heading in (*map(escape, summary.environments), "IQM", "beats PPO", "seeds"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for arm in summary.arms:
         found = [summary.returns.get((arm, environment)) for environment in summary.environments]
         returns = ["missing" if estimate is None else _below(plus_minus(estimate), "±") for estimate in found]
