@@ -17,7 +17,7 @@ def one_of(what: str, given: Any, choices: Iterable[str]) -> str:
     :param given: its value
     :param choices: what is allowed
     """
-    names = list(choices)
+    names = list(dict.fromkeys(choices))
     near = difflib.get_close_matches(str(given), names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"{what}={given!r} is not known.{hint} Choices: {', '.join(map(repr, names)) or 'none'}."
