@@ -4,7 +4,19 @@ from importlib.metadata import version
 
 from sb3_ppo_variants.arguments import Coefficient, Option
 from sb3_ppo_variants.chain import Minibatch, Term
+from sb3_ppo_variants.maskable import (
+    MaskableAdaptiveClipPPO,
+    MaskableDualClipPPO,
+    MaskableKLPenaltyPPO,
+    MaskableVariantPPO,
+)
 from sb3_ppo_variants.ppo import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
+from sb3_ppo_variants.recurrent import (
+    RecurrentAdaptiveClipPPO,
+    RecurrentDualClipPPO,
+    RecurrentKLPenaltyPPO,
+    RecurrentVariantPPO,
+)
 
 __version__ = version("sb3-ppo-variants")
 
@@ -13,8 +25,16 @@ __all__ = [
     "Coefficient",
     "DualClipPPO",
     "KLPenaltyPPO",
+    "MaskableAdaptiveClipPPO",
+    "MaskableDualClipPPO",
+    "MaskableKLPenaltyPPO",
+    "MaskableVariantPPO",
     "Minibatch",
     "Option",
+    "RecurrentAdaptiveClipPPO",
+    "RecurrentDualClipPPO",
+    "RecurrentKLPenaltyPPO",
+    "RecurrentVariantPPO",
     "Term",
     "VariantPPO",
     "__version__",

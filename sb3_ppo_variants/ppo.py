@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch as th
 from gymnasium import spaces
 from stable_baselines3 import PPO
-from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.distributions import Distribution
-from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from torch.nn import functional as F
-from typing_extensions import TypedDict, Unpack
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
-from sb3_ppo_variants.arguments import Number
-from sb3_ppo_variants.kl import Direction, Estimator
+from sb3_ppo_variants.named import AdaptiveClip, DualClip, KLPenalty
 
 
-class PPOArguments(TypedDict, total=False):
-    """The keyword arguments of SB3's PPO, for editors and type checkers; their meanings are SB3's."""
-
-    learning_rate: float | Schedule | str
-    n_steps: int
-    batch_size: int
-    n_epochs: int
-    gamma: float
-    gae_lambda: float
-    clip_range: float | Schedule | str
-    clip_range_vf: float | Schedule | str | None
-    normalize_advantage: bool
-    ent_coef: float
-    vf_coef: float
-    max_grad_norm: float
-    use_sde: bool
-    sde_sample_freq: int
-    rollout_buffer_class: type[RolloutBuffer] | None
-    rollout_buffer_kwargs: dict[str, Any] | None
-    target_kl: float | None
-    stats_window_size: int
-    tensorboard_log: str | None
-    policy_kwargs: dict[str, Any] | None
-    verbose: int
-    seed: int | None
-    device: th.device | str
-    _init_setup_model: bool
-
-
-class VariantPPO(VariantAlgorithm, PPO):  # type: ignore[misc]
+class VariantPPO(VariantAlgorithm, PPO):
     """SB3's PPO with any chain of terms as its surrogate; with the defaults, PPO bit for bit.
 
     See :class:`.algorithm.VariantAlgorithm` for the arguments beyond those of PPO.
@@ -58,156 +24,26 @@ class VariantPPO(VariantAlgorithm, PPO):  # type: ignore[misc]
         actions = samples.actions
         if isinstance(self.action_space, spaces.Discrete):
             actions = actions.long().flatten()
-        return self.policy.evaluate_actions(samples.observations, actions)
+        evaluated: tuple[th.Tensor, th.Tensor, th.Tensor | None] = self.policy.evaluate_actions(
+            samples.observations, actions
+        )
+        return evaluated
 
     def _get_distribution(self, samples: Any) -> Distribution:
-        return self.policy.get_distribution(samples.observations)
+        distribution: Distribution = self.policy.get_distribution(samples.observations)
+        return distribution
 
     def _value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
         return F.mse_loss(returns, values)
 
 
-class DualClipPPO(VariantPPO):
-    """PPO with a floor under the surrogate of bad actions, see :mod:`.terms.dual_clip`.
-
-    Made for stale data from many machines; on one machine the floor is seldom reached (``train/dual_clip_fraction``).
-
-    :param policy: as in PPO, and so are all further positional arguments
-    :param env: as in PPO
-    :param dual_clip: the bound ``c``, above 1; usually 2 to 5
-    :param log_kl: log the exact KL of every update
-    :param kwargs: keyword arguments of PPO
-    """
-
-    fixed_objective: ClassVar[list[str] | None] = ["clip", "dual_clip"]
-
-    def __init__(
-        self,
-        policy: str | type[ActorCriticPolicy],
-        env: GymEnv | str,
-        *args: Any,
-        dual_clip: float | Schedule | str = 3.0,
-        log_kl: bool = False,
-        **kwargs: Unpack[PPOArguments],
-    ) -> None:
-        objective = self.fixed_objective
-        super().__init__(policy, env, *args, objective=objective, dual_clip=dual_clip, log_kl=log_kl, **kwargs)
+class DualClipPPO(DualClip, VariantPPO):
+    __doc__ = DualClip.__doc__
 
 
-class KLPenaltyPPO(VariantPPO):
-    r"""PPO with a penalty on the exact KL in place of the clip, its coefficient adapted by the rule of the PPO paper.
-
-    After each update, with :math:`d` the mean KL(old || new) over the rollout: :math:`\beta` is doubled where
-    :math:`d > 1.5\, d_{targ}` and halved where :math:`d < d_{targ} / 1.5`; the new value is used from the next update
-    on. Schulman et al., "Proximal Policy Optimization Algorithms", 2017, arXiv 1707.06347, section 4.
-
-    :param policy: as in PPO, and so are all further positional arguments
-    :param env: as in PPO
-    :param kl_coef: :math:`\beta` at the start; 0 with ``desired_kl=None`` is no penalty and costs nothing
-    :param desired_kl: :math:`d_{targ}` in nats, summed over action dimensions; usually 0.003 to 0.03; ``None`` keeps
-        :math:`\beta` fixed. Not SB3's ``target_kl``, which stops an update early and would hide the KL from the rule
-    :param kl_coef_bounds: smallest and largest :math:`\beta`
-    :param kl_direction: ``"forward"`` for KL(old || new), ``"reverse"`` for KL(new || old); the rule always measures
-        the forward one
-    :param kl_estimator: ``"exact"``, or ``"k1"``, ``"k2"``, ``"k3"`` from the action taken, see :mod:`.kl`
-    :param log_kl: log the exact KL of every update, even where no rule needs it
-    :param kwargs: keyword arguments of PPO
-    """
-
-    fixed_objective: ClassVar[list[str] | None] = ["kl_penalty"]
-
-    def __init__(
-        self,
-        policy: str | type[ActorCriticPolicy],
-        env: GymEnv | str,
-        *args: Any,
-        kl_coef: float | Schedule | str = 1.0,
-        desired_kl: float | None = 0.01,
-        kl_coef_bounds: tuple[float, float] = (1e-4, 1e4),
-        kl_direction: Direction = "forward",
-        kl_estimator: Estimator = "exact",
-        log_kl: bool = False,
-        **kwargs: Unpack[PPOArguments],
-    ) -> None:
-        self.desired_kl = desired_kl
-        self.kl_coef_bounds = kl_coef_bounds
-        super().__init__(
-            policy,
-            env,
-            *args,
-            objective=self.fixed_objective,
-            kl_coef=kl_coef,
-            kl_direction=kl_direction,
-            kl_estimator=kl_estimator,
-            log_kl=log_kl,
-            **kwargs,
-        )
-
-    def _setup_model(self) -> None:
-        self.adapt = None
-        if self.desired_kl is not None:
-            self.adapt = {"kl_coef": _band_on_kl(self.desired_kl, "kl_coef_bounds", self.kl_coef_bounds, factor=2.0)}
-        super()._setup_model()
+class KLPenaltyPPO(KLPenalty, VariantPPO):
+    __doc__ = KLPenalty.__doc__
 
 
-class AdaptiveClipPPO(VariantPPO):
-    r"""Adaptive epsilon: PPO whose clip range is driven by the measured KL.
-
-    "Adaptive epsilon" has no single established meaning. This is a feedback controller of this project: the band rule
-    that Schulman et al. 2017 (arXiv 1707.06347, section 4) gave for the KL coefficient, turned on the clip range. After
-    each update, with :math:`d` the mean exact KL(old || new) over the rollout:
-
-    .. math::
-
-        \epsilon \leftarrow \epsilon / 1.5 \ \text{ where } d > 1.5\, d_{targ}, \qquad
-        \epsilon \leftarrow 1.5\, \epsilon \ \text{ where } d < d_{targ} / 1.5,
-
-    within bounds, used from the next update on. The other meanings of the words: a schedule (PPO's own Atari settings;
-    pass ``clip_range="lin_0.2"`` to any class, this one included: the learned factor then multiplies the schedule), and
-    bounds for each sample from a KL ball (Wang et al. 2019, arXiv 1901.10314).
-
-    The clip range limits the KL only loosely: learning rate and epochs matter as much. Where the range sits at a bound
-    (``train/clip_range_at_bound``), it has lost its hold on the KL.
-
-    :param policy: as in PPO, and so are all further positional arguments
-    :param env: as in PPO
-    :param desired_kl: :math:`d_{targ}` in nats, summed over action dimensions. The default is what stock PPO does with
-        SB3's arguments on MuJoCo tasks: the median over updates is 0.011 on Hopper-v5 and 0.014 on HalfCheetah-v5, but
-        0.003 to 0.006 on CartPole-v1, Acrobot-v1 and Pendulum-v1 (``benchmarks/published/stock_kl``), where 0.01 allows
-        larger updates than stock
-    :param clip_range_bounds: smallest and largest clip range; a schedule that falls below the smallest wins
-    :param log_kl: here the KL is measured and logged in any case
-    :param kwargs: keyword arguments of PPO, with ``clip_range`` as the base, 0.2 by default
-    """
-
-    fixed_objective: ClassVar[list[str] | None] = ["clip"]
-
-    def __init__(
-        self,
-        policy: str | type[ActorCriticPolicy],
-        env: GymEnv | str,
-        *args: Any,
-        desired_kl: float = 0.01,
-        clip_range_bounds: tuple[float, float] = (0.05, 0.4),
-        log_kl: bool = False,
-        **kwargs: Unpack[PPOArguments],
-    ) -> None:
-        self.desired_kl = desired_kl
-        self.clip_range_bounds = clip_range_bounds
-        super().__init__(policy, env, *args, objective=self.fixed_objective, log_kl=log_kl, **kwargs)
-
-    def _setup_model(self) -> None:
-        bounds = self.clip_range_bounds
-        self.adapt = {"clip_range": _band_on_kl(self.desired_kl, "clip_range_bounds", bounds, factor=1.5)}
-        super()._setup_model()
-
-
-def _band_on_kl(desired_kl: float, name: str, bounds: tuple[float, float], factor: float) -> dict[str, Any]:
-    """The band rule of PPO's section 4 on the exact KL of the update."""
-    Number("desired_kl", low=0.0, above_low=True).check(desired_kl)
-    if len(bounds) != 2:
-        raise ValueError(f"{name}={bounds!r}: a pair of numbers, the smallest and the largest value")
-    for bound in bounds:
-        Number(name, low=0.0, above_low=True).check(bound, shown=bounds)
-    low, high = bounds
-    return {"rule": "band", "follow": "kl", "target": desired_kl, "factor": factor, "low": low, "high": high}
+class AdaptiveClipPPO(AdaptiveClip, VariantPPO):
+    __doc__ = AdaptiveClip.__doc__

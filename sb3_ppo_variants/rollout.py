@@ -47,11 +47,12 @@ def has_indices(buffer: RolloutBuffer) -> bool:
     return hasattr(buffer, "_get_samples")
 
 
-def in_storage_order(buffer: RolloutBuffer, batch_size: int) -> Iterator[Any]:
+def in_storage_order(buffer: RolloutBuffer, batch_size: int, *arguments: Any) -> Iterator[Any]:
     """The whole rollout in storage order, without a draw from numpy's global generator.
 
     :param buffer: full
     :param batch_size: number of samples in a chunk; the last one may be smaller
+    :param arguments: what this buffer's ``_get_samples`` takes besides the indices
     :return: what the buffer's minibatches are
     """
     if not buffer.generator_ready:
@@ -61,4 +62,4 @@ def in_storage_order(buffer: RolloutBuffer, batch_size: int) -> Iterator[Any]:
         np.random.set_state(state)
     size = buffer.buffer_size * buffer.n_envs
     for start in range(0, size, batch_size):
-        yield buffer._get_samples(np.arange(start, min(start + batch_size, size)))
+        yield buffer._get_samples(np.arange(start, min(start + batch_size, size)), *arguments)

@@ -15,7 +15,6 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import explained_variance
 
 from sb3_ppo_variants.adaptation import Adaptation
@@ -99,10 +98,12 @@ def _mean(scalars: list[th.Tensor]) -> Any:
 class TrainingLoop(OnPolicyAlgorithm):
     """``train()`` for every host; see the module."""
 
-    n_epochs: int
-    batch_size: int
+    # What the hosts' stock classes declare in different ways.
+    policy: Any
+    batch_size: Any
     clip_range: Any
-    clip_range_vf: Schedule | None
+    clip_range_vf: Any
+    n_epochs: int
     normalize_advantage: bool
     target_kl: float | None
     log_kl: bool

@@ -33,6 +33,19 @@ class SpacesEnv(gym.Env[Any, Any]):
         self.episode = 0
         self.steps = 0
 
+    def action_masks(self) -> np.ndarray:
+        """Valid actions for MaskablePPO: one choice of each dimension is left out, another one at every step."""
+        space = self.action_space
+        if isinstance(space, spaces.Discrete):
+            sizes = [int(space.n)]
+        elif isinstance(space, spaces.MultiDiscrete):
+            sizes = [int(size) for size in space.nvec]
+        else:
+            assert isinstance(space, spaces.MultiBinary)
+            sizes = [2] * int(np.prod(space.shape))
+        masks = [np.arange(size) != self.steps % size for size in sizes]
+        return np.concatenate(masks)
+
     def _observe(self) -> Any:
         def draw(space: spaces.Space[Any]) -> Any:
             if isinstance(space, spaces.Dict):

@@ -14,7 +14,9 @@ FLOORS = [
     ["terms", "rules"],
     ["training"],
     ["algorithm"],
-    ["ppo"],
+    ["named"],
+    ["ppo", "maskable", "recurrent"],
+    ["resume"],
     ["zoo", "bench"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

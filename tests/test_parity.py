@@ -1,4 +1,4 @@
-"""With the objective "clip" and nothing adapted, everything equals SB3's PPO bit for bit."""
+"""With the objective "clip" and nothing adapted, every host equals its stock class bit for bit."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch as th
 from gymnasium import spaces
+from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import FloatSchedule
 
-from sb3_ppo_variants import VariantPPO
+from sb3_ppo_variants import MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
 from tests.environments import SpacesEnv
 
 TIME_KEYS = {"time/fps", "time/time_elapsed"}
@@ -47,15 +48,17 @@ class NoisyExtractor(BaseFeaturesExtractor):
 
 
 def train(
-    cls: type[PPO], env: dict[str, str], n_envs: int, arguments: dict[str, Any], callback: Any = None
-) -> tuple[PPO, Memory, Any]:
+    cls: Any, env: dict[str, str], n_envs: int, arguments: dict[str, Any], callback: Any = None, **learn: Any
+) -> tuple[Any, Memory, Any]:
     policy = {"image": "CnnPolicy", "dict": "MultiInputPolicy"}.get(env.get("observation", ""), "MlpPolicy")
+    if issubclass(cls, RecurrentPPO):
+        policy = policy.replace("Policy", "LstmPolicy")
     memory = Memory()
     venv = make_vec_env(SpacesEnv, n_envs=n_envs, seed=5, env_kwargs=env)
     defaults: dict[str, Any] = {"n_steps": 32, "batch_size": 16, "n_epochs": 3, "learning_rate": 3e-3}
     model = cls(policy, venv, seed=3, device="cpu", **(defaults | arguments))
     model.set_logger(Logger(None, [memory]))
-    model.learn(3 * model.n_steps * n_envs, callback=callback)
+    model.learn(3 * model.n_steps * n_envs, callback=callback, **learn)
     model.logger.dump()
     numpy_state = np.random.get_state(legacy=False)["state"]
     generators = (th.get_rng_state().tolist(), numpy_state["key"].tolist(), numpy_state["pos"], random.getstate())
@@ -79,7 +82,9 @@ def assert_same_leaves(ours: Any, stock: Any) -> None:
             assert mine == theirs
 
 
-CASES: dict[str, tuple[dict[str, str], int, dict[str, Any]]] = {
+# Environment, number of environments, arguments.
+Case = tuple[dict[str, str], int, dict[str, Any]]
+CASES: dict[str, Case] = {
     "box": ({}, 1, {}),
     "discrete": ({"action": "discrete"}, 1, {}),
     "multidiscrete": ({"action": "multidiscrete"}, 1, {}),
@@ -106,9 +111,50 @@ CASES: dict[str, tuple[dict[str, str], int, dict[str, Any]]] = {
 @pytest.mark.parametrize("log_kl", [False, True])
 @pytest.mark.parametrize("case", CASES)
 def test_equals_stock(case: str, log_kl: bool) -> None:
-    env, n_envs, arguments = CASES[case]
-    stock, stock_log, stock_generators = train(PPO, env, n_envs, arguments)
-    ours, our_log, our_generators = train(VariantPPO, env, n_envs, arguments | {"log_kl": log_kl})
+    assert_equal_runs(PPO, VariantPPO, CASES[case], log_kl)
+
+
+MASKABLE_CASES: dict[str, Case] = {
+    "discrete": ({"action": "discrete"}, 1, {}),
+    "multidiscrete": ({"action": "multidiscrete"}, 2, {"ent_coef": 0.05}),
+    "multibinary": ({"action": "multibinary"}, 1, {"clip_range_vf": 0.1}),
+    "dict": ({"action": "discrete", "observation": "dict"}, 2, {"target_kl": 0.004}),
+    "image": ({"action": "discrete", "observation": "image"}, 2, {"n_epochs": 2}),
+    "truncated_minibatch": ({"action": "discrete"}, 3, {"batch_size": 20, "normalize_advantage": False}),
+}
+
+
+@pytest.mark.parametrize("use_masking", [False, True])
+@pytest.mark.parametrize("log_kl", [False, True])
+@pytest.mark.parametrize("case", MASKABLE_CASES)
+def test_maskable_equals_stock(case: str, log_kl: bool, use_masking: bool) -> None:
+    assert_equal_runs(MaskablePPO, MaskableVariantPPO, MASKABLE_CASES[case], log_kl, use_masking=use_masking)
+
+
+LSTM: dict[str, Any] = {"lstm_hidden_size": 8, "net_arch": [8]}
+RECURRENT_CASES: dict[str, Case] = {
+    "box": ({}, 1, {"policy_kwargs": LSTM}),
+    "discrete_several_envs": ({"action": "discrete"}, 3, {"policy_kwargs": LSTM, "ent_coef": 0.05}),
+    "multidiscrete": ({"action": "multidiscrete"}, 2, {"policy_kwargs": LSTM, "clip_range_vf": 0.1}),
+    "shared_lstm": ({}, 2, {"policy_kwargs": LSTM | {"shared_lstm": True, "enable_critic_lstm": False}}),
+    "no_critic_lstm": ({}, 2, {"policy_kwargs": LSTM | {"enable_critic_lstm": False}, "target_kl": 0.004}),
+    "gsde": ({}, 2, {"policy_kwargs": LSTM, "use_sde": True}),
+    "dict": ({"observation": "dict"}, 2, {"policy_kwargs": LSTM}),
+    "image": ({"observation": "image", "action": "discrete"}, 2, {"policy_kwargs": LSTM, "n_epochs": 2}),
+    "truncated_minibatch": ({}, 2, {"policy_kwargs": LSTM, "batch_size": 20, "normalize_advantage": False}),
+}
+
+
+@pytest.mark.parametrize("log_kl", [False, True])
+@pytest.mark.parametrize("case", RECURRENT_CASES)
+def test_recurrent_equals_stock(case: str, log_kl: bool) -> None:
+    assert_equal_runs(RecurrentPPO, RecurrentVariantPPO, RECURRENT_CASES[case], log_kl)
+
+
+def assert_equal_runs(stock_cls: Any, our_cls: Any, case: Case, log_kl: bool, **learn: Any) -> None:
+    env, n_envs, arguments = case
+    stock, stock_log, stock_generators = train(stock_cls, env, n_envs, arguments, **learn)
+    ours, our_log, our_generators = train(our_cls, env, n_envs, arguments | {"log_kl": log_kl}, **learn)
 
     assert_same_leaves(ours.policy.state_dict(), stock.policy.state_dict())
     assert_same_leaves(ours.policy.optimizer.state_dict(), stock.policy.optimizer.state_dict())
@@ -142,3 +188,22 @@ def test_a_callback_may_change_arguments_as_in_stock() -> None:
     stock, _, _ = train(PPO, {}, 1, {}, tighten)
     ours, _, _ = train(VariantPPO, {}, 1, {}, tighten)
     assert_same_leaves(ours.policy.state_dict(), stock.policy.state_dict())
+
+
+def test_repairs_of_the_contrib_hosts() -> None:
+    """Each is a row in docs/differences.md: what fails in the stock class, works here."""
+    one_left = {"n_steps": 33, "batch_size": 16}
+    recurrent = one_left | {"policy_kwargs": LSTM}
+    with pytest.warns(UserWarning, match="degrees of freedom"), pytest.raises(ValueError, match="nan"):
+        train(MaskablePPO, {"action": "discrete"}, 1, one_left)
+    with pytest.warns(UserWarning, match="degrees of freedom"), pytest.raises(ValueError, match="nan"):
+        train(RecurrentPPO, {}, 1, recurrent)
+    with pytest.raises(RuntimeError):
+        train(RecurrentPPO, {"action": "multibinary"}, 1, {"policy_kwargs": LSTM})
+    for cls, env, arguments in (
+        (MaskableVariantPPO, {"action": "discrete"}, one_left),
+        (RecurrentVariantPPO, {}, recurrent),
+        (RecurrentVariantPPO, {"action": "multibinary"}, {"policy_kwargs": LSTM}),
+    ):
+        ours, _, _ = train(cls, env, 1, arguments)
+        assert all(parameter.isfinite().all() for parameter in ours.policy.parameters())

@@ -1,0 +1,68 @@
+"""sb3-contrib's RecurrentPPO as a host, and its named classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch as th
+from gymnasium import spaces
+from sb3_contrib import RecurrentPPO
+from stable_baselines3.common.distributions import Distribution
+
+from sb3_ppo_variants.algorithm import VariantAlgorithm
+from sb3_ppo_variants.named import AdaptiveClip, DualClip, KLPenalty
+from sb3_ppo_variants.rollout import in_storage_order
+
+
+class RecurrentVariantPPO(VariantAlgorithm, RecurrentPPO):
+    """sb3-contrib's RecurrentPPO with any chain of terms as its surrogate; with the defaults, RecurrentPPO bit for bit.
+
+    See :class:`.algorithm.VariantAlgorithm` for the arguments beyond those of RecurrentPPO. Two things that fail in
+    RecurrentPPO work here: a last minibatch of one sample, which it turns into NaN, and MultiBinary actions, on which
+    it crashes.
+    """
+
+    def _evaluate_actions(self, samples: Any) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
+        actions = samples.actions
+        if isinstance(self.action_space, spaces.Discrete):
+            actions = actions.long().flatten()
+        elif isinstance(self.action_space, spaces.MultiBinary):
+            actions = actions.float()  # RecurrentPPO's buffer keeps integers, which the Bernoulli distribution refuses
+        evaluated: tuple[th.Tensor, th.Tensor, th.Tensor | None] = self.policy.evaluate_actions(
+            samples.observations, actions, samples.lstm_states, samples.episode_starts
+        )
+        return evaluated
+
+    def _get_distribution(self, samples: Any) -> Distribution:
+        distribution: Distribution
+        distribution, _ = self.policy.get_distribution(
+            samples.observations, samples.lstm_states.pi, samples.episode_starts
+        )
+        return distribution
+
+    def _value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
+        return th.mean((returns - values) ** 2)
+
+    def _valid(self, samples: Any) -> th.Tensor | None:
+        valid: th.Tensor = samples.mask > 1e-8
+        return valid
+
+    def _samples_in_order(self) -> Iterator[Any]:
+        # A chunk begins with the hidden state of its first step, and so does the first step of each environment.
+        first_steps = np.zeros((self.n_envs, self.n_steps))
+        first_steps[:, 0] = 1.0
+        return in_storage_order(self.rollout_buffer, self.batch_size, first_steps.reshape(-1, 1))
+
+
+class RecurrentDualClipPPO(DualClip, RecurrentVariantPPO):
+    __doc__ = DualClip.__doc__
+
+
+class RecurrentKLPenaltyPPO(KLPenalty, RecurrentVariantPPO):
+    __doc__ = KLPenalty.__doc__
+
+
+class RecurrentAdaptiveClipPPO(AdaptiveClip, RecurrentVariantPPO):
+    __doc__ = AdaptiveClip.__doc__
