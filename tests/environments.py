@@ -34,7 +34,7 @@ class SpacesEnv(gym.Env[Any, Any]):
         self.steps = 0
 
     def action_masks(self) -> np.ndarray:
-        """Valid actions for MaskablePPO: one choice of each dimension is left out, another one at every step."""
+        """Valid actions for MaskablePPO: one choice of one dimension is left out, another at every step."""
         space = self.action_space
         if isinstance(space, spaces.Discrete):
             sizes = [int(space.n)]
@@ -43,7 +43,8 @@ class SpacesEnv(gym.Env[Any, Any]):
         else:
             assert isinstance(space, spaces.MultiBinary)
             sizes = [2] * int(np.prod(space.shape))
-        masks = [np.arange(size) != self.steps % size for size in sizes]
+        masks = [np.ones(size, dtype=bool) for size in sizes]
+        masks[self.steps % len(sizes)][self.steps % sizes[self.steps % len(sizes)]] = False
         return np.concatenate(masks)
 
     def _observe(self) -> Any:
