@@ -11,7 +11,6 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch as th
 from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -19,8 +18,10 @@ from stable_baselines3.common.utils import explained_variance
 
 from sb3_ppo_variants.adaptation import Adaptation
 from sb3_ppo_variants.chain import BoundChain, Chain, Minibatch
+from sb3_ppo_variants.checks import check_observation, check_quantities, check_rollout, restored_on_error
 from sb3_ppo_variants.kl import Parameters, kl_divergence, parameters_of
 from sb3_ppo_variants.rollout import in_storage_order, minibatches
+from sb3_ppo_variants.statistics import UpdateStatistics, approx_kl
 
 
 class Evaluation(NamedTuple):
@@ -40,59 +41,6 @@ class Evaluation(NamedTuple):
         :param valid: boolean, shape ``(batch,)``
         """
         return Evaluation(*(None if column is None else column[valid] for column in self))  # type: ignore[arg-type]
-
-
-class UpdateStatistics:
-    """What one update leaves behind: detached tensors, read once when the update is over."""
-
-    def __init__(self) -> None:
-        self.policy_losses: list[th.Tensor] = []
-        self.value_losses: list[th.Tensor] = []
-        self.entropy_losses: list[th.Tensor] = []
-        self.grad_norms: list[th.Tensor] = []
-        self.minibatches: list[Minibatch] = []
-        self.epoch_start = 0
-        self.loss = th.zeros(())
-
-    def start_epoch(self) -> None:
-        """Stock's ``train/approx_kl`` is the mean over the last epoch alone."""
-        self.epoch_start = len(self.minibatches)
-
-    def summary(self, clip_range: float) -> dict[str, float]:
-        """The statistics under the names that they are logged by, without ``train/``.
-
-        :param clip_range: as used in the update
-        """
-        ratios = [minibatch.ratio for minibatch in self.minibatches]
-        change = th.abs(th.cat(ratios) - 1)
-        outside = th.split((change > clip_range).float(), [len(ratio) for ratio in ratios])
-        approx_kls = [approx_kl(minibatch) for minibatch in self.minibatches[self.epoch_start :]]
-        return {
-            "entropy_loss": _mean(self.entropy_losses),
-            "policy_gradient_loss": _mean(self.policy_losses),
-            "value_loss": _mean(self.value_losses),
-            # Single precision, as in SB3.
-            "approx_kl": np.mean(th.stack(approx_kls).cpu().numpy()),
-            "clip_fraction": _mean([part.mean() for part in outside]),
-            "loss": self.loss.item(),
-            "ratio_max": th.cat(ratios).max().item(),
-            "ratio_deviation": change.mean().item(),
-            # An early stop in the very first minibatch leaves no gradient to speak of.
-            **({"grad_norm": _mean(self.grad_norms)} if self.grad_norms else {}),
-        }
-
-
-def approx_kl(minibatch: Minibatch) -> th.Tensor:
-    """SB3's estimate of KL(old || new) in a minibatch, the mean of k3, with SB3's roundings.
-
-    :param minibatch: detached
-    """
-    return th.mean((minibatch.ratio - 1) - minibatch.log_ratio)
-
-
-def _mean(scalars: list[th.Tensor]) -> Any:
-    # Double precision over single-precision scalars, as SB3's lists of `.item()`.
-    return np.mean(th.stack(scalars).tolist())
 
 
 class TrainingLoop(OnPolicyAlgorithm):
@@ -154,26 +102,71 @@ class TrainingLoop(OnPolicyAlgorithm):
         """The rollout in storage order, in chunks of the size of a minibatch."""
         return in_storage_order(self.rollout_buffer, self.batch_size)
 
+    def collect_rollouts(self, *args: Any, **kwargs: Any) -> bool:
+        """As in the stock class, with a word about the observation when it is what the policy fails on.
+
+        :param args: as in the stock class
+        :param kwargs: as in the stock class
+        :raises FloatingPointError: for an observation that is not finite
+        """
+        try:
+            return super().collect_rollouts(*args, **kwargs)
+        except ValueError:
+            check_observation(self._last_obs)
+            raise
+
     def train(self) -> None:
-        """Update the policy with the rollout just collected."""
+        """Update the policy with the rollout just collected.
+
+        :raises FloatingPointError: for a quantity that is not finite; the model is then as it was before the update
+        """
+        check_rollout(self.rollout_buffer, self.normalize_advantage, self._name_of_update())
+        epochs_before = self._n_updates
+        try:
+            with restored_on_error(self.policy):
+                self._update()
+        except Exception:
+            self._n_updates = epochs_before
+            raise
+
+    def _name_of_update(self) -> str:
+        return f"the update at {self.num_timesteps} timesteps"
+
+    def _update(self) -> None:
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         values, chain, old = self._prepare()
         statistics = UpdateStatistics()
-        stopped = False
         for epoch in range(self.n_epochs):
             statistics.start_epoch()
-            for indices, samples in minibatches(self.rollout_buffer, self.batch_size):
-                old_rows = None if old is None else old.rows(th.as_tensor(indices, device=self.device))
-                loss = self._loss(samples, chain, old_rows, statistics)
-                stopped = self._stop(statistics, epoch)
-                if stopped:
-                    break
-                statistics.grad_norms.append(self._step(loss))
+            when = f"epoch {epoch} of {self._name_of_update()}"
+            try:
+                stopped = self._train_epoch(epoch, chain, old, statistics)
+            except ValueError as error:  # torch's distributions refuse parameters that are not finite
+                check_quantities(statistics.of_epoch(), when)
+                raise FloatingPointError(f"the policy has no valid distribution in {when}: {error}") from error
+            check_quantities(statistics.of_epoch(), when)
             self._n_updates += 1
             if stopped:
                 break
         self._after_update(statistics, values, chain, old)
+
+    def _train_epoch(self, epoch: int, chain: BoundChain, old: Parameters | None, statistics: UpdateStatistics) -> bool:
+        """One pass over the rollout.
+
+        :param epoch: counted from 0
+        :param chain: with the coefficients of this update
+        :param old: the old distribution of the whole rollout
+        :param statistics: of this update
+        :return: whether the update ends here
+        """
+        for indices, samples in minibatches(self.rollout_buffer, self.batch_size):
+            old_rows = None if old is None else old.rows(th.as_tensor(indices, device=self.device))
+            loss = self._loss(samples, chain, old_rows, statistics)
+            if self._stop(statistics, epoch):
+                return True
+            statistics.grad_norms.append(self._step(loss))
+        return False
 
     @property
     def _measures_kl(self) -> bool:

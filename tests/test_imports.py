@@ -9,9 +9,9 @@ import sb3_ppo_variants
 
 PACKAGE = Path(sb3_ppo_variants.__file__).parent
 FLOORS = [
-    ["arguments", "kl", "rollout"],
+    ["arguments", "checks", "kl", "rollout"],
     ["chain", "adaptation"],
-    ["terms", "rules"],
+    ["terms", "rules", "statistics"],
     ["training"],
     ["algorithm"],
     ["named"],

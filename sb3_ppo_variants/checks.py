@@ -1,0 +1,95 @@
+"""Numbers that are not finite stop the training, with the model as it was before the update that met them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch as th
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+ROLLOUT_ARRAYS = ("observations", "rewards", "values", "log_probs", "advantages", "returns")
+
+
+def check_rollout(buffer: RolloutBuffer, normalize_advantage: bool, when: str) -> None:
+    """Refuse a rollout with numbers that are not finite, or with advantages that cannot be normalised.
+
+    Advantages that are all zero are no error: they stay zero, and only the critic learns.
+
+    :param buffer: full, not yet flattened
+    :param normalize_advantage: whether advantages are divided by their standard deviation
+    :param when: which update, for the message
+    :raises FloatingPointError: naming the quantity, its step and its environment
+    """
+    for name in ROLLOUT_ARRAYS:
+        array = getattr(buffer, name)
+        parts = array.items() if isinstance(array, dict) else [("", array)]
+        for key, part in parts:
+            place = _first_bad_place(part)
+            if place is not None:
+                of = f"{name}[{key!r}]" if key else name
+                step, env = place[:2]
+                raise FloatingPointError(
+                    f"{of} of the rollout: {part[place]} at step {step} of environment {env}; {when} was not begun, "
+                    "the model is as it was"
+                )
+    first = buffer.advantages.flat[0]
+    if normalize_advantage and first != 0 and (buffer.advantages == first).all():
+        raise FloatingPointError(
+            f"advantages of the rollout are all {first:g}: without variance, normalising them would make a gradient of "
+            f"rounding errors; {when} was not begun, the model is as it was"
+        )
+
+
+def _first_bad_place(array: np.ndarray) -> tuple[int, ...] | None:
+    if not np.issubdtype(array.dtype, np.floating) or np.isfinite(array).all():
+        return None
+    return tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+
+
+def check_observation(observation: Any) -> None:
+    """Refuse an observation with numbers that are not finite.
+
+    :param observation: of all environments, an array or a dictionary of them
+    :raises FloatingPointError: naming it
+    """
+    parts = observation.items() if isinstance(observation, dict) else [("", observation)]
+    for key, part in parts:
+        place = _first_bad_place(np.asarray(part))
+        if place is not None:
+            of = f"observation[{key!r}]" if key else "observation"
+            raise FloatingPointError(f"{of}: {part[place]} in environment {place[0]}; the model is as it was")
+
+
+def check_quantities(quantities: Mapping[str, Sequence[th.Tensor]], when: str) -> None:
+    """Refuse quantities of an epoch that are not finite; reads the device once for each.
+
+    :param quantities: name to tensors, in the order in which they cause one another
+    :param when: which update and epoch, for the message
+    :raises FloatingPointError: naming the first quantity
+    """
+    for name, tensors in quantities.items():
+        if tensors and not th.cat([tensor.reshape(-1) for tensor in tensors]).isfinite().all():
+            raise FloatingPointError(f"{name} is not finite in {when}; the model is as it was before this update")
+
+
+@contextmanager
+def restored_on_error(policy: ActorCriticPolicy) -> Iterator[None]:
+    """Put the policy, its optimiser and its mode back when an error leaves the block.
+
+    :param policy: the policy with its optimiser
+    """
+    weights = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
+    optimizer_state = copy.deepcopy(policy.optimizer.state_dict())
+    training = policy.training
+    try:
+        yield
+    except Exception:
+        policy.load_state_dict(weights)
+        policy.optimizer.load_state_dict(optimizer_state)
+        policy.set_training_mode(training)
+        raise
