@@ -108,3 +108,30 @@ def test_another_objective_is_not_loaded_into_a_named_class(tmp_path: Path) -> N
     KLPenaltyPPO("MlpPolicy", SpacesEnv(), **SMALL).save(tmp_path / "kl.zip")
     with pytest.raises(ValueError, match=r"DualClipPPO has the objective .*VariantPPO\.load"):
         DualClipPPO.load(tmp_path / "kl.zip")
+
+
+RAN: list[bool] = []
+
+
+def leave_a_trace() -> str:
+    RAN.append(True)
+    return "harm"
+
+
+class Dangerous:
+    """Its unpickling runs code."""
+
+    def __reduce__(self) -> Any:
+        return (leave_a_trace, ())
+
+
+def test_parameters_alone_are_loaded_without_running_pickled_code(tmp_path: Path) -> None:
+    theirs: Any = DualClipPPO("MlpPolicy", SpacesEnv(), **SMALL).learn(32)
+    theirs.surprise = Dangerous()
+    theirs.save(tmp_path / "theirs.zip")
+    mine = DualClipPPO("MlpPolicy", SpacesEnv(), **(SMALL | {"seed": 1}))
+    mine.set_parameters(str(tmp_path / "theirs.zip"))
+    assert same_weights(mine, theirs)
+    assert RAN == []
+    DualClipPPO.load(tmp_path / "theirs.zip")
+    assert RAN == [True]
