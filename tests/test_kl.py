@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch as th
-from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
 from sb3_contrib.common.maskable.distributions import (
@@ -24,7 +23,6 @@ from stable_baselines3.common.distributions import (
     MultiCategoricalDistribution,
     SquashedDiagGaussianDistribution,
     StateDependentNoiseDistribution,
-    make_proba_distribution,
 )
 
 from sb3_ppo_variants.kl import Parameters, estimate_kl, kl_divergence, parameters_of
@@ -118,36 +116,56 @@ def test_a_lost_choice_is_infinite() -> None:
     assert kl_divergence(q, p).tolist() == pytest.approx([LOG2])
 
 
-SPACES: dict[str, spaces.Space[Any]] = {
-    "gaussian": spaces.Box(-1, 1, (3,)),
-    "categorical": spaces.Discrete(4),
-    "multi_categorical": spaces.MultiDiscrete([2, 3]),
-    "bernoulli": spaces.MultiBinary(3),
-}
+N_SAMPLES = 200_000
+UNMASKED = ["gaussian", "squashed", "state_dependent", "categorical", "multi_categorical", "bernoulli"]
+KINDS = [*UNMASKED, "masked_categorical", "masked_multi_categorical", "masked_bernoulli"]
 
 
-@pytest.mark.parametrize("name", SPACES)
-def test_agrees_with_sampling(name: str) -> None:
-    """The mean of log p - log q over samples of p, within four standard errors of 200 000 samples."""
+def random_distribution(kind: str, generator: th.Generator) -> Distribution:
+    """The same distribution in ``N_SAMPLES`` rows, so that one call samples it that often."""
+
+    def rows(width: int) -> th.Tensor:
+        return th.randn(1, width, generator=generator).expand(N_SAMPLES, width)
+
+    distribution: Any
+    if kind in ("gaussian", "squashed"):
+        distribution = (DiagGaussianDistribution if kind == "gaussian" else SquashedDiagGaussianDistribution)(3)
+        return cast(Distribution, distribution.proba_distribution(rows(3), 0.3 * th.randn(3, generator=generator)))
+    if kind == "state_dependent":
+        distribution = StateDependentNoiseDistribution(2)
+        distribution.proba_distribution_net(latent_dim=3)
+        latent = th.tensor([[0.5, -0.3, 0.8]]).expand(N_SAMPLES, 3)
+        log_std = 0.3 * th.randn(3, 2, generator=generator)
+        return cast(Distribution, distribution.proba_distribution(rows(2), log_std, latent))
+    distribution, width = {
+        "categorical": (CategoricalDistribution(4), 4),
+        "multi_categorical": (MultiCategoricalDistribution([2, 3]), 5),
+        "bernoulli": (BernoulliDistribution(3), 3),
+        "masked_categorical": (MaskableCategoricalDistribution(4), 4),
+        "masked_multi_categorical": (MaskableMultiCategoricalDistribution([2, 3]), 5),
+        "masked_bernoulli": (MaskableBernoulliDistribution(3), 6),
+    }[kind]
+    distribution.proba_distribution(rows(width))
+    if kind.startswith("masked"):
+        masks = np.ones((N_SAMPLES, width), dtype=bool)
+        masks[:, 3] = False
+        distribution.apply_masking(masks)
+    return cast(Distribution, distribution)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_agrees_with_sampling(kind: str) -> None:
+    """Both directions: the mean of log p - log q over samples of p, within four standard errors."""
     th.manual_seed(0)
-    n_samples = 200_000
-
-    def make(seed: int) -> Distribution:
-        generator = th.Generator().manual_seed(seed)
-        distribution: Any = make_proba_distribution(SPACES[name])
-        width = {"gaussian": 3, "categorical": 4, "multi_categorical": 5, "bernoulli": 3}[name]
-        row = th.randn(1, width, generator=generator).expand(n_samples, width)
-        if name == "gaussian":
-            result: Distribution = distribution.proba_distribution(row, 0.3 * th.randn(width, generator=generator))
-        else:
-            result = distribution.proba_distribution(row)
-        return result
-
-    p, q = make(1), make(2)
-    actions = p.sample()
-    sampled = p.log_prob(actions) - q.log_prob(actions)
-    error = sampled.std().item() / math.sqrt(n_samples)
-    assert kl(p, q)[0] == pytest.approx(sampled.mean().item(), abs=4 * error)
+    generator = th.Generator().manual_seed(1)
+    one, other = random_distribution(kind, generator), random_distribution(kind, generator)
+    for p, q in ((one, other), (other, one)):
+        # State-dependent noise gives every row of a batch the same noise; the Gaussian behind it does not.
+        actions = cast(Any, p.distribution).sample() if kind == "state_dependent" else p.sample()
+        sampled = p.log_prob(actions) - q.log_prob(actions)
+        error = sampled.std().item() / math.sqrt(N_SAMPLES)
+        assert error > 0
+        assert kl(p, q)[0] == pytest.approx(sampled.mean().item(), abs=4 * error)
 
 
 @pytest.mark.parametrize("estimator", ["k1", "k3"])
