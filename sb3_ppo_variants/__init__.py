@@ -17,6 +17,7 @@ from sb3_ppo_variants.recurrent import (
     RecurrentKLPenaltyPPO,
     RecurrentVariantPPO,
 )
+from sb3_ppo_variants.resume import ResumeCallback, resume_model
 
 __version__ = version("sb3-ppo-variants")
 
@@ -35,7 +36,9 @@ __all__ = [
     "RecurrentDualClipPPO",
     "RecurrentKLPenaltyPPO",
     "RecurrentVariantPPO",
+    "ResumeCallback",
     "Term",
     "VariantPPO",
     "__version__",
+    "resume_model",
 ]

@@ -9,7 +9,7 @@ import sb3_ppo_variants
 
 PACKAGE = Path(sb3_ppo_variants.__file__).parent
 FLOORS = [
-    ["arguments", "checks", "kl", "rollout"],
+    ["arguments", "checks", "environment_state", "kl", "rollout"],
     ["chain", "adaptation"],
     ["terms", "rules", "statistics"],
     ["training"],
