@@ -193,7 +193,7 @@ class Adaptation:
 
 
 def build_controllers(
-    adapt: Mapping[str, Mapping[str, Any]] | None,
+    adapt: Any,
     coefficients: Mapping[str, Coefficient],
     bases: Mapping[str, float],
     rules: Mapping[str, Rule],
@@ -206,11 +206,18 @@ def build_controllers(
     :param bases: coefficient name to its schedule's value at the start of training
     :param rules: those that have a name
     :raises ValueError: naming the argument, what was given and what is allowed
+    :raises TypeError: for something that is not a dictionary
     """
+    if adapt is not None and not isinstance(adapt, Mapping):
+        raise TypeError(f"adapt={adapt!r}: a dictionary of coefficient name to the arguments of a rule")
     controllers = {}
     for name, spec in (adapt or {}).items():
         if name not in coefficients:
             raise ValueError(one_of("adapt", name, coefficients))
+        if not isinstance(spec, Mapping):
+            raise TypeError(
+                f"adapt[{name!r}]={spec!r}: a dictionary with 'rule', 'follow', 'low', 'high' and the rule's own"
+            )
         controllers[name] = _controller(coefficients[name], bases[name], dict(spec), rules)
     return controllers
 

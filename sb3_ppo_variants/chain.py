@@ -87,6 +87,10 @@ def _never(values: Mapping[str, Any]) -> bool:
     return False
 
 
+def _always(values: Mapping[str, Any]) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Term:
     """A term and all that the chain, the loop and the docs need to know of it.
@@ -157,8 +161,8 @@ def term_from_function(function: Callable[..., th.Tensor]) -> Term:
             f"objective: {name} must return one value per sample, shape {tuple(trial.ratio.shape)} here, not {shape}; "
             "the mean is taken after the chain"
         )
-    asked = trial.asked_for_kl
-    return Term(name, function, coefficients=tuple(coefficients), needs_kl=lambda _: asked)
+    needs_kl = _always if trial.asked_for_kl else _never
+    return Term(name, function, coefficients=tuple(coefficients), needs_kl=needs_kl)
 
 
 def _trial_minibatch() -> Minibatch:

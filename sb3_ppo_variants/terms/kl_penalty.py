@@ -1,5 +1,8 @@
 """A price on the divergence from the old policy."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch as th
 
 from sb3_ppo_variants.arguments import Coefficient, Option
@@ -49,6 +52,14 @@ def log(
     return {"kl_penalty": kl_coef * _divergence(minibatch, kl_direction, kl_estimator).mean()}
 
 
+def needs_kl(values: Mapping[str, Any]) -> bool:
+    """Whether the divergence is the exact one.
+
+    :param values: all values of the chain
+    """
+    return bool(values["kl_estimator"] == "exact")
+
+
 KL_PENALTY = Term(
     "kl_penalty",
     kl_penalty,
@@ -58,6 +69,6 @@ KL_PENALTY = Term(
         Option("kl_direction", DIRECTIONS, default="forward"),
         Option("kl_estimator", ESTIMATORS, default="exact"),
     ),
-    needs_kl=lambda values: values["kl_estimator"] == "exact",
+    needs_kl=needs_kl,
     log=log,
 )
