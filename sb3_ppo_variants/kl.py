@@ -125,8 +125,8 @@ def estimate_kl(log_ratio: th.Tensor, estimator: Estimator, direction: Direction
     :math:`1/r`, weighted by :math:`r`; ``k3`` becomes :math:`r \log r - (r - 1)`.
 
     ``k1`` and ``k3`` have the right mean, ``k2`` a small bias; ``k2`` and ``k3`` are never negative. As a loss,
-    forward ``k1`` is noise at the start of an update (its gradient there is that of :math:`-\log\pi`, mean zero);
-    ``k3`` has the right gradient and none at :math:`r = 1`.
+    ``k1`` is noise at the start of an update, in either direction: its gradient there has the mean zero but is that of
+    :math:`\mp\log\pi` for each sample. ``k3`` has the right gradient and none at :math:`r = 1`.
 
     Source: J. Schulman, "Approximating KL Divergence", 2020.
 
