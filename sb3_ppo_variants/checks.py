@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -66,12 +66,17 @@ def check_observation(observation: Any) -> None:
 
 
 def check_quantities(quantities: Mapping[str, Sequence[th.Tensor]], when: str) -> None:
-    """Refuse quantities of an epoch that are not finite; reads the device once for each.
+    """Refuse quantities of an epoch that are not finite.
 
-    :param quantities: name to tensors, in the order in which they cause one another
+    The last of them is looked at first: none of the others can be spoilt and leave it whole.
+
+    :param quantities: name to tensors, in the order in which they cause one another, the gradient last
     :param when: which update and epoch, for the message
     :raises FloatingPointError: naming the first quantity
     """
+    gradient = list(quantities.values())[-1]
+    if gradient and math.isfinite(th.stack(list(gradient)).sum().item()):
+        return
     for name, tensors in quantities.items():
         if tensors and not th.cat([tensor.reshape(-1) for tensor in tensors]).isfinite().all():
             raise FloatingPointError(f"{name} is not finite in {when}; the model is as it was before this update")
@@ -83,8 +88,8 @@ def restored_on_error(policy: ActorCriticPolicy) -> Iterator[None]:
 
     :param policy: the policy with its optimiser
     """
-    weights = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
-    optimizer_state = copy.deepcopy(policy.optimizer.state_dict())
+    weights = _cloned(policy.state_dict())
+    optimizer_state = _cloned(policy.optimizer.state_dict())
     training = policy.training
     try:
         yield
@@ -93,3 +98,12 @@ def restored_on_error(policy: ActorCriticPolicy) -> Iterator[None]:
         policy.optimizer.load_state_dict(optimizer_state)
         policy.set_training_mode(training)
         raise
+
+
+def _cloned(state: Any) -> Any:
+    """A copy of a state dictionary, several times quicker than ``copy.deepcopy``."""
+    if isinstance(state, th.Tensor):
+        return state.clone()
+    if isinstance(state, dict):
+        return {name: _cloned(part) for name, part in state.items()}
+    return [_cloned(part) for part in state] if isinstance(state, list) else state
