@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch as th
@@ -41,6 +42,25 @@ class Evaluation(NamedTuple):
         :param valid: boolean, shape ``(batch,)``
         """
         return Evaluation(*(None if column is None else column[valid] for column in self))  # type: ignore[arg-type]
+
+
+@contextmanager
+def foreach_steps(optimizer: th.optim.Optimizer) -> Iterator[None]:
+    """Let Adam step all parameters together: the same numbers bit for bit, in less time.
+
+    Only within the block: the setting is part of the optimiser's state, and would be saved with the model.
+
+    :param optimizer: any; others than a plain Adam are left as they are
+    """
+    plain = type(optimizer) is th.optim.Adam
+    groups = [group for group in optimizer.param_groups if plain and group["foreach"] is None and not group["fused"]]
+    for group in groups:
+        group["foreach"] = True
+    try:
+        yield
+    finally:
+        for group in groups:
+            group["foreach"] = None
 
 
 class TrainingLoop(OnPolicyAlgorithm):
@@ -123,7 +143,7 @@ class TrainingLoop(OnPolicyAlgorithm):
         check_rollout(self.rollout_buffer, self.normalize_advantage, self._name_of_update())
         epochs_before = self._n_updates
         try:
-            with restored_on_error(self.policy):
+            with restored_on_error(self.policy), foreach_steps(self.policy.optimizer):
                 self._update()
         except Exception:
             self._n_updates = epochs_before

@@ -329,3 +329,17 @@ def test_every_pair_and_triple_builds_or_is_refused_with_a_reason(objective: tup
 def bound_chain(objective: Sequence[str]) -> BoundChain:
     chain = build_chain(objective, TERMS)
     return chain.bind({name: value for term in chain.terms for name, value in term_values(term).items()})
+
+
+@pytest.mark.slow
+@each_choice
+def test_compiles_as_one_graph(term: Term, options: dict[str, str]) -> None:
+    def run(surrogate: th.Tensor, batch: Minibatch) -> th.Tensor:
+        return term.function(surrogate, batch, **(term_values(term) | options))
+
+    batch, again = minibatch(ADVANTAGES, LOG_RATIOS), minibatch(ADVANTAGES, LOG_RATIOS)
+    eager = run(batch.advantages * batch.ratio, batch)
+    compiled = th.compile(run, fullgraph=True)(again.advantages * again.ratio, again)
+    assert th.allclose(compiled, eager, atol=1e-6)
+    for mine, theirs in zip(gradients(compiled.sum(), again), gradients(eager.sum(), batch), strict=True):
+        assert th.allclose(mine, theirs, atol=1e-6)
