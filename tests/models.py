@@ -6,6 +6,7 @@ from typing import Any
 
 import torch as th
 from stable_baselines3 import PPO
+from stable_baselines3.common.logger import KVWriter
 
 from sb3_ppo_variants import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, Minibatch, VariantPPO
 
@@ -25,3 +26,16 @@ def same_weights(one: PPO, other: PPO) -> bool:
 
 def slow_down(surrogate: th.Tensor, minibatch: Minibatch, *, slow_coef: float = 0.1) -> th.Tensor:
     return surrogate - slow_coef * minibatch.log_ratio.square()
+
+
+class Dumps(KVWriter):
+    """Keeps every dump of the logger."""
+
+    def __init__(self) -> None:
+        self.dumps: list[dict[str, Any]] = []
+
+    def write(self, key_values: dict[str, Any], key_excluded: Any, step: int = 0) -> None:
+        self.dumps.append(dict(key_values))
+
+    def close(self) -> None:
+        pass

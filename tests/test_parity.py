@@ -12,27 +12,15 @@ from gymnasium import spaces
 from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.logger import KVWriter, Logger
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import FloatSchedule
 
 from sb3_ppo_variants import MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
 from tests.environments import SpacesEnv
+from tests.models import Dumps
 
 TIME_KEYS = {"time/fps", "time/time_elapsed"}
-
-
-class Memory(KVWriter):
-    """Keeps every dump of the logger."""
-
-    def __init__(self) -> None:
-        self.dumps: list[dict[str, Any]] = []
-
-    def write(self, key_values: dict[str, Any], key_excluded: Any, step: int = 0) -> None:
-        self.dumps.append(dict(key_values))
-
-    def close(self) -> None:
-        pass
 
 
 class NoisyExtractor(BaseFeaturesExtractor):
@@ -49,11 +37,11 @@ class NoisyExtractor(BaseFeaturesExtractor):
 
 def train(
     cls: Any, env: dict[str, str], n_envs: int, arguments: dict[str, Any], callback: Any = None, **learn: Any
-) -> tuple[Any, Memory, Any]:
+) -> tuple[Any, Dumps, Any]:
     policy = {"image": "CnnPolicy", "dict": "MultiInputPolicy"}.get(env.get("observation", ""), "MlpPolicy")
     if issubclass(cls, RecurrentPPO):
         policy = policy.replace("Policy", "LstmPolicy")
-    memory = Memory()
+    memory = Dumps()
     venv = make_vec_env(SpacesEnv, n_envs=n_envs, seed=5, env_kwargs=env)
     defaults: dict[str, Any] = {"n_steps": 32, "batch_size": 16, "n_epochs": 3, "learning_rate": 3e-3}
     model = cls(policy, venv, seed=3, device="cpu", **(defaults | arguments))

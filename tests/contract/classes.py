@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.logger import KVWriter, Logger
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 import sb3_ppo_variants
 from sb3_ppo_variants.arguments import Number
 from sb3_ppo_variants.chain import Term
 from tests.environments import ACTION_SPACES, SpacesEnv
+from tests.models import Dumps
 
 # A high learning rate, so that ratios leave the clip range within two updates.
 SMALL: dict[str, Any] = {
@@ -168,19 +169,6 @@ def make_model(cls: Any, env: gym.Env[Any, Any] | VecEnv | None = None, **argume
     policy = arguments.pop("policy", policy_name(cls))
     venv = make_env(cls) if env is None else env
     return cls(policy, venv, policy_kwargs=policy_kwargs, **(SMALL | arguments))
-
-
-class Dumps(KVWriter):
-    """Keeps every dump of the logger."""
-
-    def __init__(self) -> None:
-        self.dumps: list[dict[str, Any]] = []
-
-    def write(self, key_values: dict[str, Any], key_excluded: Any, step: int = 0) -> None:
-        self.dumps.append(dict(key_values))
-
-    def close(self) -> None:
-        pass
 
 
 def learn(model: Any, updates: int = 2, **arguments: Any) -> list[dict[str, Any]]:
