@@ -142,7 +142,7 @@ class VariantAlgorithm(TrainingLoop):
         self._build_adaptation()
         super()._setup_model()
         start = self._chain.bind(self._adaptation.values(self._bases(1.0)) | self._options())
-        if (start.needs_kl or self._measures_kl) and not has_indices(self.rollout_buffer):
+        if (start.needs_old or self._measures_kl) and not has_indices(self.rollout_buffer):
             raise ValueError(
                 f"rollout_buffer_class={type(self.rollout_buffer).__name__} has no _get_samples, which the exact KL "
                 "needs to know the samples of a minibatch; use a subclass of SB3's RolloutBuffer"

@@ -29,14 +29,21 @@ class Minibatch:
     :param log_ratio: :math:`\log \pi_\theta(a|s) - \log \pi_{old}(a|s)`; its exponential is ``ratio``
     :param old: the old distribution of each sample, when a term needs the exact divergence
     :param new: the current distribution of each sample
+    :param prepared: what the terms made of the old distributions once per rollout, the rows of these samples
     """
 
     def __init__(
-        self, advantages: th.Tensor, log_ratio: th.Tensor, old: Parameters | None = None, new: Parameters | None = None
+        self,
+        advantages: th.Tensor,
+        log_ratio: th.Tensor,
+        old: Parameters | None = None,
+        new: Parameters | None = None,
+        prepared: Mapping[str, th.Tensor] | None = None,
     ) -> None:
         self.advantages = advantages
         self.log_ratio = log_ratio
         self.ratio = th.exp(log_ratio)
+        self.prepared = {} if prepared is None else prepared
         self._old = old
         self._new = new
         self._kl: dict[Direction, th.Tensor] = {}
@@ -64,6 +71,7 @@ class Minibatch:
         """The same numbers without their graph, for the statistics of the update."""
         copy = Minibatch.__new__(Minibatch)
         copy.advantages, copy.log_ratio, copy.ratio = self.advantages, self.log_ratio.detach(), self.ratio.detach()
+        copy.prepared = self.prepared
         copy._old = copy._new = None
         copy._kl = {direction: kl.detach() for direction, kl in self._kl.items()}
         return copy
@@ -78,9 +86,31 @@ class Minibatch:
         whole.advantages = th.cat([part.advantages for part in parts])
         whole.log_ratio = th.cat([part.log_ratio for part in parts])
         whole.ratio = th.cat([part.ratio for part in parts])
+        whole.prepared = {name: th.cat([part.prepared[name] for part in parts]) for name in parts[0].prepared}
         whole._old = whole._new = None
         whole._kl = {direction: th.cat([part._kl[direction] for part in parts]) for direction in parts[0]._kl}
         return whole
+
+
+@dataclass(frozen=True)
+class OldPolicy:
+    """What is kept of the policy before the update.
+
+    :param distribution: of every valid step of the rollout
+    :param prepared: what the terms made of it, each of shape ``(n_steps * n_envs, ...)``
+    """
+
+    distribution: Parameters
+    prepared: Mapping[str, th.Tensor]
+
+    def rows(self, indices: th.Tensor) -> OldPolicy:
+        """The old policy at some steps.
+
+        :param indices: integers of shape ``(batch,)``
+        """
+        return OldPolicy(
+            self.distribution.rows(indices), {name: tensor[indices] for name, tensor in self.prepared.items()}
+        )
 
 
 def _never(values: Mapping[str, Any]) -> bool:
@@ -101,6 +131,9 @@ class Term:
     :param coefficients: the numbers among its keyword-only arguments
     :param options: the choices among them
     :param needs_kl: given all values, whether the exact divergence is needed
+    :param per_batch: whether a sample's surrogate depends on the other samples of its minibatch
+    :param prepare: ``(old, actions, *, coefficients) -> {name: tensor}``, called once per rollout without gradient; the
+        term finds the rows of its samples in ``minibatch.prepared``
     :param log: ``(minibatch, *, coefficients) -> {key: scalar}``, called once per update with all its samples
     :param caution: given all values, a warning about them or ``None``
     """
@@ -111,6 +144,8 @@ class Term:
     coefficients: tuple[Coefficient, ...] = ()
     options: tuple[Option, ...] = ()
     needs_kl: Callable[[Mapping[str, Any]], bool] = _never
+    per_batch: bool = False
+    prepare: Callable[..., dict[str, th.Tensor]] | None = None
     log: Callable[..., dict[str, th.Tensor]] | None = None
     caution: Callable[[Mapping[str, Any]], str | None] | None = None
 
@@ -180,7 +215,21 @@ class BoundChain:
     def __init__(self, terms: Sequence[Term], values: Mapping[str, Any]) -> None:
         self.steps = [partial(term.function, **term.select(values)) for term in terms]
         self.needs_kl = any(term.needs_kl(values) for term in terms)
+        self.preparations = [partial(term.prepare, **term.select(values)) for term in terms if term.prepare is not None]
         self.logs = [partial(term.log, **term.select(values)) for term in terms if term.log is not None]
+
+    @property
+    def needs_old(self) -> bool:
+        """Whether the old distribution is needed, for the exact divergence or for what a term prepares."""
+        return self.needs_kl or bool(self.preparations)
+
+    def prepare(self, old: Parameters, actions: th.Tensor) -> dict[str, th.Tensor]:
+        """What the terms want to know of the old policy, once per rollout.
+
+        :param old: of every valid step
+        :param actions: taken there, shape ``(n, action_dim)``
+        """
+        return {name: tensor for prepare in self.preparations for name, tensor in prepare(old, actions).items()}
 
     def __call__(self, minibatch: Minibatch) -> th.Tensor:
         """The surrogate to maximise, per sample.

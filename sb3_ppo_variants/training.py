@@ -18,7 +18,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import explained_variance
 
 from sb3_ppo_variants.adaptation import Adaptation
-from sb3_ppo_variants.chain import BoundChain, Chain, Minibatch
+from sb3_ppo_variants.chain import BoundChain, Chain, Minibatch, OldPolicy
 from sb3_ppo_variants.checks import check_observation, check_quantities, check_rollout, restored_on_error
 from sb3_ppo_variants.kl import Parameters, kl_divergence, parameters_of
 from sb3_ppo_variants.rollout import in_storage_order, minibatches
@@ -171,12 +171,12 @@ class TrainingLoop(OnPolicyAlgorithm):
                 break
         self._after_update(statistics, values, chain, old)
 
-    def _train_epoch(self, epoch: int, chain: BoundChain, old: Parameters | None, statistics: UpdateStatistics) -> bool:
+    def _train_epoch(self, epoch: int, chain: BoundChain, old: OldPolicy | None, statistics: UpdateStatistics) -> bool:
         """One pass over the rollout.
 
         :param epoch: counted from 0
         :param chain: with the coefficients of this update
-        :param old: the old distribution of the whole rollout
+        :param old: the policy before the update, over the whole rollout
         :param statistics: of this update
         :return: whether the update ends here
         """
@@ -193,24 +193,25 @@ class TrainingLoop(OnPolicyAlgorithm):
         """Whether anyone wants to know the exact KL of an update."""
         return self.log_kl or self._adaptation.needs_kl
 
-    def _prepare(self) -> tuple[dict[str, float], BoundChain, Parameters | None]:
+    def _prepare(self) -> tuple[dict[str, float], BoundChain, OldPolicy | None]:
         """The coefficients of this update, the chain that uses them and, if anyone asks for it, the old policy."""
         values = self._adaptation.values(self._bases(self._current_progress_remaining))
         chain = self._chain.bind(values | self._options())
-        old = self._policy_parameters() if chain.needs_kl or self._measures_kl else None
+        old = self._old_policy(chain) if chain.needs_old or self._measures_kl else None
         return values, chain, old
 
-    def _loss(self, samples: Any, chain: BoundChain, old: Parameters | None, statistics: UpdateStatistics) -> th.Tensor:
+    def _loss(self, samples: Any, chain: BoundChain, old: OldPolicy | None, statistics: UpdateStatistics) -> th.Tensor:
         """The loss of one minibatch.
 
         :param samples: of the rollout buffer
         :param chain: with the coefficients of this update
-        :param old: the old distribution of these samples
+        :param old: the policy before the update, at these samples
         :param statistics: of this update
         """
         batch = self._evaluate(samples)
         new = self._parameters(self.policy.action_dist, samples) if chain.needs_kl else None
-        minibatch = Minibatch(self._normalized(batch.advantages), batch.log_prob - batch.old_log_prob, old, new)
+        of_old = (None, new, None) if old is None else (old.distribution, new, old.prepared)
+        minibatch = Minibatch(self._normalized(batch.advantages), batch.log_prob - batch.old_log_prob, *of_old)
         policy_loss = -chain(minibatch).mean()
         value_loss = self._value_loss(batch.returns, self._clipped(batch.values, batch.old_values))
         # Without a closed form the entropy is estimated from the actions taken.
@@ -243,6 +244,15 @@ class TrainingLoop(OnPolicyAlgorithm):
         """
         parameters, valid = parameters_of(distribution), self._valid(samples)
         return parameters if valid is None else parameters.rows(valid)
+
+    def _valid_rows(self, tensor: th.Tensor, samples: Any) -> th.Tensor:
+        """A tensor of a minibatch without its padding.
+
+        :param tensor: shape ``(batch, ...)``
+        :param samples: the minibatch
+        """
+        valid = self._valid(samples)
+        return tensor if valid is None else tensor[valid]
 
     def _normalized(self, advantages: th.Tensor) -> th.Tensor:
         # One sample has no standard deviation (SB3 issue #325).
@@ -283,7 +293,7 @@ class TrainingLoop(OnPolicyAlgorithm):
         return norm.detach()
 
     def _after_update(
-        self, statistics: UpdateStatistics, values: dict[str, float], chain: BoundChain, old: Parameters | None
+        self, statistics: UpdateStatistics, values: dict[str, float], chain: BoundChain, old: OldPolicy | None
     ) -> None:
         """Measure the update, let the rules learn from it, log.
 
@@ -295,7 +305,7 @@ class TrainingLoop(OnPolicyAlgorithm):
         clip_range = values.get("clip_range", self.clip_range(self._current_progress_remaining))
         measured = statistics.summary(clip_range)
         if old is not None and self._measures_kl:
-            kl = kl_divergence(old, self._policy_parameters())
+            kl = kl_divergence(old.distribution, self._policy_parameters())
             measured |= {"kl": kl.mean().item(), "kl_max": kl.max().item()}
         self._adaptation.after_update(self._bases(self._current_progress_remaining), measured)
 
@@ -303,6 +313,18 @@ class TrainingLoop(OnPolicyAlgorithm):
         measured |= {f"{name}_at_bound": share for name, share in self._adaptation.shares_at_bound().items()}
         measured |= {"clip_range": clip_range} | values
         self._log(measured)
+
+    @th.no_grad()
+    def _old_policy(self, chain: BoundChain) -> OldPolicy:
+        """The policy before the update, and what the terms make of it.
+
+        :param chain: with the coefficients of this update
+        """
+        distribution = self._policy_parameters()
+        if not chain.preparations:
+            return OldPolicy(distribution, {})
+        actions = th.cat([self._valid_rows(samples.actions, samples) for samples in self._samples_in_order()])
+        return OldPolicy(distribution, chain.prepare(distribution, actions))
 
     @th.no_grad()
     def _policy_parameters(self) -> Parameters:
