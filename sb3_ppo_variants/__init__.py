@@ -18,6 +18,7 @@ from sb3_ppo_variants.recurrent import (
     RecurrentVariantPPO,
 )
 from sb3_ppo_variants.resume import ResumeCallback, resume_model
+from sb3_ppo_variants.schedules import ExponentialDecay, LinearDecay
 
 __version__ = version("sb3-ppo-variants")
 
@@ -25,7 +26,9 @@ __all__ = [
     "AdaptiveClipPPO",
     "Coefficient",
     "DualClipPPO",
+    "ExponentialDecay",
     "KLPenaltyPPO",
+    "LinearDecay",
     "MaskableAdaptiveClipPPO",
     "MaskableDualClipPPO",
     "MaskableKLPenaltyPPO",

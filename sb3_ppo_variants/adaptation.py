@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stable_baselines3.common.type_aliases import Schedule
-from stable_baselines3.common.utils import FloatSchedule, LinearSchedule
-
-from sb3_ppo_variants.arguments import Coefficient, Number, one_of
+from sb3_ppo_variants.arguments import CLIP_RANGE, Coefficient, Number, one_of
 
 # What a rule may follow; `kl` and `kl_max` cost a pass over the rollout, the others are there anyway.
 KL_STATISTICS = ("kl", "kl_max")
-STATISTICS = (*KL_STATISTICS, "approx_kl", "clip_fraction", "ratio_deviation", "ratio_max")
+UPDATE_SIZES = (*KL_STATISTICS, "approx_kl", "clip_fraction", "ratio_deviation", "ratio_max")
+# Mean return of the episodes that ended in the rollout; missing where none did.
+EPISODE_RETURN = "episode_return"
+STATISTICS = (*UPDATE_SIZES, EPISODE_RETURN)
 
 State = dict[str, float]
 
@@ -33,45 +33,13 @@ class Rule:
     :param function: pure map ``(state, measured, *, direction, arguments) -> state``; the state always has
         ``"multiplier"``, and ``direction`` is +1 where raising the coefficient makes the update smaller, else -1
     :param arguments: its numbers, with their ranges
+    :param follows: the statistics that it can make sense of
     """
 
     name: str
     function: Callable[..., State]
     arguments: tuple[Number, ...]
-
-
-def as_schedule(name: str, value: Any) -> Schedule:
-    """A schedule of progress remaining (1 at the start, 0 at the end).
-
-    :param name: the argument's name, for the message
-    :param value: a number, an SB3 schedule, or RL Zoo's string for a linear decay to zero, ``"lin_0.2"``
-    :raises ValueError: for another string
-    :raises TypeError: for anything else
-    """
-    if isinstance(value, str):
-        kind, _, start = value.partition("_")
-        try:
-            if kind == "lin":
-                return FloatSchedule(LinearSchedule(float(start), 0.0, 1.0))
-        except ValueError:
-            pass
-        raise ValueError(f"{name}={value!r}: a schedule in words is 'lin_' and a number, like 'lin_0.2'")
-    if callable(value) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
-        return FloatSchedule(value)
-    raise TypeError(f"{name}={value!r}: a coefficient is a number, a schedule or a string like 'lin_0.2'")
-
-
-def check_schedule(coefficient: Coefficient, schedule: Schedule, given: Any) -> None:
-    """Refuse a schedule that leaves the coefficient's range.
-
-    :param coefficient: with the range
-    :param schedule: looked at in 11 points from the start to the end of training
-    :param given: what the user wrote
-    :raises ValueError: naming the argument, the value and the range
-    """
-    for step in range(11):
-        value = schedule(1 - step / 10)
-        coefficient.check(value, shown=None if given == value else given)
+    follows: tuple[str, ...] = UPDATE_SIZES
 
 
 @dataclass(frozen=True)
@@ -110,25 +78,25 @@ class Controller:
         value = self.bounded(base, multiplier)
         return any(math.isclose(value, bound, rel_tol=1e-9) for bound in (self.low, self.high))
 
-    def next_state(self, state: State, base: float, measured: float) -> State:
+    def next_state(self, state: State, base: float, measured: float | None) -> State:
         """The state after one update.
 
         The multiplier is held where the product meets a bound, so that it need not come back from beyond it first.
 
         :param state: before
         :param base: the schedule's value in the update
-        :param measured: the statistic of the update
+        :param measured: the statistic of the update; ``None`` when there was nothing to measure
         """
         counted = state | {
             "updates": state["updates"] + 1,
             "updates_at_bound": state["updates_at_bound"] + self.at_bound(base, state["multiplier"]),
         }
+        if measured is None or base == 0:
+            return counted  # nothing to learn from; at a base of 0 the schedule has switched the coefficient off
         if not math.isfinite(measured):
             held = f"{self.coefficient.name} stays at {self.bounded(base, state['multiplier'])}"
             warnings.warn(f"{self.follow} is {measured} after this update: {held}", stacklevel=2)
             return counted
-        if base == 0:
-            return counted  # the schedule has switched the coefficient off: nothing to learn from
         direction = 1 if self.coefficient.tighter == "up" else -1
         moved = counted | self.rule.function(counted, measured, direction=direction, **self.arguments)
         moved["multiplier"] = self.bounded(base, moved["multiplier"]) / base
@@ -153,10 +121,17 @@ class Adaptation:
         for name in controllers:
             state.setdefault(name, dict(INITIAL_STATE))
 
+    def follows(self, *statistics: str) -> bool:
+        """Whether a rule follows one of some statistics.
+
+        :param statistics: their names
+        """
+        return any(controller.follow in statistics for controller in self.controllers.values())
+
     @property
     def needs_kl(self) -> bool:
         """Whether a rule follows the exact divergence."""
-        return any(controller.follow in KL_STATISTICS for controller in self.controllers.values())
+        return self.follows(*KL_STATISTICS)
 
     def values(self, bases: Mapping[str, float]) -> dict[str, float]:
         """Every coefficient as it is used in an update.
@@ -176,8 +151,10 @@ class Adaptation:
         :param statistics: measured after the update
         """
         for name, controller in self.controllers.items():
-            measured = float(statistics[controller.follow])  # numpy scalars would make the state unreadable
-            self.state[name] = controller.next_state(self.state[name], bases[name], measured)
+            measured = statistics.get(controller.follow)
+            # Numpy scalars would make the state unreadable.
+            number = None if measured is None else float(measured)
+            self.state[name] = controller.next_state(self.state[name], bases[name], number)
 
     def shares_at_bound(self) -> dict[str, float]:
         """For each adaptive coefficient, the share of the updates so far that it spent at a bound."""
@@ -228,9 +205,9 @@ def _controller(coefficient: Coefficient, start: float, spec: dict[str, Any], ru
     rule, follow = spec.pop("rule", None), spec.pop("follow", None)
     if rule not in rules:
         raise ValueError(one_of(f"{where}['rule']", rule, rules))
-    if follow not in STATISTICS:
-        raise ValueError(one_of(f"{where}['follow']", follow, STATISTICS))
-    tighter = spec.pop("tighter", coefficient.tighter)
+    if follow not in rules[rule].follows:
+        raise ValueError(one_of(f"{where}['follow']", follow, rules[rule].follows))
+    tighter = spec.pop("tighter", _tighter(coefficient, follow))
     if tighter not in ("down", "up"):
         raise ValueError(f"{where}['tighter']={tighter!r}: say which way makes the update smaller, 'down' or 'up'")
     bounds = (Number("low", low=0.0, above_low=True), Number("high", low=0.0, above_low=True))
@@ -245,6 +222,13 @@ def _controller(coefficient: Coefficient, start: float, spec: dict[str, Any], ru
     return Controller(replace(coefficient, tighter=tighter), rules[rule], follow, given, low, high)
 
 
+def _tighter(coefficient: Coefficient, follow: str) -> str | None:
+    """Which way lowers the statistic: the way that makes the update smaller, with one exception."""
+    if coefficient.name == CLIP_RANGE.name and follow == "clip_fraction":
+        return "up"  # the narrower the range, the more ratios lie outside it: narrowing it would never come to rest
+    return coefficient.tighter
+
+
 def _checked_numbers(where: str, spec: Mapping[str, Any], numbers: tuple[Number, ...]) -> dict[str, float]:
     known = {number.name: number for number in numbers}
     for name in spec:
@@ -255,6 +239,6 @@ def _checked_numbers(where: str, spec: Mapping[str, Any], numbers: tuple[Number,
         value = spec.get(name, number.default)
         if value is None:
             raise ValueError(f"{where} needs {name!r}")
-        Number(f"{where}[{name!r}]", None, number.low, number.high, number.above_low).check(value)
+        replace(number, name=f"{where}[{name!r}]").check(value)
         values[name] = float(value)
     return values

@@ -10,19 +10,26 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch as th
-from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.vec_env import VecMonitor, is_vecenv_wrapped
 from typing_extensions import Self
 
-from sb3_ppo_variants.adaptation import Adaptation, State, as_schedule, build_controllers, check_schedule
-from sb3_ppo_variants.arguments import CLIP_RANGE, one_of
+from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation, State, build_controllers
+from sb3_ppo_variants.arguments import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, Coefficient, one_of
 from sb3_ppo_variants.chain import Chain, build_chain
 from sb3_ppo_variants.rollout import has_indices
 from sb3_ppo_variants.rules import RULES
+from sb3_ppo_variants.schedules import as_schedule, check_schedule, sampled
+from sb3_ppo_variants.stopping import build_stopping
+from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
 from sb3_ppo_variants.training import TrainingLoop
 
 # Arguments of SB3 that may be given as RL Zoo's strings; the zoo itself converts them only for its own entry point.
 STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
+# The stock arguments that may be adapted, whatever the objective.
+STOCK_COEFFICIENTS = {coefficient.name: coefficient for coefficient in (LEARNING_RATE, *LOSS_WEIGHTS)}
 
 
 def _as_list(objective: Any) -> list[Any]:
@@ -35,11 +42,14 @@ class VariantAlgorithm(TrainingLoop):
     :param policy: as in the stock class, and so are all further positional arguments
     :param env: as in the stock class
     :param objective: a term's name, a function of one's own, or a list of these; ``[]`` is the plain ``A * r``
-    :param adapt: coefficient name to a feedback rule, see :func:`.adaptation.build_controllers`; ``None`` for none
+    :param adapt: coefficient name to a feedback rule, see :func:`.adaptation.build_controllers`; ``None`` for none.
+        ``learning_rate``, ``ent_coef`` and ``vf_coef`` may be adapted as well
+    :param stop: conditions that end an update early, name to limit, see :mod:`.stops`; ``None`` for none
     :param log_kl: log the exact KL of every update, ``train/kl`` and ``train/kl_max``; costs a pass over the rollout
         before and after
     :param kwargs: keyword arguments of the stock class, and the coefficients and options of the terms, each a number,
-        an SB3 schedule or a string like ``"lin_0.2"``
+        an SB3 schedule or a string like ``"lin_0.2"`` or ``"exp_0.2"``; ``ent_coef`` and ``vf_coef`` may be
+        schedules too
     :raises TypeError: for an argument that neither the stock class nor a term in the objective has
     :raises ValueError: for a bad value; the message names the argument, the value and what is allowed
     """
@@ -54,6 +64,7 @@ class VariantAlgorithm(TrainingLoop):
         *args: Any,
         objective: Any = "clip",
         adapt: Mapping[str, Mapping[str, Any]] | None = None,
+        stop: Mapping[str, float] | None = None,
         log_kl: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -67,6 +78,7 @@ class VariantAlgorithm(TrainingLoop):
         )
         self.objective = _as_list(objective)
         self.adapt = adapt
+        self.stop = stop
         self.log_kl = log_kl
         # What the rules have learned, in plain floats: saved with the model, and not reset by `_setup_model`.
         self.adaptive_state: dict[str, State] = {}
@@ -120,7 +132,7 @@ class VariantAlgorithm(TrainingLoop):
         names |= dict.fromkeys(cls._stock_signature().parameters)
         hidden = {"self", "_init_setup_model"}
         if cls.fixed_objective is not None:
-            hidden |= {"objective", "adapt"}
+            hidden |= {"objective", "adapt", "stop"}
         return [name for name in names if name not in hidden]
 
     def _setup_model(self) -> None:
@@ -139,7 +151,10 @@ class VariantAlgorithm(TrainingLoop):
         for name in STOCK_SCHEDULES:
             if isinstance(getattr(self, name), str):
                 setattr(self, name, as_schedule(name, getattr(self, name)))
+        self._setup_lr_schedule()
+        self._stopping = build_stopping(self.stop, STOPS)
         self._build_adaptation()
+        self._finished_returns = []
         super()._setup_model()
         start = self._chain.bind(self._adaptation.values(self._bases(1.0)) | self._options())
         if (start.needs_old or self._measures_kl) and not has_indices(self.rollout_buffer):
@@ -148,34 +163,53 @@ class VariantAlgorithm(TrainingLoop):
                 "needs to know the samples of a minibatch; use a subclass of SB3's RolloutBuffer"
             )
 
+    @property
+    def _coefficients(self) -> dict[str, Coefficient]:
+        """Everything that may follow a schedule and a rule."""
+        return STOCK_COEFFICIENTS | self._chain.coefficients
+
     def _build_adaptation(self) -> None:
-        for name, coefficient in self._chain.coefficients.items():
+        for name, coefficient in self._coefficients.items():
             given = getattr(self, name)
             check_schedule(coefficient, as_schedule(name, given), given)
         for name, option in self._chain.options.items():
             option.check(getattr(self, name))
         bases = self._bases(1.0)
-        controllers = build_controllers(self.adapt, self._chain.coefficients, bases, RULES)
+        controllers = build_controllers(self.adapt, self._coefficients, bases, RULES)
+        if LEARNING_RATE.name in controllers and len(set(sampled(self.lr_schedule))) > 1:
+            raise ValueError(
+                f"adapt['learning_rate']: learning_rate={self.learning_rate!r} is a schedule, and a learned rate would "
+                "fight it; give a number"
+            )
         self._adaptation = Adaptation(controllers, self.adaptive_state)
         for caution in self._chain.cautions(self._adaptation.values(bases) | self._options()):
             warnings.warn(caution, stacklevel=4)
-        if self.target_kl is not None and self._adaptation.needs_kl:
-            warnings.warn(
-                f"target_kl={self.target_kl} stops an update before its KL can reach the rule that follows it: the "
-                "coefficient will drift to its loose bound. Leave target_kl out, or follow another statistic",
-                stacklevel=4,
-            )
+        self._warn_of_stops()
+
+    def _warn_of_stops(self) -> None:
+        stops = {"target_kl": self.target_kl} | {f"stop[{name!r}]": limit for name, limit in (self.stop or {}).items()}
+        for name, limit in stops.items():
+            if limit is not None and self._adaptation.needs_kl:
+                warnings.warn(
+                    f"{name}={limit} stops an update before its KL can reach the rule that follows it: the coefficient "
+                    "will drift to its loose bound. Leave it out, or follow another statistic",
+                    stacklevel=5,
+                )
 
     def _bases(self, progress_remaining: float) -> dict[str, float]:
         """Every coefficient by its schedule alone; read anew each time, as SB3 reads its own attributes."""
-        return {name: as_schedule(name, getattr(self, name))(progress_remaining) for name in self._chain.coefficients}
+        return {name: self._schedule(name)(progress_remaining) for name in self._coefficients}
+
+    def _schedule(self, name: str) -> Schedule:
+        # SB3 steps its optimiser by a schedule made from the argument, which callbacks may replace.
+        return self.lr_schedule if name == LEARNING_RATE.name else as_schedule(name, getattr(self, name))
 
     def _options(self) -> dict[str, str]:
         return {name: getattr(self, name) for name in self._chain.options}
 
     def _excluded_save_params(self) -> list[str]:
         """Without what ``_setup_model`` builds again."""
-        return [*super()._excluded_save_params(), "_chain", "_adaptation"]
+        return [*super()._excluded_save_params(), "_chain", "_adaptation", "_stopping", "_finished_returns"]
 
     @classmethod
     def load(
@@ -206,7 +240,7 @@ class VariantAlgorithm(TrainingLoop):
         :raises ValueError: when a named class is given a zip with another objective
         """
         model: Self = super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
-        known = model._chain.coefficients | model._chain.options
+        known = model._coefficients | model._chain.options
         for name, value in kwargs.items():
             if name not in known and name not in cls._constructor_names():
                 raise TypeError(cls._unknown_argument(name, value, known))
@@ -222,8 +256,19 @@ class VariantAlgorithm(TrainingLoop):
         :param args: as in SB3
         :param kwargs: as in SB3
         :return: the model
+        :raises ValueError: when a rule follows the returns of episodes and no Monitor records them
         """
+        self._check_monitor()
         # ``tb_log_name`` is the third argument behind ``total_timesteps``.
         if len(args) < 3:
             kwargs.setdefault("tb_log_name", type(self).__name__)
         return super().learn(total_timesteps, *args, **kwargs)
+
+    def _check_monitor(self) -> None:
+        """Refuse to train a rule on returns that nothing would record."""
+        if self.env is None or not self._adaptation.follows(EPISODE_RETURN):
+            return
+        if not (is_vecenv_wrapped(self.env, VecMonitor) or all(self.env.env_is_wrapped(Monitor))):
+            raise ValueError(
+                f"adapt follows {EPISODE_RETURN!r}, which Monitor and VecMonitor record: wrap the environment in one"
+            )

@@ -32,6 +32,7 @@ class Number:
     :param low: smallest allowed value
     :param high: largest allowed value
     :param above_low: whether ``low`` itself is excluded
+    :param whole: whether it must be an integer
     """
 
     name: str
@@ -39,6 +40,7 @@ class Number:
     low: float = -math.inf
     high: float = math.inf
     above_low: bool = False
+    whole: bool = False
 
     def check(self, value: Any, shown: Any = None) -> None:
         """Refuse a value outside the range.
@@ -48,15 +50,17 @@ class Number:
         :raises ValueError: naming the argument, the value and the range
         """
         is_number = isinstance(value, Real) and not isinstance(value, bool)
-        if is_number and self.low <= value <= self.high and not (self.above_low and value == self.low):
+        in_range = is_number and self.low <= value <= self.high and not (self.above_low and value == self.low)
+        if in_range and not (self.whole and value != int(value)):
             return
         # Infinity, which no number reaches, is shown as an open end.
         left = "(" if self.above_low or self.low == -math.inf else "["
         right = ")" if self.high == math.inf else "]"
         reached = "" if shown is None else f" reaches {value!r}, which"
         given = value if shown is None else shown
+        kind = "a whole number" if self.whole else "a number"
         raise ValueError(
-            f"{self.name}={given!r}{reached} is not allowed: a number in {left}{self.low}, {self.high}{right}"
+            f"{self.name}={given!r}{reached} is not allowed: {kind} in {left}{self.low}, {self.high}{right}"
         )
 
 
@@ -95,5 +99,7 @@ class Option:
             raise ValueError(one_of(self.name, value, self.choices))
 
 
-# PPO's own argument, which any term may read; SB3 gives it a schedule.
+# PPO's own arguments that may follow a schedule and a rule; any term may read the first.
 CLIP_RANGE = Coefficient("clip_range", default=0.2, low=0.0, tighter="down")
+LEARNING_RATE = Coefficient("learning_rate", default=3e-4, low=0.0, tighter="down")
+LOSS_WEIGHTS = (Coefficient("ent_coef", default=0.0), Coefficient("vf_coef", default=0.5))

@@ -117,7 +117,11 @@ def _never(values: Mapping[str, Any]) -> bool:
     return False
 
 
-def _always(values: Mapping[str, Any]) -> bool:
+def always(values: Mapping[str, Any]) -> bool:
+    """What a term whose function always asks for the exact divergence says to ``needs_kl``.
+
+    :param values: all values of the chain
+    """
     return True
 
 
@@ -196,7 +200,7 @@ def term_from_function(function: Callable[..., th.Tensor]) -> Term:
             f"objective: {name} must return one value per sample, shape {tuple(trial.ratio.shape)} here, not {shape}; "
             "the mean is taken after the chain"
         )
-    needs_kl = _always if trial.asked_for_kl else _never
+    needs_kl = always if trial.asked_for_kl else _never
     return Term(name, function, coefficients=tuple(coefficients), needs_kl=needs_kl)
 
 

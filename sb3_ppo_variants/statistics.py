@@ -56,6 +56,7 @@ class UpdateStatistics:
             "loss": self.loss.item(),
             "ratio_max": th.cat(ratios).max().item(),
             "ratio_deviation": change.mean().item(),
+            "gradient_steps": len(self.grad_norms),
             # An early stop in the very first minibatch leaves no gradient to speak of.
             **({"grad_norm": _mean(self.grad_norms)} if self.grad_norms else {}),
         }

@@ -9,58 +9,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch as th
-from stable_baselines3.common.distributions import Distribution
+from stable_baselines3.common.distributions import Distribution, TanhBijector
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.utils import explained_variance
+from stable_baselines3.common.utils import explained_variance, update_learning_rate
 
-from sb3_ppo_variants.adaptation import Adaptation
+from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
 from sb3_ppo_variants.chain import BoundChain, Chain, Minibatch, OldPolicy
 from sb3_ppo_variants.checks import check_observation, check_quantities, check_rollout, restored_on_error
 from sb3_ppo_variants.kl import Parameters, kl_divergence, parameters_of
+from sb3_ppo_variants.optimizer import foreach_steps
 from sb3_ppo_variants.rollout import in_storage_order, minibatches
-from sb3_ppo_variants.statistics import UpdateStatistics, approx_kl
-
-
-class Evaluation(NamedTuple):
-    """What the losses of a minibatch are made of; all tensors have the shape ``(batch,)``."""
-
-    values: th.Tensor
-    log_prob: th.Tensor
-    entropy: th.Tensor | None
-    old_values: th.Tensor
-    old_log_prob: th.Tensor
-    advantages: th.Tensor
-    returns: th.Tensor
-
-    def rows(self, valid: th.Tensor) -> Evaluation:
-        """The rows that are wanted.
-
-        :param valid: boolean, shape ``(batch,)``
-        """
-        return Evaluation(*(None if column is None else column[valid] for column in self))  # type: ignore[arg-type]
-
-
-@contextmanager
-def foreach_steps(optimizer: th.optim.Optimizer) -> Iterator[None]:
-    """Let Adam step all parameters together: the same numbers bit for bit, in less time.
-
-    Only within the block: the setting is part of the optimiser's state, and would be saved with the model.
-
-    :param optimizer: any; others than a plain Adam are left as they are
-    """
-    plain = type(optimizer) is th.optim.Adam
-    groups = [group for group in optimizer.param_groups if plain and group["foreach"] is None and not group["fused"]]
-    for group in groups:
-        group["foreach"] = True
-    try:
-        yield
-    finally:
-        for group in groups:
-            group["foreach"] = None
+from sb3_ppo_variants.statistics import approx_kl
+from sb3_ppo_variants.stopping import Stopping
+from sb3_ppo_variants.update import Evaluation, Update
 
 
 class TrainingLoop(OnPolicyAlgorithm):
@@ -77,10 +41,12 @@ class TrainingLoop(OnPolicyAlgorithm):
     log_kl: bool
     _chain: Chain
     _adaptation: Adaptation
+    _stopping: Stopping
+    _finished_returns: list[float]
 
     @abstractmethod
     def _bases(self, progress_remaining: float) -> dict[str, float]:
-        """Every coefficient of the chain by its schedule alone.
+        """Every coefficient, of the chain and of the loss, by its schedule alone.
 
         :param progress_remaining: 1 at the start of training, 0 at the end
         """
@@ -135,6 +101,15 @@ class TrainingLoop(OnPolicyAlgorithm):
             check_observation(self._last_obs)
             raise
 
+    def _update_info_buffer(self, infos: list[dict[str, Any]], dones: Any = None) -> None:
+        """As in SB3; the returns of the episodes that ended are kept until the update.
+
+        :param infos: of one step, one per environment
+        :param dones: of that step
+        """
+        super()._update_info_buffer(infos, dones)
+        self._finished_returns += [info["episode"]["r"] for info in infos if "episode" in info]
+
     def train(self) -> None:
         """Update the policy with the rollout just collected.
 
@@ -155,69 +130,78 @@ class TrainingLoop(OnPolicyAlgorithm):
     def _update(self) -> None:
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        values, chain, old = self._prepare()
-        statistics = UpdateStatistics()
+        update = self._prepare()
         for epoch in range(self.n_epochs):
-            statistics.start_epoch()
+            update.statistics.start_epoch()
             when = f"epoch {epoch} of {self._name_of_update()}"
             try:
-                stopped = self._train_epoch(epoch, chain, old, statistics)
+                stopped = self._train_epoch(epoch, update)
             except ValueError as error:  # torch's distributions refuse parameters that are not finite
-                check_quantities(statistics.of_epoch(), when)
+                check_quantities(update.statistics.of_epoch(), when)
                 raise FloatingPointError(f"the policy has no valid distribution in {when}: {error}") from error
-            check_quantities(statistics.of_epoch(), when)
+            check_quantities(update.statistics.of_epoch(), when)
             self._n_updates += 1
-            if stopped:
+            if stopped or self._stop_after_epoch(update):
                 break
-        self._after_update(statistics, values, chain, old)
+        self._after_update(update)
 
-    def _train_epoch(self, epoch: int, chain: BoundChain, old: OldPolicy | None, statistics: UpdateStatistics) -> bool:
+    def _update_learning_rate(self, optimizers: list[th.optim.Optimizer] | th.optim.Optimizer) -> None:
+        """As in SB3, with the learned factor of an adaptive learning rate.
+
+        :param optimizers: one or several
+        """
+        learning_rate = self._values()["learning_rate"]
+        for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
+            update_learning_rate(optimizer, learning_rate)
+
+    def _train_epoch(self, epoch: int, update: Update) -> bool:
         """One pass over the rollout.
 
         :param epoch: counted from 0
-        :param chain: with the coefficients of this update
-        :param old: the policy before the update, over the whole rollout
-        :param statistics: of this update
+        :param update: under way
         :return: whether the update ends here
         """
         for indices, samples in minibatches(self.rollout_buffer, self.batch_size):
-            old_rows = None if old is None else old.rows(th.as_tensor(indices, device=self.device))
-            loss = self._loss(samples, chain, old_rows, statistics)
-            if self._stop(statistics, epoch):
+            old = None if update.old is None else update.old.rows(th.as_tensor(indices, device=self.device))
+            loss = self._loss(samples, old, update)
+            if self._stop_before_step(update, epoch):
                 return True
-            statistics.grad_norms.append(self._step(loss))
+            update.statistics.grad_norms.append(self._step(loss))
         return False
 
     @property
     def _measures_kl(self) -> bool:
         """Whether anyone wants to know the exact KL of an update."""
-        return self.log_kl or self._adaptation.needs_kl
+        return self.log_kl or self._adaptation.needs_kl or self._stopping.needs_kl
 
-    def _prepare(self) -> tuple[dict[str, float], BoundChain, OldPolicy | None]:
+    def _values(self) -> dict[str, float]:
+        """Every coefficient as used in the update at hand."""
+        return self._adaptation.values(self._bases(self._current_progress_remaining))
+
+    def _prepare(self) -> Update:
         """The coefficients of this update, the chain that uses them and, if anyone asks for it, the old policy."""
-        values = self._adaptation.values(self._bases(self._current_progress_remaining))
+        values = self._values()
         chain = self._chain.bind(values | self._options())
-        old = self._old_policy(chain) if chain.needs_old or self._measures_kl else None
-        return values, chain, old
+        return Update(values, chain, self._old_policy(chain) if chain.needs_old or self._measures_kl else None)
 
-    def _loss(self, samples: Any, chain: BoundChain, old: OldPolicy | None, statistics: UpdateStatistics) -> th.Tensor:
+    def _loss(self, samples: Any, old: OldPolicy | None, update: Update) -> th.Tensor:
         """The loss of one minibatch.
 
         :param samples: of the rollout buffer
-        :param chain: with the coefficients of this update
         :param old: the policy before the update, at these samples
-        :param statistics: of this update
+        :param update: under way
         """
         batch = self._evaluate(samples)
-        new = self._parameters(self.policy.action_dist, samples) if chain.needs_kl else None
+        new = self._parameters(self.policy.action_dist, samples) if update.chain.needs_kl else None
         of_old = (None, new, None) if old is None else (old.distribution, new, old.prepared)
         minibatch = Minibatch(self._normalized(batch.advantages), batch.log_prob - batch.old_log_prob, *of_old)
-        policy_loss = -chain(minibatch).mean()
+        policy_loss = -update.chain(minibatch).mean()
         value_loss = self._value_loss(batch.returns, self._clipped(batch.values, batch.old_values))
         # Without a closed form the entropy is estimated from the actions taken.
         entropy_loss = -th.mean(-batch.log_prob if batch.entropy is None else batch.entropy)
-        loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * value_loss
+        loss = policy_loss + update.values["ent_coef"] * entropy_loss + update.values["vf_coef"] * value_loss
 
+        statistics = update.statistics
         statistics.minibatches.append(minibatch.detach())
         statistics.policy_losses.append(policy_loss.detach())
         statistics.value_losses.append(value_loss.detach())
@@ -266,19 +250,32 @@ class TrainingLoop(OnPolicyAlgorithm):
         clip_range_vf = self.clip_range_vf(self._current_progress_remaining)
         return old_values + th.clamp(values - old_values, -clip_range_vf, clip_range_vf)
 
-    def _stop(self, statistics: UpdateStatistics, epoch: int) -> bool:
+    def _stop_before_step(self, update: Update, epoch: int) -> bool:
         """Whether the update ends before the step of the minibatch at hand.
 
-        :param statistics: with that minibatch in
+        :param update: with that minibatch in its statistics
         :param epoch: counted from 0
         """
+        minibatch = update.statistics.minibatches[-1]
+        if self._stopping.before_step(minibatch):
+            return True
         if self.target_kl is None:
             return False
-        kl = approx_kl(statistics.minibatches[-1]).cpu().numpy()
+        kl = approx_kl(minibatch).cpu().numpy()
         stop = bool(kl > 1.5 * self.target_kl)
         if stop and self.verbose >= 1:
             print(f"Early stopping at step {epoch} due to reaching max kl: {kl:.2f}")
         return stop
+
+    def _stop_after_epoch(self, update: Update) -> bool:
+        """Whether the update ends with the epoch just done.
+
+        :param update: under way
+        """
+        if update.old is None or not self._stopping.needs_kl:
+            return False
+        update.kl = kl_divergence(update.old.distribution, self._policy_parameters())
+        return self._stopping.after_epoch(update.kl)
 
     def _step(self, loss: th.Tensor) -> th.Tensor:
         """One step of the optimiser.
@@ -292,27 +289,24 @@ class TrainingLoop(OnPolicyAlgorithm):
         self.policy.optimizer.step()
         return norm.detach()
 
-    def _after_update(
-        self, statistics: UpdateStatistics, values: dict[str, float], chain: BoundChain, old: OldPolicy | None
-    ) -> None:
+    def _after_update(self, update: Update) -> None:
         """Measure the update, let the rules learn from it, log.
 
-        :param statistics: of the update
-        :param values: the coefficients as used
-        :param chain: as used
-        :param old: the policy before the update, if it was kept
+        :param update: done
         """
+        statistics, values = update.statistics, update.values
         clip_range = values.get("clip_range", self.clip_range(self._current_progress_remaining))
         measured = statistics.summary(clip_range)
-        if old is not None and self._measures_kl:
-            kl = kl_divergence(old.distribution, self._policy_parameters())
+        if update.old is not None and self._measures_kl:
+            kl = kl_divergence(update.old.distribution, self._policy_parameters()) if update.kl is None else update.kl
             measured |= {"kl": kl.mean().item(), "kl_max": kl.max().item()}
-        self._adaptation.after_update(self._bases(self._current_progress_remaining), measured)
+        returns, self._finished_returns = self._finished_returns, []
+        of_episodes = {EPISODE_RETURN: sum(returns) / len(returns)} if returns else {}
+        self._adaptation.after_update(self._bases(self._current_progress_remaining), measured | of_episodes)
 
-        measured |= chain.statistics(Minibatch.concatenate(statistics.minibatches))
+        measured |= update.chain.statistics(Minibatch.concatenate(statistics.minibatches))
         measured |= {f"{name}_at_bound": share for name, share in self._adaptation.shares_at_bound().items()}
-        measured |= {"clip_range": clip_range} | values
-        self._log(measured)
+        self._log(measured | {"clip_range": clip_range} | dict(values))
 
     @th.no_grad()
     def _old_policy(self, chain: BoundChain) -> OldPolicy:
@@ -324,6 +318,8 @@ class TrainingLoop(OnPolicyAlgorithm):
         if not chain.preparations:
             return OldPolicy(distribution, {})
         actions = th.cat([self._valid_rows(samples.actions, samples) for samples in self._samples_in_order()])
+        if self.policy.squash_output:
+            actions = TanhBijector.inverse(actions)
         return OldPolicy(distribution, chain.prepare(distribution, actions))
 
     @th.no_grad()

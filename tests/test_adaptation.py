@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stable_baselines3.common.utils import LinearSchedule
 
-from sb3_ppo_variants.adaptation import Adaptation, as_schedule, build_controllers
+from sb3_ppo_variants.adaptation import Adaptation, build_controllers
 from sb3_ppo_variants.arguments import CLIP_RANGE, Coefficient
 from sb3_ppo_variants.rules import RULES
+from sb3_ppo_variants.schedules import as_schedule
 
 KL_COEF = Coefficient("kl_coef", 1.0, low=0.0, tighter="up")
 BAND: dict[str, Any] = {"rule": "band", "follow": "kl", "target": 0.01, "low": 0.25, "high": 4.0}
@@ -129,7 +130,7 @@ def test_an_unknown_coefficient_is_named() -> None:
         build_controllers({"kl_ceof": BAND}, {"kl_coef": KL_COEF}, {}, RULES)
 
 
-@pytest.mark.parametrize("value", ["lin", "lin_", "lin_x", "exp_0.2"])
+@pytest.mark.parametrize("value", ["lin", "lin_", "lin_x", "lin_0.2_0.3", "lin_0.2_0_0", "cos_0.2"])
 def test_unknown_schedule_strings_are_refused(value: str) -> None:
     with pytest.raises(ValueError, match="clip_range"):
         as_schedule("clip_range", value)

@@ -9,9 +9,11 @@ import sb3_ppo_variants
 
 PACKAGE = Path(sb3_ppo_variants.__file__).parent
 FLOORS = [
-    ["arguments", "checks", "environment_state", "kl", "rollout"],
-    ["chain", "adaptation"],
-    ["terms", "rules", "statistics"],
+    ["arguments", "checks", "environment_state", "kl", "optimizer", "rollout"],
+    ["schedules", "kl_ball", "chain", "adaptation"],
+    ["stopping"],
+    ["terms", "rules", "stops", "statistics"],
+    ["update"],
     ["training"],
     ["algorithm"],
     ["named"],

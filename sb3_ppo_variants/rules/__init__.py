@@ -2,5 +2,7 @@
 
 from sb3_ppo_variants.adaptation import Rule
 from sb3_ppo_variants.rules.band import BAND
+from sb3_ppo_variants.rules.bandit import BANDIT
+from sb3_ppo_variants.rules.proportional import PROPORTIONAL
 
-RULES: dict[str, Rule] = {rule.name: rule for rule in (BAND,)}
+RULES: dict[str, Rule] = {rule.name: rule for rule in (BAND, PROPORTIONAL, BANDIT)}

@@ -118,6 +118,11 @@ def a_value(number: Number) -> float:
     return number.low + 0.01 if np.isfinite(number.low) else 0.01
 
 
+def nonzero_value(coefficient: Number) -> float:
+    """A value from which a coefficient can be scaled: its default may be 0."""
+    return a_value(coefficient) or 0.1
+
+
 def term_values(term: Term) -> dict[str, Any]:
     """A value for every coefficient and option of a term."""
     return {c.name: a_value(c) for c in term.coefficients} | {o.name: o.default for o in term.options}

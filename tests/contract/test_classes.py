@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from stable_baselines3.common.utils import ConstantSchedule, set_random_seed
 
-from sb3_ppo_variants.adaptation import STATISTICS
+from sb3_ppo_variants.adaptation import EPISODE_RETURN
 from sb3_ppo_variants.algorithm import VariantAlgorithm
 from sb3_ppo_variants.rules import RULES
+from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
 from tests.contract.classes import (
     CLASSES,
@@ -33,6 +34,7 @@ from tests.contract.classes import (
     make_env,
     make_model,
     needed_arguments,
+    nonzero_value,
     option_choices,
     own_arguments,
     policy_name,
@@ -41,7 +43,7 @@ from tests.contract.classes import (
     stock_of,
     term_values,
 )
-from tests.contract.test_terms import OBJECTIVES, in_order
+from tests.contract.test_terms import PAIRS, in_order
 from tests.environments import SpacesEnv
 from tests.models import same_weights, slow_down
 
@@ -50,7 +52,6 @@ each_action = pytest.mark.parametrize(
     ("host", "action"), HOSTS_AND_ACTIONS, ids=[f"{host.stock.__name__}-{action}" for host, action in HOSTS_AND_ACTIONS]
 )
 each_term = pytest.mark.parametrize("name", TERMS)
-each_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 
 
 def test_the_walk_finds_the_hosts_and_every_variant_on_each() -> None:
@@ -192,8 +193,8 @@ def test_an_unknown_argument_raises_before_any_step(cls: Any, tmp_path: Path) ->
 def test_a_wrong_own_argument_raises_before_any_step(cls: Any) -> None:
     """Neither a word nor an object of another kind passes for any of the arguments that the class adds."""
     for name in own_arguments(cls):
-        if name in ("log_kl", "adapt"):
-            continue  # a switch: anything is true or false; `adapt` has a test of its own
+        if name in ("log_kl", "adapt", "stop"):
+            continue  # a switch: anything is true or false; the others have tests of their own
         for wrong in ("nonsense", {"a": 1}):
             refused(cls, (TypeError, ValueError), f"{name}|nonsense", **{name: wrong})
 
@@ -202,6 +203,23 @@ def test_a_wrong_own_argument_raises_before_any_step(cls: Any) -> None:
 @each_host
 def test_a_wrong_kind_of_adapt_is_named(host: Host, wrong: Any) -> None:
     refused(host.variant, (TypeError, ValueError), "adapt", adapt=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["kl", ["kl"], {"kll": 0.1}, {"kl": 0.0}, {"kl": None}, {"kl": True}], ids=str)
+@each_host
+def test_a_wrong_kind_of_stop_is_named(host: Host, wrong: Any) -> None:
+    refused(host.variant, (TypeError, ValueError), "stop", stop=wrong)
+
+
+@pytest.mark.parametrize("name", STOPS)
+@each_host
+def test_every_stop_ends_an_update_on_every_host(host: Host, name: str) -> None:
+    unstopped = learn(make_model(host.variant, log_kl=True))
+    stopped = learn(make_model(host.variant, stop={name: 1e-9}))
+    assert_finite(stopped)
+    for free, early in zip(unstopped, stopped, strict=True):
+        assert early["train/gradient_steps"] < free["train/gradient_steps"]
+    assert learn(make_model(host.variant, stop={name: 1e9}))[-1]["train/gradient_steps"] == 4
 
 
 @each_class
@@ -231,7 +249,7 @@ def test_every_coefficient_can_be_scheduled_and_adapted(host: Host, name: str) -
     for coefficient in TERMS[name].coefficients:
         if coefficient.tighter is None:
             continue
-        start = a_value(coefficient)
+        start = nonzero_value(coefficient)
         spec = {"rule": "band", "follow": "kl", "target": 1e-9, "low": start / 1.5, "high": start * 1.5}
         arguments: dict[str, Any] = needed_arguments([TERMS[name]])
         arguments[coefficient.name] = ConstantSchedule(start)
@@ -241,16 +259,18 @@ def test_every_coefficient_can_be_scheduled_and_adapted(host: Host, name: str) -
         assert used[1] > start if coefficient.tighter == "up" else used[1] < start
 
 
-@pytest.mark.parametrize("follow", STATISTICS)
-@each_rule
+FOLLOWED = [(rule, follow) for rule in RULES.values() for follow in rule.follows]
+
+
+@pytest.mark.parametrize(("rule", "follow"), FOLLOWED, ids=[f"{rule.name}-{follow}" for rule, follow in FOLLOWED])
 @each_host
-def test_every_rule_follows_every_statistic_on_every_host(host: Host, rule: Any, follow: str) -> None:
+def test_every_rule_follows_its_statistics_on_every_host(host: Host, rule: Any, follow: str) -> None:
     spec: dict[str, Any] = {number.name: a_value(number) for number in rule.arguments}
     spec |= {"rule": rule.name, "follow": follow, "low": 0.01, "high": 1.0}
     model = make_model(host.variant, adapt={"clip_range": spec})
     dumps = learn(model)
     assert_finite(dumps)
-    assert f"train/{follow}" in dumps[-1]
+    assert f"train/{follow}" in dumps[-1] or follow == EPISODE_RETURN
     assert model.adaptive_state["clip_range"]["updates"] == 2
     assert 0.01 <= dumps[-1]["train/clip_range"] <= 1.0
 
@@ -270,9 +290,9 @@ def test_every_option_on_every_host_and_action_space(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", [names for names in OBJECTIVES if in_order(names)], ids="-".join)
+@pytest.mark.parametrize("objective", [names for names in PAIRS if in_order(names)], ids="-".join)
 @each_action
-def test_every_pair_and_triple_trains(host: Host, action: str, objective: tuple[str, ...]) -> None:
+def test_every_pair_trains(host: Host, action: str, objective: tuple[str, ...]) -> None:
     arguments = needed_arguments([TERMS[name] for name in objective])
     model = make_model(host.variant, make_env(host.stock, action=action), objective=objective, log_kl=True, **arguments)
     dumps = learn(model, updates=3)

@@ -52,7 +52,7 @@ def after(rule: Rule, measured: Iterable[float], direction: int, state: State | 
 def adaptation(rule: Rule, direction: int, state: Any = None, **changes: Any) -> Adaptation:
     """One coefficient at 1, driven by the rule within bounds."""
     coefficient = Coefficient("some_coef", 1.0, low=0.0, tighter="up" if direction == 1 else "down")
-    spec = {"rule": rule.name, "follow": "kl", "low": LOW, "high": HIGH, **arguments_of(rule), **changes}
+    spec = {"rule": rule.name, "follow": rule.follows[0], "low": LOW, "high": HIGH, **arguments_of(rule), **changes}
     controllers = build_controllers({"some_coef": spec}, {"some_coef": coefficient}, {"some_coef": 1.0}, RULES)
     return Adaptation(controllers, {} if state is None else state)
 
@@ -111,7 +111,7 @@ def test_rests_at_the_target(rule: Rule, direction: int) -> None:
 def test_stays_finite_and_positive(rule: Rule, direction: int, measured: list[float]) -> None:
     driven = adaptation(rule, direction)
     for value in measured:
-        driven.after_update({"some_coef": 1.0}, {"kl": value})
+        driven.after_update({"some_coef": 1.0}, {rule.follows[0]: value})
         multiplier = driven.state["some_coef"]["multiplier"]
         assert math.isfinite(multiplier)
         assert LOW * (1 - 1e-9) <= multiplier <= HIGH * (1 + 1e-9)
@@ -122,11 +122,11 @@ def test_stays_finite_and_positive(rule: Rule, direction: int, measured: list[fl
 @each_rule
 def test_a_long_run_at_an_extreme_can_come_back(rule: Rule, direction: int, measured: float) -> None:
     driven = adaptation(rule, direction)
+    target = target_of(rule)
     for _ in range(2000):
         driven.after_update({"some_coef": 1.0}, {"kl": measured})
     assert all(math.isfinite(value) for value in driven.state["some_coef"].values())
     stuck = driven.values({"some_coef": 1.0})["some_coef"]
-    target = target_of(rule)
     for _ in range(20):
         driven.after_update({"some_coef": 1.0}, {"kl": target * (FAR_BELOW if measured > target else FAR_ABOVE)})
     way = direction if measured > target else -direction
@@ -137,24 +137,39 @@ def test_a_long_run_at_an_extreme_can_come_back(rule: Rule, direction: int, meas
 @each_rule
 def test_saved_state_goes_on_as_if_never_saved(rule: Rule, direction: int) -> None:
     measured = [3.0, 1e-4, 0.02, 0.5, 1e-3, 0.01]
+    follow = rule.follows[0]
     whole = adaptation(rule, direction)
     for value in measured:
-        whole.after_update({"some_coef": 1.0}, {"kl": value})
+        whole.after_update({"some_coef": 1.0}, {follow: value})
     halves = adaptation(rule, direction)
     for value in measured[:3]:
-        halves.after_update({"some_coef": 1.0}, {"kl": value})
+        halves.after_update({"some_coef": 1.0}, {follow: value})
     again = adaptation(rule, direction, state=json.loads(json.dumps(halves.state)))
     for value in measured[3:]:
-        again.after_update({"some_coef": 1.0}, {"kl": value})
+        again.after_update({"some_coef": 1.0}, {follow: value})
     assert again.state == whole.state
 
 
 @each_rule
-def test_every_statistic_can_be_followed(rule: Rule) -> None:
+def test_follows_what_it_says_and_nothing_else(rule: Rule) -> None:
+    assert rule.follows
     for follow in STATISTICS:
-        driven = adaptation(rule, 1, follow=follow)
-        driven.after_update({"some_coef": 1.0}, {follow: 0.02})
-        assert math.isfinite(driven.state["some_coef"]["multiplier"])
+        if follow in rule.follows:
+            driven = adaptation(rule, 1, follow=follow)
+            driven.after_update({"some_coef": 1.0}, {follow: 0.02})
+            assert math.isfinite(driven.state["some_coef"]["multiplier"])
+        else:
+            with pytest.raises(ValueError, match=f"{follow}.*{rule.follows[0]}"):
+                adaptation(rule, 1, follow=follow)
+
+
+@each_rule
+def test_an_update_without_a_measurement_changes_nothing(rule: Rule) -> None:
+    driven = adaptation(rule, 1)
+    driven.after_update({"some_coef": 1.0}, {rule.follows[0]: 0.02})
+    before = dict(driven.state["some_coef"])
+    driven.after_update({"some_coef": 1.0}, {})
+    assert driven.state["some_coef"] == before | {"updates": 2.0}
 
 
 NUMBERS = [(rule, number) for rule in RULES.values() for number in rule.arguments]
@@ -163,6 +178,7 @@ NUMBERS = [(rule, number) for rule in RULES.values() for number in rule.argument
 @pytest.mark.parametrize(("rule", "number"), NUMBERS, ids=[f"{rule.name}-{number.name}" for rule, number in NUMBERS])
 def test_its_numbers_are_checked(rule: Rule, number: Number) -> None:
     beyond = [number.low - 1.0, number.high + 1.0, *([number.low] if number.above_low else [])]
+    beyond += [number.low + 0.5] if number.whole else []
     for value in [math.nan, *filter(math.isfinite, beyond)]:
         with pytest.raises(ValueError, match=re.escape(f"adapt['some_coef']['{number.name}']={value}")):
             adaptation(rule, 1, **{number.name: value})
