@@ -161,6 +161,7 @@ class TrainingLoop(OnPolicyAlgorithm):
         :param update: under way
         :return: whether the update ends here
         """
+        update.kl = None
         for indices, samples in minibatches(self.rollout_buffer, self.batch_size):
             old = None if update.old is None else update.old.rows(th.as_tensor(indices, device=self.device))
             loss = self._loss(samples, old, update)

@@ -38,9 +38,22 @@ def surrogate(term: Callable[..., th.Tensor], batch: Minibatch, **coefficients: 
     return values
 
 
-def slope(term: Callable[..., th.Tensor], advantage: float, ratio: float, **coefficients: Any) -> float:
-    """Derivative of the term on the plain surrogate with respect to the ratio."""
-    batch = minibatch([advantage], [ratio], grad=True)
+def slope(
+    term: Callable[..., th.Tensor], advantage: float, ratio: float, mean: float | None = None, **coefficients: Any
+) -> float:
+    """Derivative of the term on the plain surrogate with respect to the ratio, at a new mean that does not move."""
+    batch = minibatch([advantage], [ratio], None if mean is None else [mean], grad=True)
     term(batch.advantages * batch.ratio, batch, **coefficients).sum().backward()  # type: ignore[no-untyped-call]
     assert batch.log_ratio.grad is not None
     return float(batch.log_ratio.grad) / ratio  # d/dr = (d/d log r) / r
+
+
+def mean_slope(
+    term: Callable[..., th.Tensor], advantage: float, ratio: float, mean: float, **coefficients: Any
+) -> float:
+    """Derivative of the term on the plain surrogate with respect to the new mean, at a ratio that does not move."""
+    batch = minibatch([advantage], [ratio], [mean], grad=True)
+    term(batch.advantages * batch.ratio, batch, **coefficients).sum().backward()  # type: ignore[no-untyped-call]
+    assert batch._new is not None
+    assert batch._new.tensors[0].grad is not None
+    return float(batch._new.tensors[0].grad)

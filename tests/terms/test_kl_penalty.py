@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -48,7 +49,7 @@ def test_by_hand_sampled(estimator: str, direction: str, expected: float) -> Non
 
 def test_gradient_of_k3() -> None:
     # d k3 / dr = 1 - 1/r: at r = 2 the slope is A - beta / 2, at r = 1 the penalty has none.
-    arguments = {"kl_coef": 4.0, "kl_direction": "forward", "kl_estimator": "k3"}
+    arguments: dict[str, Any] = {"kl_coef": 4.0, "kl_direction": "forward", "kl_estimator": "k3"}
     assert slope(kl_penalty, 1.0, 2.0, **arguments) == pytest.approx(-1.0)
     assert slope(kl_penalty, 1.0, 1.0, **arguments) == pytest.approx(1.0)
 

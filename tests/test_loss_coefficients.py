@@ -1,0 +1,156 @@
+"""The coefficients that stock PPO has too, ``learning_rate``, ``ent_coef`` and ``vf_coef``: scheduled and adapted."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import gymnasium as gym
+import pytest
+from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+
+from sb3_ppo_variants import AdaptiveClipPPO, VariantPPO
+from tests.environments import SpacesEnv
+from tests.models import SMALL, Dumps, logged, same_weights
+
+HALVES: dict[str, Any] = {"rule": "band", "follow": "kl", "target": 1e-9, "low": 1e-6, "high": 1.0}
+BANDIT: dict[str, Any] = {"rule": "bandit", "follow": "episode_return", "low": 0.05, "high": 0.4}
+
+
+def over_updates(model: PPO, key: str, updates: int) -> list[float]:
+    """What is logged in each of some updates of 32 steps."""
+    seen = []
+    for _ in range(updates):
+        model.learn(32, reset_num_timesteps=False)
+        seen.append(logged(model)[key])
+    return seen
+
+
+@pytest.mark.parametrize("name", ["ent_coef", "vf_coef"])
+def test_follows_a_schedule(name: str) -> None:
+    dumps = Dumps()
+    model = VariantPPO("MlpPolicy", SpacesEnv(), **(SMALL | {name: LinearSchedule(0.4, 0.2, 1.0)}))
+    model.set_logger(Logger(None, [dumps]))
+    model.learn(160)
+    used = [dump[f"train/{name}"] for dump in dumps.dumps if f"train/{name}" in dump]
+    # Five updates, at progress 0.8, 0.6, 0.4, 0.2 and 0; the last is not dumped any more.
+    assert used == pytest.approx([0.36, 0.32, 0.28, 0.24])
+    assert logged(model)[f"train/{name}"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("name", ["ent_coef", "vf_coef"])
+def test_a_constant_schedule_is_stock_bit_for_bit(name: str) -> None:
+    stock = PPO("MlpPolicy", SpacesEnv(), **(SMALL | {name: 0.3})).learn(64)
+    scheduled = VariantPPO("MlpPolicy", SpacesEnv(), **(SMALL | {name: lambda progress: 0.3})).learn(64)
+    assert same_weights(scheduled, stock)
+    assert not same_weights(VariantPPO("MlpPolicy", SpacesEnv(), **(SMALL | {name: "lin_0.3"})).learn(64), stock)
+
+
+@pytest.mark.parametrize("name", ["ent_coef", "vf_coef"])
+def test_is_driven_by_a_rule(name: str) -> None:
+    spec = HALVES | {"tighter": "down"}
+    model = VariantPPO("MlpPolicy", SpacesEnv(), adapt={name: spec}, **(SMALL | {name: 0.4}))
+    assert over_updates(model, f"train/{name}", 3) == pytest.approx([0.4, 0.2, 0.1])
+
+
+def test_a_rule_on_the_entropy_coefficient_needs_a_direction() -> None:
+    with pytest.raises(ValueError, match=r"adapt\['ent_coef'\]\['tighter'\]=None.*'down' or 'up'"):
+        VariantPPO("MlpPolicy", SpacesEnv(), ent_coef=0.4, adapt={"ent_coef": HALVES}, **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"ent_coef": "lin"}, "ent_coef='lin'"),
+        ({"ent_coef": float("nan")}, "ent_coef=nan"),
+        ({"vf_coef": lambda progress: float("nan")}, "vf_coef=.*reaches nan"),
+        ({"learning_rate": -0.1}, "learning_rate=-0.1 is not allowed"),
+    ],
+)
+def test_bad_values_are_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        VariantPPO("MlpPolicy", SpacesEnv(), **arguments, **SMALL)
+
+
+def rate(model: PPO) -> float:
+    return float(model.policy.optimizer.param_groups[0]["lr"])
+
+
+def test_the_learning_rate_follows_the_kl_and_survives_load() -> None:
+    model = VariantPPO("MlpPolicy", SpacesEnv(), learning_rate=0.001, adapt={"learning_rate": HALVES}, **SMALL)
+    assert over_updates(model, "train/learning_rate", 3) == pytest.approx([0.001, 0.0005, 0.00025])
+    assert rate(model) == pytest.approx(0.00025)
+    file = io.BytesIO()
+    model.save(file)
+    loaded = VariantPPO.load(file, env=SpacesEnv())
+    assert over_updates(loaded, "train/learning_rate", 1) == pytest.approx([0.000125])
+    assert rate(loaded) == pytest.approx(0.000125)
+
+
+def test_an_adaptive_learning_rate_of_one_is_stock() -> None:
+    rests = HALVES | {"target": 1e-3, "width": 1e9}
+    adaptive = VariantPPO("MlpPolicy", SpacesEnv(), adapt={"learning_rate": rests}, **SMALL).learn(96)
+    assert same_weights(adaptive, PPO("MlpPolicy", SpacesEnv(), **SMALL).learn(96))
+
+
+@pytest.mark.parametrize("schedule", ["lin_0.001", LinearSchedule(1e-3, 1e-4, 1.0), lambda progress: 1e-3 * progress])
+def test_an_adaptive_learning_rate_refuses_a_schedule(schedule: Any) -> None:
+    with pytest.raises(ValueError, match=r"adapt\['learning_rate'\].*is a schedule"):
+        VariantPPO("MlpPolicy", SpacesEnv(), learning_rate=schedule, adapt={"learning_rate": HALVES}, **SMALL)
+
+
+def test_load_with_a_schedule_refuses_an_adaptive_learning_rate() -> None:
+    file = io.BytesIO()
+    VariantPPO("MlpPolicy", SpacesEnv(), adapt={"learning_rate": HALVES}, **SMALL).save(file)
+    with pytest.raises(ValueError, match="is a schedule"):
+        VariantPPO.load(file, env=SpacesEnv(), learning_rate="lin_0.001")
+
+
+class Plain(SpacesEnv):
+    """Told to SB3 as a vector environment without a Monitor."""
+
+
+def test_a_rule_on_returns_needs_a_monitor() -> None:
+    bare = DummyVecEnv([Plain])
+    model = VariantPPO("MlpPolicy", bare, adapt={"clip_range": BANDIT}, **SMALL)
+    with pytest.raises(ValueError, match="Monitor and VecMonitor record"):
+        model.learn(32)
+    for env in (VecMonitor(DummyVecEnv([Plain])), DummyVecEnv([lambda: Monitor(Plain())])):
+        model = VariantPPO("MlpPolicy", env, adapt={"clip_range": BANDIT}, **SMALL).learn(64)
+        assert model.adaptive_state["clip_range"]["updates"] == 2.0
+
+
+class OneLongEpisode(gym.Wrapper[Any, Any, Any, Any]):
+    """The first episode alone ends."""
+
+    ended = False
+
+    def step(self, action: Any) -> Any:
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        over = (terminated or truncated) and not self.ended
+        self.ended = self.ended or over
+        return observation, reward, over and terminated, over and truncated, info
+
+
+def test_a_rollout_without_an_end_of_an_episode_is_no_pull() -> None:
+    env = OneLongEpisode(SpacesEnv())
+    model = VariantPPO("MlpPolicy", env, adapt={"clip_range": BANDIT}, **SMALL).learn(96)
+    state = model.adaptive_state["clip_range"]
+    assert (state["updates"], state["measured_at"]) == (3.0, 1.0)
+
+
+def test_too_many_ratios_outside_widen_the_clip_range() -> None:
+    model = AdaptiveClipPPO("MlpPolicy", SpacesEnv(), desired_clip_fraction=1e-9, learning_rate=0.01, **SMALL)
+    assert over_updates(model, "train/clip_range", 3) == pytest.approx([0.2, 0.3, 0.4])
+    assert "train/kl" not in logged(model)
+    model = AdaptiveClipPPO("MlpPolicy", SpacesEnv(), desired_clip_fraction=1.0, learning_rate=0.01, **SMALL)
+    assert over_updates(model, "train/clip_range", 3) == pytest.approx([0.2, 0.2 / 1.5, 0.2 / 2.25])
+
+
+def test_whole_numbers_are_asked_for() -> None:
+    with pytest.raises(ValueError, match=r"adapt\['clip_range'\]\['arms'\]=2.5.*whole"):
+        VariantPPO("MlpPolicy", SpacesEnv(), adapt={"clip_range": BANDIT | {"arms": 2.5}}, **SMALL)
