@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch as th
 from stable_baselines3.common.env_util import make_vec_env
+from torch.distributions import Bernoulli, Categorical, Independent, Normal
 
-from sb3_ppo_variants import MaskableVariantPPO, Minibatch, RecurrentVariantPPO, VariantPPO
-from sb3_ppo_variants.kl import kl_divergence, parameters_of
+from sb3_ppo_variants import MaskableVariantPPO, Minibatch, RecurrentVariantPPO, Term, VariantPPO
+from sb3_ppo_variants.kl import Parameters, kl_divergence, parameters_of
 from tests.environments import SpacesEnv
 from tests.models import SMALL
 
@@ -53,6 +54,36 @@ def test_each_sample_sees_its_own_old_distribution(host: str) -> None:
     assert sizes[2:] == [20, 20, 20, 20, 16] * 2
     assert seen[2] < 1e-5
     assert min(seen[3:]) > 1e-5
+
+
+def log_prob(old: Parameters, actions: th.Tensor) -> th.Tensor:
+    """Log-probabilities of actions, before squashing, in the words of torch.distributions."""
+    policies: list[Any]
+    if old.family == "normal":
+        policies = [Independent(Normal(old.tensors[0], old.tensors[1]), 1)]
+        return cast(th.Tensor, policies[0].log_prob(actions))
+    if old.family == "bernoulli":
+        policies = [Bernoulli(logits=logits) for logits in old.tensors[0].unbind(-1)]
+    else:
+        policies = [Categorical(logits=logits) for logits in old.tensors]
+    return th.stack([policy.log_prob(actions[:, i].float()) for i, policy in enumerate(policies)]).sum(dim=0)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_terms_prepare_from_the_actions_that_the_old_policy_took(host: str) -> None:
+    """Their log-probabilities are those that the rollout kept."""
+    seen: list[th.Tensor] = []
+
+    def prepare(old: Parameters, actions: th.Tensor) -> dict[str, th.Tensor]:
+        seen.append(log_prob(old, actions))
+        return {}
+
+    model = make(host, objective=[Term("spy", lambda surrogate, minibatch: surrogate, prepare=prepare)]).learn(96)
+    kept = th.as_tensor(model.rollout_buffer.log_probs).flatten()
+    if host == "squashed":
+        kept = kept + th.as_tensor(model.rollout_buffer.actions).square().neg().add(1 + 1e-6).log().sum(-1).flatten()
+    assert len(seen[-1]) == 96
+    assert th.allclose(seen[-1].sort().values, kept.sort().values, atol=0.01)
 
 
 @pytest.mark.parametrize("host", HOSTS)
