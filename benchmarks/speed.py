@@ -10,15 +10,16 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import time
 from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch as th
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
+from timing import interleaved, ratio
 
 from sb3_ppo_variants import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
 
@@ -37,11 +38,15 @@ CLASSES: dict[str, Callable[..., PPO]] = {
 }
 
 
-def seconds(function: Callable[[], Any]) -> float:
-    """Wall time of one call."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+def update(model: PPO, updates: int) -> None:
+    """Some updates on the rollout already collected."""
+    for _ in range(updates):
+        model.train()
+
+
+def learn(model: PPO, updates: int) -> None:
+    """Some rollouts and updates."""
+    model.learn(updates * model.n_steps * model.n_envs, reset_num_timesteps=False)
 
 
 def measure(setting: str, repetitions: int) -> list[dict[str, Any]]:
@@ -52,23 +57,14 @@ def measure(setting: str, repetitions: int) -> list[dict[str, Any]]:
         env = make_vec_env(environment, n_envs=n_envs, seed=0)
         models[name] = cls("MlpPolicy", env, seed=0, device="cpu", **arguments)
         models[name].learn(models[name].n_steps * n_envs)  # warm, with a full rollout buffer and a logger
-    names = list(models)
-    times: dict[tuple[str, str], list[float]] = {(name, phase): [] for name in names for phase in ("update", "learn")}
-    for repetition in range(repetitions):
-        shift = repetition % len(names)
-        for name in names[shift:] + names[:shift]:
-            model = models[name]
-            steps = model.n_steps * n_envs
-            updates = max(1, 2048 // steps)  # the same number of samples in every setting
-            times[name, "update"].append(seconds(lambda m=model, n=updates: [m.train() for _ in range(n)]))  # type: ignore[misc]
-            times[name, "learn"].append(
-                seconds(lambda m=model, n=updates * steps: m.learn(n, reset_num_timesteps=False))  # type: ignore[misc]
-            )
     rows = []
-    for (name, phase), measured in times.items():
-        ratios = np.array(times["PPO", phase]) / np.array(measured)
-        low, median, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-        rows.append({"setting": setting, "class": name, "phase": phase, "median": median, "low": low, "high": high})
+    for phase, run in (("update", update), ("learn", learn)):
+        # The same number of samples in every setting.
+        updates = max(1, 2048 // (models["PPO"].n_steps * n_envs))
+        functions = {name: partial(run, model, updates) for name, model in models.items()}
+        times = interleaved(functions, repetitions)
+        for name in models:
+            rows.append({"setting": setting, "class": name, "phase": phase} | asdict(ratio(times["PPO"], times[name])))
     return rows
 
 
