@@ -6,6 +6,7 @@ what it sees of a minibatch and how a list of names becomes a chain is here; the
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,14 +68,42 @@ class Minibatch:
         """Whether a term asked for an exact divergence."""
         return bool(self._kl)
 
+    def tensors(self) -> dict[str, Any]:
+        """What the statistics of an update need of it: everything but the distributions."""
+        return {
+            "advantages": self.advantages,
+            "log_ratio": self.log_ratio,
+            "ratio": self.ratio,
+            "prepared": dict(self.prepared),
+            "kl": dict(self._kl),
+        }
+
+    @staticmethod
+    def from_tensors(
+        advantages: th.Tensor,
+        log_ratio: th.Tensor,
+        ratio: th.Tensor,
+        prepared: Mapping[str, th.Tensor],
+        kl: dict[Direction, th.Tensor],
+    ) -> Minibatch:
+        """A minibatch as the statistics need it, from what :meth:`tensors` gives.
+
+        :param advantages: as in the class
+        :param log_ratio: as in the class
+        :param ratio: its exponential
+        :param prepared: as in the class
+        :param kl: the exact divergences that were asked for, by direction
+        """
+        minibatch = Minibatch.__new__(Minibatch)
+        minibatch.advantages, minibatch.log_ratio, minibatch.ratio = advantages, log_ratio, ratio
+        minibatch.prepared, minibatch._kl = prepared, kl
+        minibatch._old = minibatch._new = None
+        return minibatch
+
     def detach(self) -> Minibatch:
         """The same numbers without their graph, for the statistics of the update."""
-        copy = Minibatch.__new__(Minibatch)
-        copy.advantages, copy.log_ratio, copy.ratio = self.advantages, self.log_ratio.detach(), self.ratio.detach()
-        copy.prepared = self.prepared
-        copy._old = copy._new = None
-        copy._kl = {direction: kl.detach() for direction, kl in self._kl.items()}
-        return copy
+        kl = {direction: kl.detach() for direction, kl in self._kl.items()}
+        return Minibatch.from_tensors(self.advantages, self.log_ratio.detach(), self.ratio.detach(), self.prepared, kl)
 
     @staticmethod
     def concatenate(parts: Sequence[Minibatch]) -> Minibatch:
@@ -82,14 +111,13 @@ class Minibatch:
 
         :param parts: at least one
         """
-        whole = Minibatch.__new__(Minibatch)
-        whole.advantages = th.cat([part.advantages for part in parts])
-        whole.log_ratio = th.cat([part.log_ratio for part in parts])
-        whole.ratio = th.cat([part.ratio for part in parts])
-        whole.prepared = {name: th.cat([part.prepared[name] for part in parts]) for name in parts[0].prepared}
-        whole._old = whole._new = None
-        whole._kl = {direction: th.cat([part._kl[direction] for part in parts]) for direction in parts[0]._kl}
-        return whole
+        return Minibatch.from_tensors(
+            th.cat([part.advantages for part in parts]),
+            th.cat([part.log_ratio for part in parts]),
+            th.cat([part.ratio for part in parts]),
+            {name: th.cat([part.prepared[name] for part in parts]) for name in parts[0].prepared},
+            {direction: th.cat([part._kl[direction] for part in parts]) for direction in parts[0]._kl},
+        )
 
 
 @dataclass(frozen=True)
@@ -217,10 +245,20 @@ class BoundChain:
     """
 
     def __init__(self, terms: Sequence[Term], values: Mapping[str, Any]) -> None:
+        self.terms = terms
         self.steps = [partial(term.function, **term.select(values)) for term in terms]
         self.needs_kl = any(term.needs_kl(values) for term in terms)
         self.preparations = [partial(term.prepare, **term.select(values)) for term in terms if term.prepare is not None]
         self.logs = [partial(term.log, **term.select(values)) for term in terms if term.log is not None]
+
+    def with_values(self, values: Mapping[str, Any]) -> BoundChain:
+        """The same terms with other coefficients, tensors say; which of them are switched off is not looked at again.
+
+        :param values: name to value of every coefficient and option
+        """
+        chain = copy.copy(self)
+        chain.steps = [partial(term.function, **term.select(values)) for term in self.terms]
+        return chain
 
     @property
     def needs_old(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -68,18 +69,20 @@ def check_observation(observation: Any) -> None:
 def check_quantities(quantities: Mapping[str, Sequence[th.Tensor]], when: str) -> None:
     """Refuse quantities of an epoch that are not finite.
 
-    The last of them is looked at first: none of the others can be spoilt and leave it whole.
+    The sum of the scalars is looked at first: a ratio that is not finite spoils the gradient of its step, if there is one.
 
-    :param quantities: name to tensors, in the order in which they cause one another, the gradient last
+    :param quantities: name to a tensor per minibatch, in the order in which they cause one another, the gradient last
     :param when: which update and epoch, for the message
     :raises FloatingPointError: naming the first quantity
     """
-    gradient = list(quantities.values())[-1]
-    if gradient and math.isfinite(th.stack(list(gradient)).sum().item()):
+    scalars = [tensor for tensors in quantities.values() for tensor in tensors if tensor.dim() == 0]
+    if math.isfinite(th.stack(scalars).sum().item()) and len(set(map(len, quantities.values()))) == 1:
         return
-    for name, tensors in quantities.items():
-        if tensors and not th.cat([tensor.reshape(-1) for tensor in tensors]).isfinite().all():
-            raise FloatingPointError(f"{name} is not finite in {when}; the model is as it was before this update")
+    # Minibatch by minibatch: what goes wrong in one spoils all of the next.
+    for of_minibatch in zip_longest(*quantities.values()):
+        for name, tensor in zip(quantities, of_minibatch, strict=True):
+            if tensor is not None and not tensor.isfinite().all():
+                raise FloatingPointError(f"{name} is not finite in {when}; the model is as it was before this update")
 
 
 @contextmanager

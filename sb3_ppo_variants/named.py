@@ -18,7 +18,8 @@ from sb3_ppo_variants.kl import Direction, Estimator
 class StockArguments(TypedDict, total=False):
     """The keyword arguments of the stock classes, for editors and type checkers; their meanings are SB3's.
 
-    MaskablePPO has no state-dependent exploration and RecurrentPPO no rollout buffer class: those raise there.
+    ``compile`` is this package's own. MaskablePPO has no state-dependent exploration and RecurrentPPO no rollout buffer
+    class: those raise there.
     """
 
     learning_rate: float | Schedule | str
@@ -44,6 +45,7 @@ class StockArguments(TypedDict, total=False):
     verbose: int
     seed: int | None
     device: th.device | str
+    compile: bool | str
     _init_setup_model: bool
 
 

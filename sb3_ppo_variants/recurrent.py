@@ -49,6 +49,9 @@ class RecurrentVariantPPO(VariantAlgorithm, RecurrentPPO):
         valid: th.Tensor = samples.mask > 1e-8
         return valid
 
+    def _whole_rollout(self) -> Any:
+        return None  # its minibatches are padded sequences
+
     def _samples_in_order(self) -> Iterator[Any]:
         # A chunk begins with the hidden state of its first step, and so does the first step of each environment.
         first_steps = np.zeros((self.n_envs, self.n_steps))

@@ -3,40 +3,75 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch as th
 from stable_baselines3.common.buffers import RolloutBuffer
 
+STOCK_PACKAGES = ("stable_baselines3", "sb3_contrib")
 
-def minibatches(buffer: RolloutBuffer, batch_size: int) -> Iterator[tuple[np.ndarray | None, Any]]:
+
+class Draw(NamedTuple):
+    """A minibatch drawn from the rollout.
+
+    :param indices: into the flattened rollout, shape ``(batch,)``; ``None`` when the buffer makes its samples in a way
+        of its own
+    :param samples: gives what the buffer's minibatches are
+    """
+
+    indices: np.ndarray | None
+    samples: Callable[[], Any]
+
+
+def draws(buffer: RolloutBuffer, batch_size: int, rollout: Any = None) -> Iterator[Draw]:
     """One epoch of ``buffer.get(batch_size)``, each minibatch with its indices into the flattened rollout.
 
     SB3's samples carry no index, but its buffers all make them in ``_get_samples(batch_inds, ...)``.
 
     :param buffer: full
     :param batch_size: number of samples in a minibatch; the last one may be smaller
-    :return: pairs of indices, shape ``(batch,)``, and what the buffer yields; the indices are ``None`` when the
-        buffer makes its samples in another way
+    :param rollout: what :func:`whole` gave of the buffer: minibatches are then rows of it, and made when they are
+        asked for
     """
     if not has_indices(buffer):
-        yield from ((None, samples) for samples in buffer.get(batch_size))
+        yield from (Draw(None, partial(_given, samples)) for samples in buffer.get(batch_size))
         return
     asked: deque[np.ndarray] = deque()
     get_samples = partial(type(buffer)._get_samples, buffer)
 
     def remember(batch_inds: np.ndarray, *args: Any, **kwargs: Any) -> Any:
         asked.append(batch_inds)
-        return get_samples(batch_inds, *args, **kwargs)
+        return get_samples(batch_inds, *args, **kwargs) if rollout is None else rollout
 
     buffer._get_samples = remember  # type: ignore[method-assign]
     try:
         for samples in buffer.get(batch_size):
-            yield (asked.popleft() if asked else None), samples
+            indices = asked.popleft() if asked else None
+            yield Draw(indices, partial(_given, samples) if rollout is None else partial(rows, rollout, indices))
     finally:
         vars(buffer).pop("_get_samples", None)  # the class's own again
+
+
+def _given(samples: Any) -> Any:
+    return samples
+
+
+def rows(samples: Any, indices: Any) -> Any:
+    """Some rows of a buffer's samples.
+
+    :param samples: a named tuple of tensors and dictionaries of tensors
+    :param indices: whatever a tensor takes
+    """
+    chosen = th.as_tensor(indices, device=samples.advantages.device)
+    return type(samples)(
+        *(
+            {key: value[chosen] for key, value in part.items()} if isinstance(part, dict) else part[chosen]
+            for part in samples
+        )
+    )
 
 
 def has_indices(buffer: RolloutBuffer) -> bool:
@@ -45,6 +80,19 @@ def has_indices(buffer: RolloutBuffer) -> bool:
     :param buffer: of any class
     """
     return hasattr(buffer, "_get_samples")
+
+
+def whole(buffer: RolloutBuffer) -> Any:
+    """The whole rollout in storage order on the device, as one of the buffer's minibatches.
+
+    :param buffer: full
+    :return: ``None`` for a buffer whose minibatches may be more than rows of the rollout: one with a class of the
+        user's own
+    """
+    methods = (type(buffer).get, getattr(type(buffer), "_get_samples", None))
+    if not all(getattr(method, "__module__", "").split(".")[0] in STOCK_PACKAGES for method in methods):
+        return None
+    return next(in_storage_order(buffer, buffer.buffer_size * buffer.n_envs))
 
 
 def in_storage_order(buffer: RolloutBuffer, batch_size: int, *arguments: Any) -> Iterator[Any]:

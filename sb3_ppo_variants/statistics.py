@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch as th
 
 from sb3_ppo_variants.chain import Minibatch
+
+if TYPE_CHECKING:
+    from sb3_ppo_variants.update import Losses
 
 
 class UpdateStatistics:
@@ -25,6 +28,17 @@ class UpdateStatistics:
     def start_epoch(self) -> None:
         """Remember where the epoch begins: stock's ``train/approx_kl`` is the mean over the last epoch alone."""
         self.epoch_start = len(self.minibatches)
+
+    def record(self, losses: Losses) -> None:
+        """Keep what a minibatch leaves behind.
+
+        :param losses: detached
+        """
+        self.minibatches.append(losses.minibatch)
+        self.policy_losses.append(losses.policy)
+        self.value_losses.append(losses.value)
+        self.entropy_losses.append(losses.entropy)
+        self.loss = losses.total
 
     def of_epoch(self) -> dict[str, list[th.Tensor]]:
         """What must be finite in the epoch at hand, in the order in which one spoils the next."""

@@ -34,31 +34,26 @@ class Stop:
 class Stopping:
     """The conditions of a model.
 
+    ``of_minibatch`` are the measures that are looked at before each step, with their limits.
+
     :param limits: a condition and its limit, for each
     """
 
     def __init__(self, limits: list[tuple[Stop, float]]) -> None:
-        self._minibatch = [(stop.of_minibatch, limit) for stop, limit in limits if stop.of_minibatch is not None]
-        self._rollout = [(stop.of_rollout, limit) for stop, limit in limits if stop.of_rollout is not None]
+        self.of_minibatch = [(stop.of_minibatch, limit) for stop, limit in limits if stop.of_minibatch is not None]
+        self._of_rollout = [(stop.of_rollout, limit) for stop, limit in limits if stop.of_rollout is not None]
 
     @property
     def needs_kl(self) -> bool:
         """Whether the exact divergence of the rollout is looked at after each epoch."""
-        return bool(self._rollout)
-
-    def before_step(self, minibatch: Minibatch) -> bool:
-        """Whether the update ends before the step of a minibatch.
-
-        :param minibatch: detached, under the current policy
-        """
-        return any(bool(measure(minibatch) > limit) for measure, limit in self._minibatch)
+        return bool(self._of_rollout)
 
     def after_epoch(self, kl: th.Tensor) -> bool:
         """Whether the update ends with the epoch just done.
 
         :param kl: exact divergence of every valid step of the rollout, shape ``(n,)``
         """
-        return any(bool(measure(kl) > limit) for measure, limit in self._rollout)
+        return any(bool(measure(kl) > limit) for measure, limit in self._of_rollout)
 
 
 def build_stopping(stop: Any, known: Mapping[str, Stop]) -> Stopping:

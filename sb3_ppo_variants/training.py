@@ -1,47 +1,46 @@
 """The training loop, one for all hosts.
 
 It does what `train()` of SB3's PPO does, in the same order and with the same roundings, so that the objective "clip"
-gives bit for bit the same weights. A host (`ppo.py`) says how actions are evaluated and how the value loss is written;
-the chain of terms says what the surrogate is.
+gives bit for bit the same weights.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch as th
-from stable_baselines3.common.distributions import Distribution, TanhBijector
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.distributions import TanhBijector
 from stable_baselines3.common.utils import explained_variance, update_learning_rate
 
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
 from sb3_ppo_variants.chain import BoundChain, Chain, Minibatch, OldPolicy
 from sb3_ppo_variants.checks import check_observation, check_quantities, check_rollout, restored_on_error
-from sb3_ppo_variants.kl import Parameters, kl_divergence, parameters_of
+from sb3_ppo_variants.compiled.native import without_validation
+from sb3_ppo_variants.compiled.step import CompiledStep, StepCompiler
+from sb3_ppo_variants.kl import Parameters, kl_divergence
+from sb3_ppo_variants.losses import LossComputation
 from sb3_ppo_variants.optimizer import foreach_steps
-from sb3_ppo_variants.rollout import in_storage_order, minibatches
+from sb3_ppo_variants.rollout import Draw, draws, in_storage_order, whole
 from sb3_ppo_variants.statistics import approx_kl
 from sb3_ppo_variants.stopping import Stopping
-from sb3_ppo_variants.update import Evaluation, Update
+from sb3_ppo_variants.update import Step, Update
 
 
-class TrainingLoop(OnPolicyAlgorithm):
+class TrainingLoop(LossComputation):
     """``train()`` for every host; see the module."""
 
     # What the hosts' stock classes declare in different ways.
-    policy: Any
-    batch_size: Any
     clip_range: Any
     clip_range_vf: Any
     n_epochs: int
-    normalize_advantage: bool
     target_kl: float | None
     log_kl: bool
     _chain: Chain
     _adaptation: Adaptation
     _stopping: Stopping
+    _compiler: StepCompiler
     _finished_returns: list[float]
 
     @abstractmethod
@@ -55,38 +54,13 @@ class TrainingLoop(OnPolicyAlgorithm):
     def _options(self) -> dict[str, str]:
         """Every option of the chain."""
 
-    @abstractmethod
-    def _evaluate_actions(self, samples: Any) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
-        """Values ``(batch, 1)``, log-probabilities ``(batch,)`` and, if there is a closed form, entropies ``(batch,)``.
-
-        :param samples: a minibatch of the rollout buffer
-        """
-
-    @abstractmethod
-    def _get_distribution(self, samples: Any) -> Distribution:
-        """The current policy's action distribution.
-
-        :param samples: a minibatch of the rollout buffer
-        """
-
-    @abstractmethod
-    def _value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
-        """The value loss, in the words of the host.
-
-        :param returns: shape ``(batch,)``
-        :param values: predicted, shape ``(batch,)``
-        """
-
-    def _valid(self, samples: Any) -> th.Tensor | None:
-        """Which rows of a minibatch are samples and not padding; ``None`` for all of them.
-
-        :param samples: a minibatch of the rollout buffer
-        """
-        return None
-
     def _samples_in_order(self) -> Iterator[Any]:
         """The rollout in storage order, in chunks of the size of a minibatch."""
         return in_storage_order(self.rollout_buffer, self.batch_size)
+
+    def _whole_rollout(self) -> Any:
+        """All samples on the device; ``None`` where minibatches are more than rows of it."""
+        return whole(self.rollout_buffer)
 
     def collect_rollouts(self, *args: Any, **kwargs: Any) -> bool:
         """As in the stock class, with a word about the observation when it is what the policy fails on.
@@ -118,7 +92,7 @@ class TrainingLoop(OnPolicyAlgorithm):
         check_rollout(self.rollout_buffer, self.normalize_advantage, self._name_of_update())
         epochs_before = self._n_updates
         try:
-            with restored_on_error(self.policy), foreach_steps(self.policy.optimizer):
+            with restored_on_error(self.policy), foreach_steps(self.policy.optimizer), without_validation():
                 self._update()
         except Exception:
             self._n_updates = epochs_before
@@ -134,15 +108,13 @@ class TrainingLoop(OnPolicyAlgorithm):
         for epoch in range(self.n_epochs):
             update.statistics.start_epoch()
             when = f"epoch {epoch} of {self._name_of_update()}"
-            try:
-                stopped = self._train_epoch(epoch, update)
-            except ValueError as error:  # torch's distributions refuse parameters that are not finite
-                check_quantities(update.statistics.of_epoch(), when)
-                raise FloatingPointError(f"the policy has no valid distribution in {when}: {error}") from error
+            stopped = self._train_epoch(epoch, update)
             check_quantities(update.statistics.of_epoch(), when)
             self._n_updates += 1
             if stopped or self._stop_after_epoch(update):
                 break
+        if update.compiled is not None:
+            update.compiled.store_count()
         self._after_update(update)
 
     def _update_learning_rate(self, optimizers: list[th.optim.Optimizer] | th.optim.Optimizer) -> None:
@@ -162,13 +134,50 @@ class TrainingLoop(OnPolicyAlgorithm):
         :return: whether the update ends here
         """
         update.kl = None
-        for indices, samples in minibatches(self.rollout_buffer, self.batch_size):
-            old = None if update.old is None else update.old.rows(th.as_tensor(indices, device=self.device))
-            loss = self._loss(samples, old, update)
-            if self._stop_before_step(update, epoch):
+        for draw in draws(self.rollout_buffer, self.batch_size, update.rollout):
+            step = self._step(draw, update)
+            update.statistics.record(step.losses)
+            if step.stopped:
+                self._say_why_stopped(step.losses.minibatch, epoch)
                 return True
-            update.statistics.grad_norms.append(self._step(loss))
+            update.statistics.grad_norms.append(step.grad_norm)
         return False
+
+    def _step(self, draw: Draw, update: Update) -> Step:
+        """One step of the optimiser, unless the update ends before it.
+
+        :param draw: the minibatch
+        :param update: under way
+        """
+        if update.compiled is None:
+            return self._eager_step(draw, update)
+        if update.compiled.takes(draw):
+            return update.compiled(draw)
+        self._compiler.explain("the last minibatch, which is smaller than the others")
+        with update.compiled.counted():
+            return self._eager_step(draw, update)
+
+    def _eager_step(self, draw: Draw, update: Update) -> Step:
+        old = None if update.old is None else update.old.rows(th.as_tensor(draw.indices, device=self.device))
+        losses = self._losses(draw.samples(), old, update)
+        detached = losses.detach()
+        if any(bool(measure(detached.minibatch) > limit) for measure, limit in update.conditions):
+            return Step(detached, th.zeros(()), stopped=True)
+        self.policy.optimizer.zero_grad()
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        norm = th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+        self.policy.optimizer.step()
+        return Step(detached, norm.detach())
+
+    def _say_why_stopped(self, minibatch: Minibatch, epoch: int) -> None:
+        """As SB3 does for ``target_kl``.
+
+        :param minibatch: the last one
+        :param epoch: counted from 0
+        """
+        kl = approx_kl(minibatch).item()
+        if self.verbose >= 1 and self.target_kl is not None and kl > 1.5 * self.target_kl:
+            print(f"Early stopping at step {epoch} due to reaching max kl: {kl:.2f}")
 
     @property
     def _measures_kl(self) -> bool:
@@ -183,52 +192,36 @@ class TrainingLoop(OnPolicyAlgorithm):
         """The coefficients of this update, the chain that uses them and, if anyone asks for it, the old policy."""
         values = self._values()
         chain = self._chain.bind(values | self._options())
-        return Update(values, chain, self._old_policy(chain) if chain.needs_old or self._measures_kl else None)
+        clip_range_vf = self.clip_range_vf
+        update = Update(
+            values,
+            chain,
+            None if clip_range_vf is None else clip_range_vf(self._current_progress_remaining),
+            self._old_policy(chain) if chain.needs_old or self._measures_kl else None,
+            [*self._stopping.of_minibatch, *self._target_kl()],
+            self._whole_rollout(),
+        )
+        update.compiled = self._compiled_step(update)
+        return update
 
-    def _loss(self, samples: Any, old: OldPolicy | None, update: Update) -> th.Tensor:
-        """The loss of one minibatch.
+    def _target_kl(self) -> list[tuple[Callable[[Minibatch], th.Tensor], float]]:
+        """SB3's own condition."""
+        return [] if self.target_kl is None else [(approx_kl, 1.5 * self.target_kl)]
 
-        :param samples: of the rollout buffer
-        :param old: the policy before the update, at these samples
-        :param update: under way
+    def _compiled_step(self, update: Update) -> CompiledStep | None:
+        """The step of the update in native code, if it is wanted and possible.
+
+        :param update: about to begin
         """
-        batch = self._evaluate(samples)
-        new = self._parameters(self.policy.action_dist, samples) if update.chain.needs_kl else None
-        of_old = (None, new, None) if old is None else (old.distribution, new, old.prepared)
-        minibatch = Minibatch(self._normalized(batch.advantages), batch.log_prob - batch.old_log_prob, *of_old)
-        policy_loss = -update.chain(minibatch).mean()
-        value_loss = self._value_loss(batch.returns, self._clipped(batch.values, batch.old_values))
-        # Without a closed form the entropy is estimated from the actions taken.
-        entropy_loss = -th.mean(-batch.log_prob if batch.entropy is None else batch.entropy)
-        loss = policy_loss + update.values["ent_coef"] * entropy_loss + update.values["vf_coef"] * value_loss
-
-        statistics = update.statistics
-        statistics.minibatches.append(minibatch.detach())
-        statistics.policy_losses.append(policy_loss.detach())
-        statistics.value_losses.append(value_loss.detach())
-        statistics.entropy_losses.append(entropy_loss.detach())
-        statistics.loss = loss.detach()
-        return loss
-
-    def _evaluate(self, samples: Any) -> Evaluation:
-        """A minibatch under the current policy, without its padding.
-
-        :param samples: a minibatch of the rollout buffer
-        """
-        values, log_prob, entropy = self._evaluate_actions(samples)
-        old = (samples.old_values, samples.old_log_prob, samples.advantages, samples.returns)
-        batch = Evaluation(values.flatten(), log_prob, entropy, *old)
-        valid = self._valid(samples)
-        return batch if valid is None else batch.rows(valid)
-
-    def _parameters(self, distribution: Distribution, samples: Any) -> Parameters:
-        """The parameters of a minibatch's distribution, without its padding.
-
-        :param distribution: of the policy
-        :param samples: the minibatch
-        """
-        parameters, valid = parameters_of(distribution), self._valid(samples)
-        return parameters if valid is None else parameters.rows(valid)
+        if not self.compile:
+            return None
+        try:
+            return self._compiler.step(update)
+        except Exception as error:
+            if self.compile == "strict":
+                raise
+            self._compiler.explain(f"the update: {error}")
+            return None
 
     def _valid_rows(self, tensor: th.Tensor, samples: Any) -> th.Tensor:
         """A tensor of a minibatch without its padding.
@@ -239,35 +232,6 @@ class TrainingLoop(OnPolicyAlgorithm):
         valid = self._valid(samples)
         return tensor if valid is None else tensor[valid]
 
-    def _normalized(self, advantages: th.Tensor) -> th.Tensor:
-        # One sample has no standard deviation (SB3 issue #325).
-        if self.normalize_advantage and len(advantages) > 1:
-            return (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        return advantages
-
-    def _clipped(self, values: th.Tensor, old_values: th.Tensor) -> th.Tensor:
-        if self.clip_range_vf is None:
-            return values
-        clip_range_vf = self.clip_range_vf(self._current_progress_remaining)
-        return old_values + th.clamp(values - old_values, -clip_range_vf, clip_range_vf)
-
-    def _stop_before_step(self, update: Update, epoch: int) -> bool:
-        """Whether the update ends before the step of the minibatch at hand.
-
-        :param update: with that minibatch in its statistics
-        :param epoch: counted from 0
-        """
-        minibatch = update.statistics.minibatches[-1]
-        if self._stopping.before_step(minibatch):
-            return True
-        if self.target_kl is None:
-            return False
-        kl = approx_kl(minibatch).cpu().numpy()
-        stop = bool(kl > 1.5 * self.target_kl)
-        if stop and self.verbose >= 1:
-            print(f"Early stopping at step {epoch} due to reaching max kl: {kl:.2f}")
-        return stop
-
     def _stop_after_epoch(self, update: Update) -> bool:
         """Whether the update ends with the epoch just done.
 
@@ -277,18 +241,6 @@ class TrainingLoop(OnPolicyAlgorithm):
             return False
         update.kl = kl_divergence(update.old.distribution, self._policy_parameters())
         return self._stopping.after_epoch(update.kl)
-
-    def _step(self, loss: th.Tensor) -> th.Tensor:
-        """One step of the optimiser.
-
-        :param loss: of the minibatch
-        :return: the norm of the gradient before it was clipped
-        """
-        self.policy.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
-        self.policy.optimizer.step()
-        return norm.detach()
 
     def _after_update(self, update: Update) -> None:
         """Measure the update, let the rules learn from it, log.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch as th
 
-from sb3_ppo_variants.chain import BoundChain, OldPolicy
+from sb3_ppo_variants.chain import BoundChain, Minibatch, OldPolicy
 from sb3_ppo_variants.statistics import UpdateStatistics
+
+if TYPE_CHECKING:
+    from sb3_ppo_variants.compiled.step import CompiledStep
 
 
 @dataclass
@@ -18,14 +21,22 @@ class Update:
 
     :param values: every coefficient as used
     :param chain: the objective with these coefficients
+    :param clip_range_vf: of the value function, if that is clipped
     :param old: the policy before the update, if anyone asked for it
+    :param conditions: measures of a minibatch, each a scalar, with a limit that ends the update before its step
+    :param rollout: all samples on the device in storage order; ``None`` where the buffer makes its own minibatches
+    :param compiled: the step in native code, where it is wanted and possible
     :param kl: exact divergence of every valid step after the epoch just done, shape ``(n,)``, if it was measured
     :param statistics: what the update leaves behind
     """
 
-    values: Mapping[str, float]
+    values: Mapping[str, Any]
     chain: BoundChain
-    old: OldPolicy | None
+    clip_range_vf: Any = None
+    old: OldPolicy | None = None
+    conditions: Sequence[tuple[Callable[[Minibatch], th.Tensor], Any]] = ()
+    rollout: Any = None
+    compiled: CompiledStep | None = None
     kl: th.Tensor | None = None
     statistics: UpdateStatistics = field(default_factory=UpdateStatistics)
 
@@ -47,3 +58,31 @@ class Evaluation(NamedTuple):
         :param valid: boolean, shape ``(batch,)``
         """
         return Evaluation(*(None if column is None else column[valid] for column in self))  # type: ignore[arg-type]
+
+
+class Losses(NamedTuple):
+    """The losses of a minibatch, scalars, and what the policy loss was made of."""
+
+    minibatch: Minibatch
+    policy: th.Tensor
+    value: th.Tensor
+    entropy: th.Tensor
+    total: th.Tensor
+
+    def detach(self) -> Losses:
+        """The same numbers without their graph."""
+        scalars = (self.policy, self.value, self.entropy, self.total)
+        return Losses(self.minibatch.detach(), *(loss.detach() for loss in scalars))
+
+
+class Step(NamedTuple):
+    """A step of the optimiser, or the one that was left out because the update ended there.
+
+    :param losses: of the minibatch, detached
+    :param grad_norm: norm of the gradient before it was clipped
+    :param stopped: whether the update ended before this step
+    """
+
+    losses: Losses
+    grad_norm: th.Tensor
+    stopped: bool = False

@@ -1,0 +1,82 @@
+"""A step of Adam as a pure function, and the optimisers that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch as th
+
+
+def adam(
+    parameters: Sequence[th.Tensor],
+    gradients: Sequence[th.Tensor],
+    averages: Sequence[th.Tensor],
+    squares: Sequence[th.Tensor],
+    steps: th.Tensor,
+    learning_rate: th.Tensor,
+    *,
+    betas: tuple[float, float],
+    eps: float,
+) -> tuple[list[th.Tensor], list[th.Tensor], list[th.Tensor], th.Tensor]:
+    r"""One step.
+
+    .. math::
+
+        m \leftarrow \beta_1 m + (1 - \beta_1) g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \qquad
+        \theta \leftarrow \theta
+        - \frac{\alpha}{1 - \beta_1^t} \frac{m}{\sqrt{v} / \sqrt{1 - \beta_2^t} + \varepsilon}
+
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, arXiv 1412.6980, algorithm 1, with
+    :math:`\varepsilon` where torch adds it.
+
+    :param parameters: :math:`\theta`
+    :param gradients: :math:`g`, of the same shapes
+    :param averages: :math:`m`
+    :param squares: :math:`v`
+    :param steps: number of steps so far, a scalar; :math:`t` is one more
+    :param learning_rate: :math:`\alpha`, a scalar in double precision
+    :param betas: :math:`\beta_1, \beta_2`
+    :param eps: :math:`\varepsilon`
+    :return: the new parameters, averages, squares and number of steps
+    """
+    steps = steps + 1
+    t = steps.double()  # as torch, which keeps the powers in Python's floats
+    step_size, root = learning_rate / (1 - betas[0] ** t), (1 - betas[1] ** t).sqrt()
+    averages = [old.lerp(gradient, 1 - betas[0]) for old, gradient in zip(averages, gradients, strict=True)]
+    squares = [
+        betas[1] * old + (1 - betas[1]) * gradient * gradient for old, gradient in zip(squares, gradients, strict=True)
+    ]
+    moved = [
+        parameter - step_size * (average / (square.sqrt() / root + eps))
+        for parameter, average, square in zip(parameters, averages, squares, strict=True)
+    ]
+    return moved, averages, squares, steps
+
+
+def plain_group(optimizer: th.optim.Optimizer) -> dict[str, Any] | None:
+    """The one parameter group of a plain Adam; ``None`` for any other optimiser.
+
+    :param optimizer: of a policy
+    """
+    group = optimizer.param_groups[0]
+    variations = ("weight_decay", "amsgrad", "maximize", "differentiable", "capturable", "fused")
+    if type(optimizer) is not th.optim.Adam or len(optimizer.param_groups) > 1 or any(map(group.get, variations)):
+        return None
+    return group
+
+
+def ensure_state(optimizer: th.optim.Optimizer, parameters: Sequence[th.Tensor]) -> list[dict[str, th.Tensor]]:
+    """Adam's state of each parameter, begun where there is none yet.
+
+    :param optimizer: a plain Adam
+    :param parameters: those that have a gradient
+    """
+    for parameter in parameters:
+        if not optimizer.state[parameter]:
+            optimizer.state[parameter].update(
+                step=th.tensor(0.0),
+                exp_avg=th.zeros_like(parameter, memory_format=th.preserve_format),
+                exp_avg_sq=th.zeros_like(parameter, memory_format=th.preserve_format),
+            )
+    return [optimizer.state[parameter] for parameter in parameters]

@@ -1,0 +1,101 @@
+"""From a Python function of tensors to a library of native code: traced, compiled once per machine, loaded.
+
+`make_fx` runs the function once and records every operation of torch, those of the backward pass included, so nothing
+of SB3 has to be written again; AOTInductor makes of it a library that is called without guards and without Python.
+Libraries are kept beside torch's own compilation cache and are found again by later processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import torch as th
+from torch._inductor.runtime.cache_dir_utils import cache_dir
+from torch.distributions import Distribution
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+
+Function = Callable[[Sequence[th.Tensor]], Sequence[th.Tensor]]
+
+
+def native(function: Function, example: Sequence[th.Tensor]) -> Function:
+    """Native code for a function.
+
+    The function may change its inputs in place. What it does must follow from the shapes of its inputs alone, and every
+    tensor that may change from call to call must be an input: other numbers become constants.
+
+    :param function: of a list of tensors, to a list of tensors
+    :param example: inputs of the shapes, strides and types that it will be called with
+    :return: a function that does the same; it does not look at the shapes
+    :raises Exception: whatever torch or the C++ compiler raise when they cannot
+    """
+    inputs = tuple(tensor.clone() for tensor in example)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own deprecations
+        graph = traced(function, example)
+        package = Path(cache_dir()) / "sb3_ppo_variants" / f"{_fingerprint(graph, inputs)}.pt2"
+        if not package.exists():
+            _compile(graph, inputs, package)
+        # `.loader.run` is what the package itself calls, once it has sorted its arguments for a third of the time.
+        run: Any = th._inductor.aoti_load_package(str(package)).loader.run
+    return cast(Function, run)
+
+
+def traced(function: Function, example: Sequence[th.Tensor]) -> GraphModule:
+    """Every operation of torch that a function runs, in a graph that torch can run again.
+
+    :param function: as in :func:`native`
+    :param example: as in :func:`native`
+    """
+    with without_validation():
+        graph = make_fx(lambda *tensors: function(tensors), tracing_mode="fake", _allow_non_fake_inputs=True)
+        return graph(*(tensor.clone() for tensor in example))
+
+
+def _compile(graph: GraphModule, inputs: tuple[th.Tensor, ...], package: Path) -> None:
+    package.parent.mkdir(parents=True, exist_ok=True)
+    exported = th.export.export(graph, inputs, strict=False)
+    with tempfile.TemporaryDirectory(dir=package.parent) as folder:
+        made = th._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "new.pt2"))
+        os.replace(made, package)  # whole or not there, whoever else compiles the same
+
+
+def _fingerprint(graph: GraphModule, inputs: tuple[th.Tensor, ...]) -> str:
+    """What the library depends on: operations, constants, shapes, versions and the machine."""
+    constants = [value for value in vars(graph).values() if isinstance(value, th.Tensor)]
+    parts = [
+        graph.code,
+        *(repr((tensor.shape, tensor.stride(), tensor.dtype, tensor.device)) for tensor in inputs),
+        *(repr(constant.tolist()) for constant in constants),
+        repr((th.__version__, th.get_num_threads(), _machine())),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+@cache
+def _machine() -> tuple[str, ...]:
+    """The processor, as far as code made for it depends on it."""
+    flags = ""
+    if Path("/proc/cpuinfo").exists():
+        flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")
+    return platform.system(), platform.machine(), th.backends.cpu.get_cpu_capability(), flags
+
+
+@contextmanager
+def without_validation() -> Iterator[None]:
+    """Let torch's distributions take their arguments unchecked within the block: checks take time and end a trace."""
+    before = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(before)

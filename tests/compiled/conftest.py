@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch as th
+
+from sb3_ppo_variants.compiled import native, step
+
+
+class Traces:
+    """Runs what was traced as a graph in place of native code, which takes ten seconds to make; counts the traces."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, function: native.Function, example: Sequence[th.Tensor]) -> Callable[..., Sequence[th.Tensor]]:
+        self.count += 1
+        graph = native.traced(function, example)
+
+        def run(tensors: Sequence[th.Tensor]) -> Sequence[th.Tensor]:
+            with th.no_grad():
+                outputs: Sequence[th.Tensor] = graph(*tensors)
+            return outputs
+
+        return run
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch) -> Traces:
+    """The compiled step without its compiler."""
+    counter = Traces()
+    monkeypatch.setattr(step, "native", counter)
+    return counter
