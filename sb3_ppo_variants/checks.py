@@ -69,7 +69,7 @@ def check_observation(observation: Any) -> None:
 def check_quantities(quantities: Mapping[str, Sequence[th.Tensor]], when: str) -> None:
     """Refuse quantities of an epoch that are not finite.
 
-    The sum of the scalars is looked at first: a ratio that is not finite spoils the gradient of its step, if there is one.
+    The sum of the scalars is looked at first: a ratio that is not finite spoils the gradient of its step.
 
     :param quantities: name to a tensor per minibatch, in the order in which they cause one another, the gradient last
     :param when: which update and epoch, for the message
