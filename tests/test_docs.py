@@ -75,10 +75,11 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=name_of)
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All blocks of a page one after the other, as a reader would, but `learn` ends after its first update."""
+    """All blocks of a page one after the other, as a reader would, but `learn` ends after one short update."""
     learn = OnPolicyAlgorithm.learn
 
     def learn_once(model: Any, total_timesteps: int, *args: Any, **kwargs: Any) -> Any:
+        model.n_epochs = 1
         return learn(model, min(total_timesteps, 1), *args, **kwargs)
 
     monkeypatch.setattr(OnPolicyAlgorithm, "learn", learn_once)
