@@ -114,7 +114,7 @@ def test_a_variants_page_has_what_a_reader_needs(page: Path) -> None:
     assert -1 not in places
     assert all(before < after for before, after in pairwise(places))
     assert BLOCK.search(section(page, "Equation"))
-    assert re.search(r"arXiv \d{4}\.\d{4,5}", text)
+    assert re.search(r"arXiv\s\d{4}\.\d{4,5}", text)
     assert "model.learn(" in section(page, "Example")
     if page.stem in TERMS:
         assert f"../figures/{page.stem}.svg" in links(page)
