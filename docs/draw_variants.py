@@ -1,0 +1,213 @@
+"""Draws docs/figures from the code itself: ``python docs/draw_variants.py [FOLDER]``.
+
+Every curve is a chain of terms called with minibatches, every gradient is autograd's (``surrogates.py``).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import torch as th
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from surrogates import CLIP, PLAIN, Curve, curves_of, ratio_axis, trace
+
+from sb3_ppo_variants import ExponentialDecay, LinearDecay
+from sb3_ppo_variants.adaptation import INITIAL_STATE
+from sb3_ppo_variants.bench.style import BASELINE_COLOUR, PALETTE, STYLE
+from sb3_ppo_variants.kl import Parameters
+from sb3_ppo_variants.kl_ball import ratio_bounds
+from sb3_ppo_variants.rules import RULES
+from sb3_ppo_variants.terms import TERMS
+
+FOLDER = Path(__file__).parent / "figures"
+BLUE, VERMILION, GREEN = PALETTE[:3]
+Look = dict[str, Any]
+PLAIN_LOOK: Look = {"color": BASELINE_COLOUR, "linewidth": 0.8}
+CLIP_LOOK: Look = {"color": VERMILION, "linestyle": (0, (4, 1.5)), "linewidth": 1.4}
+# The second is the thinner one: where both lie on each other, both are seen.
+TERM_LOOKS: list[Look] = [{"color": BLUE, "linewidth": 2.6}, {"color": GREEN, "linewidth": 1.4}]
+SIGNS = {1.0: "A = 1", -1.0: "A = -1"}
+# The bound of the dual clip lies outside the others' axis.
+LARGEST_RATIO = {"dual_clip": 3.8}
+
+
+def draw_term(name: str) -> Figure:
+    """Surrogate above gradient, for a good and a bad action, with plain A r and PPO's clip beside it.
+
+    :param name: of the term
+    """
+    figure = Figure(figsize=(7.2, 4.8), layout="constrained")
+    panels = figure.subplots(2, 2, sharex=True, sharey="row")
+    largest = LARGEST_RATIO.get(name, 2.5)
+    ratios = ratio_axis(largest)
+    clip = [] if name == "clip" else [(CLIP, CLIP_LOOK)]
+    lines = [(PLAIN, PLAIN_LOOK), *zip(curves_of(name), TERM_LOOKS, strict=False), *clip]
+    for column, (advantage, title) in enumerate(SIGNS.items()):
+        for curve, look in lines:
+            for axes, values in zip(panels[:, column], trace(curve, ratios, advantage), strict=True):
+                axes.plot(ratios, values, **look)
+        panels[0, column].set_title(title)
+        panels[1, column].set_xlabel("ratio r")
+    for axes, (label, limit) in zip(panels[:, 0], (("surrogate J", largest), ("dJ/dr", 2.2)), strict=True):
+        axes.set(ylabel=label, ylim=(-limit, limit), xlim=(0, largest))
+    for axes in panels.flat:
+        mark_old_policy(axes)
+    legend(figure, [(curve.label, look) for curve, look in lines])
+    return figure
+
+
+def mark_old_policy(axes: Axes) -> None:
+    """A vertical line at the ratio 1.
+
+    :param axes: with the ratio as x
+    """
+    axes.axvline(1, color="#bfbfbf", linewidth=0.8, zorder=0)
+
+
+def legend(figure: Figure, entries: Sequence[tuple[str, Look]]) -> None:
+    """One legend above all panels, in a row where it is short.
+
+    :param figure: which gets it
+    :param entries: label and look of each line
+    """
+    lines = [Line2D([], [], **look) for _, look in entries]
+    columns = 2 if len(entries) > 3 else len(entries)
+    figure.legend(lines, [label for label, _ in entries], loc="outside upper left", ncols=columns, handlelength=2.4)
+
+
+def draw_gallery(gradients: bool) -> Figure:
+    """All terms in small panels with the same axes.
+
+    :param gradients: the gradients in place of the surrogates
+    """
+    columns = 4
+    rows = -(-len(TERMS) // columns)
+    figure = Figure(figsize=(9.6, 2.05 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True)
+    # At its default of 3 the dual clip would begin outside the axis.
+    drawn = {name: curves_of(name)[0] for name in TERMS}
+    drawn["dual_clip"] = Curve("dual_clip", ("clip", "dual_clip"), {"dual_clip": 2.0})
+    looks: dict[float, Look] = {
+        1.0: {"color": BLUE, "linewidth": 1.8},
+        -1.0: {"color": VERMILION, "linewidth": 1.8},
+    }
+    clip_look: Look = {"color": "#8c8c8c", "linestyle": (0, (3, 1.5)), "linewidth": 1.1}
+    for axes, (name, curve) in zip(panels.flat, drawn.items(), strict=False):
+        for advantage, look in looks.items():
+            for each, how in ((PLAIN, PLAIN_LOOK), (CLIP, clip_look), (curve, look)):
+                axes.plot(ratio_axis(2.5), trace(each, ratio_axis(2.5), advantage)[gradients], **how)
+        mark_old_policy(axes)
+        axes.set_title(name, fontsize=9.5)
+    for axes in list(panels.flat)[len(drawn) :]:
+        axes.set_axis_off()
+    limit = 2.2 if gradients else 2.5
+    panels[0, 0].set(xlim=(0, 2.5), ylim=(-limit, limit))
+    figure.supxlabel("ratio r", fontsize=9.5)
+    figure.supylabel("dJ/dr" if gradients else "surrogate J", fontsize=9.5)
+    signs = [(title, looks[advantage]) for advantage, title in SIGNS.items()]
+    references = [(CLIP.label, clip_look), (PLAIN.label, PLAIN_LOOK)]
+    lines = [Line2D([], [], **look) for _, look in (*signs, *references)]
+    labels = [label for label, _ in (*signs, *references)]
+    figure.legend(lines, labels, loc="outside upper left", ncols=4, handlelength=2.4)
+    return figure
+
+
+def draw_schedules() -> Figure:
+    """The schedules in words, over the progress of training."""
+    figure, axes = one_panel()
+    schedules = {
+        "lin_0.2": LinearDecay(0.2),
+        "lin_0.2_0.05": LinearDecay(0.2, 0.05),
+        "exp_0.2": ExponentialDecay(0.2),
+        "exp_0.2_0.1": ExponentialDecay(0.2, 0.1),
+    }
+    done = [step / 100 for step in range(101)]
+    for position, (label, schedule) in enumerate(schedules.items()):
+        look: Look = {"color": PALETTE[position // 2], "linestyle": "--" if position % 2 else "-"}
+        axes.plot(done, [schedule(1 - part) for part in done], linewidth=2.0, label=label, **look)
+    axes.set(xlabel="share of the training done", ylabel="value", xlim=(0, 1), ylim=(0, 0.21))
+    axes.set_yticks([0, 0.05, 0.1, 0.15, 0.2])
+    axes.legend()
+    return figure
+
+
+def draw_rules() -> Figure:
+    """By how much one update moves a multiplier, over the measured statistic; for a KL coefficient, so ``s = 1``."""
+    figure, axes = one_panel()
+    measured = [step / 200 + 1 / 400 for step in range(600)]
+    for name, colour in (("band", BLUE), ("proportional", VERMILION)):
+        rule = RULES[name]
+        arguments = {number.name: number.default for number in rule.arguments} | {"target": 1.0}
+        moved = [rule.function(INITIAL_STATE, value, direction=1, **arguments)["multiplier"] for value in measured]
+        axes.plot(measured, moved, color=colour, linewidth=2.0, label=name)
+    axes.set(xlabel="measured / target", ylabel="factor on a KL coefficient", xlim=(0, 3), yscale="log")
+    axes.set_yticks([0.5, 1, 2], ["0.5", "1", "2"], minor=False)
+    axes.set_yticks([], minor=True)
+    axes.legend()
+    return figure
+
+
+def draw_bounds() -> Figure:
+    """The bounds of the trust region-guided clip for two actions, over the old probability of the one taken."""
+    figure, axes = one_panel()
+    taken = th.linspace(0.01, 0.99, 197, dtype=th.float64)
+    old = Parameters("categorical", (th.stack([taken, 1 - taken], dim=-1).log(),))
+    entries = []
+    for radius, colour in ((0.005, GREEN), (0.02, BLUE), (0.05, VERMILION)):
+        look: Look = {"color": colour, "linewidth": 2.0}
+        entries.append((f"trust_region_clip_kl = {radius}", look))
+        for bound in ratio_bounds(old, th.zeros(len(taken), 1), radius):
+            axes.plot(taken, bound, **look)
+    band: Look = {"color": "#d9d9d9", "linewidth": 6.0, "solid_capstyle": "butt"}
+    entries.append(("PPO's clip", band))
+    axes.fill_between(taken, 0.8, 1.2, color=band["color"], linewidth=0, zorder=0)
+    axes.legend([Line2D([], [], **look) for _, look in entries], [label for label, _ in entries])
+    axes.set(xlabel="old probability of the action taken", ylabel="bounds on the ratio", xlim=(0, 1), ylim=(0, 5))
+    return figure
+
+
+def one_panel() -> tuple[Figure, Axes]:
+    """A small figure with one panel."""
+    figure = Figure(figsize=(5.4, 3.2), layout="constrained")
+    return figure, figure.subplots()
+
+
+FIGURES: dict[str, Callable[[], Figure]] = {
+    **{name: partial(draw_term, name) for name in TERMS},
+    "gallery": partial(draw_gallery, gradients=False),
+    "gallery_gradients": partial(draw_gallery, gradients=True),
+    "rules": draw_rules,
+    "schedules": draw_schedules,
+    "trust_region_bounds": draw_bounds,
+}
+
+
+def draw(name: str, folder: Path) -> Path:
+    """Write one figure; the same code gives the same bytes.
+
+    :param name: one of ``FIGURES``
+    :param folder: an existing one
+    :return: the file
+    """
+    path = folder / f"{name}.svg"
+    with mpl.rc_context(STYLE):
+        figure = FIGURES[name]()
+        FigureCanvasAgg(figure)
+        figure.savefig(path, metadata={"Date": None, "Creator": None})
+    return path
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER, help="an existing one (docs/figures)")
+    folder = parser.parse_args().folder
+    for figure_name in FIGURES:
+        print(draw(figure_name, folder))
