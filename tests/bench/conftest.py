@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sb3_ppo_variants.bench.executors import Task, perform
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.study import Study
 from sb3_ppo_variants.bench.validation import load_study
+from sb3_ppo_variants.bench.worker import Task, perform
 
 TINY = """
     name: tiny
@@ -47,7 +47,7 @@ def write_study(tmp_path: Path) -> WriteStudy:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A study whose runs have all been made, in this process."""
+    """A study whose runs have all been made, one after the other."""
     folder = tmp_path_factory.mktemp("finished")
     path = folder / "tiny.yaml"
     path.write_text(textwrap.dedent(TINY))

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from sb3_ppo_variants.bench.executors import Outcome, Task, local, outcomes
+from sb3_ppo_variants.bench.executors import local, outcomes
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.run import Run
 from sb3_ppo_variants.bench.study import Study
+from sb3_ppo_variants.bench.worker import Outcome, Task
 
 BAD_ALGORITHMS = """
     import os, signal
