@@ -40,15 +40,14 @@ def dask_executor(scheduler: str | None, cluster: str, workers: int) -> Iterator
     wanted = ["distributed"] if scheduler is not None or cluster == "local" else ["distributed", "dask_jobqueue"]
     missing = [name for name in wanted if importlib.util.find_spec(name) is None]
     if missing:
-        raise ClusterError(f'--executor dask needs {", ".join(missing)}: pip install "sb3-ppo-variants[dask]"')
+        raise ClusterError(f'--executor dask needs {", ".join(missing)}: pip install "sb3-ppo-variants[cluster]"')
     import dask
-    import distributed
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set({"distributed.worker.daemon": False}))
         try:
             client = stack.enter_context(_connected(scheduler, cluster, workers, stack))
-        except (OSError, ValueError, RuntimeError, distributed.CommClosedError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise ClusterError(f"{scheduler or cluster}: {error}") from error
         # Two runs are never the same call, whatever dask thinks of their arguments.
         yield client.get_executor(pure=False)

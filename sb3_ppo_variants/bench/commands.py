@@ -7,8 +7,8 @@ import json
 import os
 import shlex
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from rich.console import Console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 
 from sb3_ppo_variants.bench.worker import Outcome, Task, end_all, perform
@@ -20,7 +20,7 @@ def local(workers: int) -> Executor:
     return ThreadPoolExecutor(workers)
 
 
-def outcomes(executor: Executor, tasks: Sequence[Task]) -> Iterator[Outcome]:
+def outcomes(executor: Executor, tasks: Sequence[Task]) -> Generator[Outcome, None, None]:
     """Run tasks and yield how each ended, as they end. Failures are recorded on the disk.
 
     A run that another process is making is waited for, and made here when that process dies. When the iterator is

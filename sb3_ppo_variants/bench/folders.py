@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,10 @@ class Folders:
     def publish(self, run: Run, partial: Path) -> None:
         """Make a complete partial folder the finished one. When another process was first, drop this one."""
         sync(partial)
+        # Before the rename, after which nothing may be left to do.
+        shutil.rmtree(self.failed(run), ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.failed(run).parent.rmdir()
         final = self.finished(run)
         final.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -86,9 +91,6 @@ class Folders:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             shutil.rmtree(partial)
-        shutil.rmtree(self.failed(run), ignore_errors=True)
-        with contextlib.suppress(OSError):
-            self.failed(run).parent.rmdir()
 
     def fail(self, run: Run, message: str, left: Path | None = None) -> None:
         """Keep what a failed run left, with the reason in ``traceback.txt``.
@@ -147,8 +149,12 @@ def _make(folder: Path) -> None:
 @functools.cache
 def machine() -> str:
     """Name of what gives processes their numbers: the host since it was started, and the container."""
+    sources: tuple[Callable[[], str], ...] = (
+        lambda: Path("/proc/sys/kernel/random/boot_id").read_text(),
+        lambda: os.readlink("/proc/self/ns/pid"),
+    )
     parts = []
-    for read in (lambda: Path("/proc/sys/kernel/random/boot_id").read_text(), lambda: os.readlink("/proc/self/ns/pid")):
+    for read in sources:
         with contextlib.suppress(OSError):
             parts.append(read())
     return f"{socket.gethostname()}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}"
@@ -173,4 +179,7 @@ def _exists(pid: int) -> bool:
         return False
     except PermissionError:
         return True
+    # A killed process keeps its number until its parent asks for it, which in some containers nobody ever does.
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True

@@ -101,9 +101,7 @@ def test_the_claim_of_a_dead_process_is_taken_over(folders: Folders, run: Run) -
 
 
 @pytest.mark.parametrize(("age", "held"), [(200.0, True), (400.0, False)])
-def test_a_claim_of_another_machine_holds_for_five_minutes(
-    folders: Folders, run: Run, age: float, held: bool
-) -> None:
+def test_a_claim_of_another_machine_holds_for_five_minutes(folders: Folders, run: Run, age: float, held: bool) -> None:
     mine = claim(folders, run)
     elsewhere = mine.with_name(mine.name.replace("@", "@another-machine-"))
     mine.rename(elsewhere)
@@ -115,6 +113,16 @@ def test_a_claim_of_another_machine_holds_for_five_minutes(
     folders.clean()
     assert elsewhere.exists() == held
     assert (folders.claim(run) is None) == held
+
+
+def test_a_dead_process_that_nobody_has_waited_for_is_dead(folders: Folders, run: Run) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        claim(folders, run).rename(folders.partial(run, process.pid))
+        assert folders.claimed(run)
+        process.kill()
+        # Wait for its end without taking its exit status.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not folders.claimed(run)
 
 
 def test_a_number_that_another_process_got_is_no_claim_for_ever(folders: Folders, run: Run) -> None:
