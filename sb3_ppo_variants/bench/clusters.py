@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
@@ -42,9 +43,12 @@ def dask_executor(scheduler: str | None, cluster: str, workers: int) -> Iterator
     if missing:
         raise ClusterError(f'--executor dask needs {", ".join(missing)}: pip install "sb3-ppo-variants[cluster]"')
     import dask
+    import distributed.client
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set({"distributed.worker.daemon": False}))
+        # What it has to say of a lost scheduler is a traceback of its own insides.
+        distributed.client.logger.setLevel(logging.CRITICAL)
         try:
             client = stack.enter_context(_connected(scheduler, cluster, workers, stack))
         except (OSError, ValueError, RuntimeError) as error:

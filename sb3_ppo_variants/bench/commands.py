@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sb3_ppo_variants.bench.clusters import ClusterError, dask_executor
-from sb3_ppo_variants.bench.executors import local, outcomes
+from sb3_ppo_variants.bench.executors import ExecutorLost, local, outcomes
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.progress import Progress
 from sb3_ppo_variants.bench.provenance import versions
@@ -61,9 +61,9 @@ def run_command(arguments: argparse.Namespace, command: Sequence[str]) -> int:
         except MixedVersions as error:
             errors.print(MIXED_ADVICE.format(error), markup=False)
             return 2
-        except ClusterError as error:
+        except (ClusterError, ExecutorLost) as error:
             errors.print(str(error), markup=False)
-            return 2
+            return 2 if isinstance(error, ClusterError) else 1
         except KeyboardInterrupt:
             errors.print("Stopped. Finished runs are kept; the same command goes on with the rest.")
             return 130

@@ -5,11 +5,23 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 
 from sb3_ppo_variants.bench.worker import Outcome, Task, end_all, perform
 
 POLL_SECONDS = 1.0
+
+
+class ExecutorLost(Exception):
+    """The executor runs nothing any more. That is no failure of the runs it had, which are missing still."""
 
 
 def local(workers: int) -> Executor:
@@ -28,6 +40,7 @@ def outcomes(executor: Executor, tasks: Sequence[Task]) -> Generator[Outcome, No
 
     :param executor: where :func:`.worker.perform` is called
     :param tasks: what to run, in this order
+    :raises ExecutorLost: when the executor gives up what it was handed
     """
     pending = {executor.submit(perform, task): task for task in tasks}
     held: list[Task] = []
@@ -61,8 +74,10 @@ def _done(pending: dict[Future[Outcome], Task]) -> set[Future[Outcome]]:
 def _outcome(future: Future[Outcome], task: Task) -> Outcome:
     try:
         outcome = future.result()
-    except CancelledError:
-        outcome = Outcome(task.run, error="The executor gave this run up: its scheduler or its workers are gone.\n")
+    except (CancelledError, BrokenExecutor) as error:
+        raise ExecutorLost(
+            "The scheduler or its workers are gone. Finished runs are kept; the same command goes on with the rest."
+        ) from error
     except Exception as error:
         outcome = Outcome(task.run, error="".join(traceback.format_exception(error)))
     if outcome.error is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -10,16 +11,16 @@ import pytest
 
 from sb3_ppo_variants.bench.cli import main
 from tests.bench.conftest import WriteStudy
-from tests.bench.faults import RUNS, STUDY, Start, bench, finished, in_the_middle, wait_for
+from tests.bench.faults import RUNS, STUDY, Start, bench, end_it, finished, gone, in_the_middle, run_pids, wait_for
 
 
-def scheduler(start: Start, folder: Path) -> Path:
-    """Start a scheduler on a free port of this machine and return its scheduler file."""
+def scheduler(start: Start, folder: Path) -> tuple[Path, int]:
+    """Start a scheduler on a free port of this machine and return its scheduler file and its process number."""
     file = folder / "scheduler.json"
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(file)]
-    start(*command, "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0")
+    process = start(*command, "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0")
     wait_for(file.is_file)
-    return file
+    return file, process.pid
 
 
 def worker(start: Start, file: Path) -> int:
@@ -33,12 +34,12 @@ def test_a_killed_dask_worker_loses_nothing(
 ) -> None:
     pytest.importorskip("distributed")
     study = write_study(STUDY)
-    file = scheduler(start, tmp_path)
+    file, _ = scheduler(start, tmp_path)
     workers = [worker(start, file) for _ in range(2)]
     process = start(*bench(study, tmp_path, "--executor", "dask", "--scheduler", str(file)))
     wait_for(lambda: in_the_middle(tmp_path))
     before = finished(tmp_path)
-    os.kill(workers[0], 9)
+    os.kill(workers[0], signal.SIGKILL)
     output, _ = process.communicate(timeout=120)
     # The scheduler gives the lost run to the other worker.
     assert process.returncode == 0, output
@@ -47,6 +48,65 @@ def test_a_killed_dask_worker_loses_nothing(
     assert {path: after[path] for path in before} == before
     assert (tmp_path / "interrupted" / "results.csv").read_bytes() == undisturbed
     assert not (tmp_path / "interrupted" / ".partial").exists()
+
+
+def test_a_killed_scheduler_ends_the_command_and_no_run_has_failed(
+    start: Start, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("distributed")
+    study = write_study(STUDY)
+    file, pid = scheduler(start, tmp_path)
+    for _ in range(2):
+        worker(start, file)
+    process = start(*bench(study, tmp_path, "--executor", "dask", "--scheduler", str(file)))
+    wait_for(lambda: in_the_middle(tmp_path))
+    pids = run_pids(tmp_path)
+    os.kill(pid, signal.SIGKILL)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "The scheduler or its workers are gone." in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "interrupted" / "failed").exists()
+    # The workers leave, and their runs with them.
+    wait_for(lambda: all(gone(pid) for pid in pids))
+    end_it(study, tmp_path, undisturbed, capsys)
+
+
+PARALLEL = """
+import multiprocessing
+import gymnasium
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import SubprocVecEnv
+
+class Parallel(PPO):
+    def learn(self, *args, **kwargs):
+        self.set_env(SubprocVecEnv([lambda: gymnasium.make("CartPole-v1")] * 2))
+        print(len(multiprocessing.active_children()), "processes")
+        return super().learn(*args, **kwargs)
+"""
+
+
+def test_runs_of_a_cluster_started_here_may_start_processes(
+    start: Start, write_study: WriteStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    study = write_study("""
+        name: parallel
+        total_timesteps: 256
+        seeds: 2
+        n_envs: 2
+        evaluation: {every: 128, episodes: 1, last: 1}
+        arguments: {device: cpu, n_steps: 64, n_epochs: 1}
+        environments: [CartPole-v1]
+        arms: {parallel: {algorithm: parallel_algorithm.Parallel}}
+    """)
+    (tmp_path / "parallel_algorithm.py").write_text(PARALLEL)
+    monkeypatch.chdir(tmp_path)
+    process = start(*bench(study, tmp_path / "results", "--executor", "dask", "--cluster", "local"))
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    outputs = [path.read_text() for path in (tmp_path / "results" / "parallel" / "parallel").glob("*/output.txt")]
+    assert [text.splitlines()[0] for text in outputs] == ["2 processes"] * 2
 
 
 SBATCH = """#!/bin/sh

@@ -6,13 +6,13 @@ import sys
 import textwrap
 import threading
 from collections.abc import Generator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sb3_ppo_variants.bench.executors import local, outcomes
+from sb3_ppo_variants.bench.executors import ExecutorLost, local, outcomes
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.study import Study
 from sb3_ppo_variants.bench.worker import Outcome, Task, perform
@@ -149,23 +149,32 @@ def test_a_run_whose_maker_dies_is_made_here(study: Study, tmp_path: Path) -> No
     assert folders.finished(run).is_dir()
 
 
-def test_an_executor_that_breaks_is_a_failure_of_the_run(study: Study, tmp_path: Path) -> None:
-    class Broken(Executor):
+@pytest.mark.parametrize("error", [BrokenExecutor("the workers are gone"), CancelledError()])
+def test_an_executor_that_is_lost_is_no_failure_of_the_runs(study: Study, tmp_path: Path, error: Exception) -> None:
+    class Lost(Executor):
         def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
             future: Future[Any] = Future()
-            if args[1].run.seed == 0:
-                future.set_exception(BrokenExecutor("the workers are gone"))
-            else:
-                future.cancel()
-                future.set_running_or_notify_cancel()
+            future.set_exception(error)
             return future
 
     folders = Folders(tmp_path / "results")
     tasks = [Task(study.run("ppo", "CartPole-v1", seed), folders, "") for seed in range(2)]
-    errors = [outcome.error for outcome in sorted(outcomes(Broken(), tasks), key=lambda outcome: outcome.run.seed)]
-    assert "the workers are gone" in reason(study, folders, "ppo")
-    assert errors[1] is not None
-    assert "gave this run up" in errors[1]
+    with pytest.raises(ExecutorLost, match="Finished runs are kept"):
+        list(outcomes(Lost(), tasks))
+    assert not folders.root.exists()
+
+
+def test_a_worker_that_cannot_make_a_run_is_a_failure_of_the_run(study: Study, tmp_path: Path) -> None:
+    class Without(Executor):
+        def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(ModuleNotFoundError("No module named 'sb3_ppo_variants'"))
+            return future
+
+    folders = Folders(tmp_path / "results")
+    tasks = [Task(study.run("ppo", "CartPole-v1", 0), folders, "")]
+    assert [outcome.error is None for outcome in outcomes(Without(), tasks)] == [False]
+    assert reason(study, folders, "ppo").endswith("No module named 'sb3_ppo_variants'\n")
 
 
 def test_closing_the_outcomes_ends_what_runs(study: Study, tmp_path: Path) -> None:
