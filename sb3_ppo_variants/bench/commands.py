@@ -126,7 +126,8 @@ def _report(
     study: Study, path: Path, folders: Folders, allow_mixed_versions: bool, console: Console, errors: Console
 ) -> int:
     try:
-        report = make_report(study, path.read_text(), folders, allow_mixed_versions)
+        with folders.locked():
+            report = make_report(study, path.read_text(), folders, allow_mixed_versions)
     except MixedVersions as error:
         errors.print(MIXED_ADVICE.format(error), markup=False)
         return 2

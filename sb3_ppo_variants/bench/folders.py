@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import functools
 import hashlib
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,6 +125,20 @@ class Folders:
         # Only when it is empty.
         with contextlib.suppress(OSError):
             self._partials.rmdir()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Wait until no other process has the lock of the study, and hold it; it goes with the process that dies.
+
+        Two runners that end at once write their reports one after the other. Without a folder, or on a file system
+        without locks, there is no lock.
+        """
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                descriptor = os.open(self.root, os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
 
     def steps(self, run: Run) -> int:
         """Environment steps so far of a run that is being made."""

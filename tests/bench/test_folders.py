@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -195,3 +196,30 @@ def test_steps_of_a_run_that_is_made(folders: Folders, run: Run) -> None:
     assert folders.steps(run) == 0
     (partial / "heartbeat").write_text("512")
     assert folders.steps(run) == 512
+
+
+LOCK = """
+import sys
+from pathlib import Path
+from sb3_ppo_variants.bench.folders import Folders
+with Folders(Path(sys.argv[1])).locked():
+    print("locked", flush=True)
+    input()
+"""
+
+
+def test_the_lock_is_waited_for_and_goes_with_its_process(folders: Folders) -> None:
+    folders.root.mkdir(parents=True)
+    with folders.locked():
+        pass
+    command = [sys.executable, "-c", LOCK, str(folders.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"locked\n"
+        waiter = threading.Thread(target=lambda: folders.locked().__enter__(), daemon=True)
+        waiter.start()
+        waiter.join(timeout=1.0)
+        assert waiter.is_alive()
+        holder.kill()
+        waiter.join(timeout=10.0)
+        assert not waiter.is_alive()
