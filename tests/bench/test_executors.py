@@ -6,7 +6,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Generator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,15 @@ def test_an_executor_that_is_lost_is_no_failure_of_the_runs(study: Study, tmp_pa
     with pytest.raises(ExecutorLost, match="Finished runs are kept"):
         list(outcomes(Lost(), tasks))
     assert not folders.root.exists()
+
+
+def test_runs_go_to_an_executor_of_processes(study: Study, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "results")
+    tasks = [Task(study.run(arm, "CartPole-v1", 0), folders, "") for arm in ("ppo", "killed")]
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
+        ended = {outcome.run.arm: outcome.error is None for outcome in outcomes(executor, tasks)}
+    assert ended == {"ppo": True, "killed": False}
+    assert folders.finished(study.run("ppo", "CartPole-v1", 0)).is_dir()
 
 
 def test_a_worker_that_cannot_make_a_run_is_a_failure_of_the_run(study: Study, tmp_path: Path) -> None:
