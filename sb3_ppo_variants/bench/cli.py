@@ -88,7 +88,10 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
 
 
 def _minutes(text: str) -> float:
-    minutes = float(text)
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = float("nan")
     if not 0 < minutes < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of minutes above 0")
     return minutes

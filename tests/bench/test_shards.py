@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.run import Run
 from sb3_ppo_variants.bench.shards import shard
 from sb3_ppo_variants.bench.study import Study
+from tests.bench.conftest import WriteStudy
+from tests.bench.faults import STUDY
 
 
 def runs(environments: int, arms: int, seeds: int) -> list[Run]:
@@ -64,3 +69,16 @@ def test_a_share_keeps_the_order_of_the_study() -> None:
         ("arm0", "environment-0", 1),
         ("ppo", "environment-0", 2),
     ]
+
+
+def test_two_jobs_of_an_array_make_the_study(
+    write_study: WriteStudy, tmp_path: Path, undisturbed: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", str(write_study(STUDY)), "--results", str(tmp_path), "--workers", "2"]
+    assert main([*command, "--shard", "1/2"]) == 0
+    shown = capsys.readouterr().out
+    assert "interrupted: 4 runs, 0 finished before" in shown
+    assert "Runs of other shards are missing: no report yet." in shown
+    assert not (tmp_path / "interrupted" / "results.csv").exists()
+    assert main([*command, "--shard", "2/2"]) == 0
+    assert (tmp_path / "interrupted" / "results.csv").read_bytes() == undisturbed
