@@ -6,7 +6,7 @@ SOURCES := sb3_ppo_variants tests benchmarks
 # The networks here are small: a second torch thread slows them down, it never speeds them up.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo publish test test-all lint type format clean
+.PHONY: demo publish test test-all test-faults lint type format clean
 
 demo: $(VENV)/.bench-installed
 	$(BIN)/ppo-bench run benchmarks/studies/quickstart.yaml
@@ -22,6 +22,10 @@ test: lint type
 
 test-all: lint type
 	$(BIN)/pytest -n 2 -m "slow or not slow"
+
+# Random SIGKILLs of everything that can be killed: ten minutes.
+test-faults: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.bench.stress
 
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check $(SOURCES)

@@ -24,7 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.command == "run" and parsed.executor != "dask" and (parsed.scheduler or parsed.cluster):
+        parser.error("--scheduler and --cluster need --executor dask")
     # Classes and environments of one's own are found beside the study, as they are with python -m.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
@@ -50,13 +53,7 @@ def _parser() -> argparse.ArgumentParser:
             "--results", metavar="DIR", default="results", help="where studies are kept (default: results)"
         )
         if name == "run":
-            command.add_argument(
-                "--workers",
-                metavar="N",
-                type=_positive,
-                default=os.cpu_count() or 1,
-                help="processes (default: one per core)",
-            )
+            _add_run_options(command)
         if name != "status":
             command.add_argument(
                 "--allow-mixed-versions",
@@ -64,6 +61,47 @@ def _parser() -> argparse.ArgumentParser:
                 help="compare runs that were made with different package versions; the report says so",
             )
     return parser
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--workers",
+        metavar="N",
+        type=_positive,
+        default=os.cpu_count() or 1,
+        help="runs at once, here or on a cluster started here (default: one per core)",
+    )
+    command.add_argument(
+        "--time-limit", metavar="MINUTES", type=_minutes, help="end a run that takes longer; it counts as failed"
+    )
+    command.add_argument(
+        "--shard", metavar="I/N", type=_shard, help="make only share I (1 to N) of the runs, for job arrays"
+    )
+    command.add_argument("--executor", choices=("local", "dask"), default="local", help="who runs (default: local)")
+    place = command.add_mutually_exclusive_group()
+    place.add_argument("--scheduler", metavar="ADDRESS", help="address or scheduler file of a running dask scheduler")
+    place.add_argument(
+        "--cluster",
+        choices=("local", "slurm", "pbs", "sge", "lsf", "htcondor", "oar", "moab"),
+        help="dask cluster to start for this study, configured by dask's own files (default: local)",
+    )
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = float("nan")
+    if not 0 < minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes above 0")
+    return minutes
+
+
+def _shard(text: str) -> tuple[int, int]:
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text} is not I/N with I from 1 to N")
+    return int(index), int(count)
 
 
 def _positive(text: str) -> int:

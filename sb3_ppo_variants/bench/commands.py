@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 from collections.abc import Sequence
-from functools import partial
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from rich.console import Console
 
-from sb3_ppo_variants.bench.executors import Task, local, outcomes
+from sb3_ppo_variants.bench.clusters import ClusterError, dask_executor
+from sb3_ppo_variants.bench.executors import ExecutorLost, local, outcomes
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.progress import Progress
 from sb3_ppo_variants.bench.provenance import versions
 from sb3_ppo_variants.bench.report import MixedVersions, describe_versions, distinct, make_report
 from sb3_ppo_variants.bench.run import Run
+from sb3_ppo_variants.bench.shards import shard
 from sb3_ppo_variants.bench.study import Study
 from sb3_ppo_variants.bench.terminal import failures, results_table, status_table
 from sb3_ppo_variants.bench.validation import StudyMistakes, load_study
+from sb3_ppo_variants.bench.worker import Task
 
 MIXED_ADVICE = (
     "Finished runs were made with other package versions ({}). Use another --results folder, remove those runs, "
@@ -56,28 +61,42 @@ def run_command(arguments: argparse.Namespace, command: Sequence[str]) -> int:
         except MixedVersions as error:
             errors.print(MIXED_ADVICE.format(error), markup=False)
             return 2
+        except (ClusterError, ExecutorLost) as error:
+            errors.print(str(error), markup=False)
+            return 2 if isinstance(error, ClusterError) else 1
         except KeyboardInterrupt:
             errors.print("Stopped. Finished runs are kept; the same command goes on with the rest.")
             return 130
+        if arguments.shard and not all(folders.finished(run).is_dir() for run in study.runs()):
+            console.print("Runs of other shards are missing: no report yet.")
+            return code
     return _report(study, path, folders, arguments.allow_mixed_versions, console, errors) or code
 
 
 def _run(study: Study, folders: Folders, arguments: argparse.Namespace, command: str, console: Console) -> int:
     """Run what is missing; 1 when a run failed."""
     runs = study.runs()
+    if arguments.shard:
+        runs = shard(runs, *arguments.shard)
     folders.clean()
     missing = [run for run in runs if not folders.finished(run).is_dir()]
     console.print(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} finished before", markup=False)
     if not missing:
         return 0
     if not arguments.allow_mixed_versions:
-        _refuse_other_versions(runs, folders)
-    tasks = [Task(run, folders, command) for run in missing]
-    workers = min(arguments.workers, len(tasks))
+        _refuse_other_versions(study.runs(), folders)
+    # Workers elsewhere have other working directories.
+    everywhere = Folders(folders.root.resolve())
+    seconds = 60.0 * arguments.time_limit if arguments.time_limit else None
+    tasks = [Task(run, everywhere, command, seconds, os.getcwd()) for run in missing]
     failed = 0
     try:
-        with Progress(missing, folders, console) as progress:
-            for outcome in outcomes(partial(local, workers), tasks, at_once=workers):
+        with (
+            _executor(arguments, len(tasks)) as executor,
+            Progress(missing, folders, console) as progress,
+            closing(outcomes(executor, tasks)) as ended,
+        ):
+            for outcome in ended:
                 progress.add(outcome)
                 failed += outcome.error is not None
     finally:
@@ -85,6 +104,13 @@ def _run(study: Study, folders: Folders, arguments: argparse.Namespace, command:
     if failed:
         console.print(f"{failed} of {len(missing)} runs failed, see {folders.root / 'failed'}", markup=False)
     return 1 if failed else 0
+
+
+def _executor(arguments: argparse.Namespace, tasks: int) -> AbstractContextManager[Executor]:
+    workers = min(arguments.workers, tasks)
+    if arguments.executor == "dask":
+        return dask_executor(arguments.scheduler, arguments.cluster or "local", workers)
+    return local(workers)
 
 
 def _refuse_other_versions(runs: Sequence[Run], folders: Folders) -> None:
@@ -100,11 +126,12 @@ def _report(
     study: Study, path: Path, folders: Folders, allow_mixed_versions: bool, console: Console, errors: Console
 ) -> int:
     try:
-        report = make_report(study, path.read_text(), folders, allow_mixed_versions)
+        with folders.locked():
+            report = make_report(study, path.read_text(), folders, allow_mixed_versions)
     except MixedVersions as error:
         errors.print(MIXED_ADVICE.format(error), markup=False)
         return 2
-    except FileNotFoundError as error:
+    except OSError as error:
         errors.print(str(error), markup=False)
         return 1
     console.print(results_table(study, report.summary))

@@ -1,15 +1,20 @@
-"""Where things lie below ``<results>/<study>/``, and the one rename that makes a run finished."""
+"""Where things lie below ``<results>/<study>/``, who makes which run, and the one rename that makes a run finished."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import functools
+import hashlib
 import os
 import shutil
 import socket
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sb3_ppo_variants.bench import heartbeat
 from sb3_ppo_variants.bench.run import Run, sync
 
 RESERVED = ("failed", "figures")
@@ -18,6 +23,9 @@ RESERVED = ("failed", "figures")
 @dataclass(frozen=True)
 class Folders:
     """The folders of one study.
+
+    A process makes a run in a partial folder whose name carries its mark. That folder is its claim to the run: it holds
+    while the process lives and its heartbeat is younger than five minutes.
 
     :param root: ``<results>/<study name>``
     """
@@ -29,27 +37,53 @@ class Folders:
         return self.root / run.arm / run.folder_name
 
     def failed(self, run: Run) -> Path:
-        """Folder of a run that raised, with ``traceback.txt``."""
+        """Folder of a failed run, with ``traceback.txt``."""
         return self.root / "failed" / f"{run.arm}-{run.folder_name}"
 
-    def partial(self, run: Run) -> Path:
-        """Folder in which this process makes a run."""
-        return self._partials / f"{run.arm}-{run.folder_name}{_process_mark(os.getpid())}"
+    def partial(self, run: Run, pid: int | None = None) -> Path:
+        """Folder in which a process of this machine makes a run.
+
+        :param run: the run
+        :param pid: the process, this one by default
+        """
+        return self._partials / f"{run.arm}-{run.folder_name}@{machine()}-{os.getpid() if pid is None else pid}"
 
     @property
     def _partials(self) -> Path:
         return self.root / ".partial"
 
-    def start(self, run: Run) -> Path:
-        """Make a fresh partial folder for a run and return it."""
-        folder = self.partial(run)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
+    def claim(self, run: Run) -> Path | None:
+        """Make a fresh partial folder for a run and return it; what dead processes left of the run is removed.
+
+        Of two processes that claim a run at once at most one gets it, because each shows its own claim before it looks
+        for others. None when another process has the claim, or when the run is finished.
+
+        :param run: the run
+        """
+        mine = self.partial(run)
+        shutil.rmtree(mine, ignore_errors=True)
+        _make(mine)
+        others = [path for path in self.partials(run) if path != mine]
+        now = mine.stat().st_mtime
+        if any(alive(path, now) for path in others) or self.finished(run).is_dir():
+            shutil.rmtree(mine)
+            return None
+        for path in others:
+            shutil.rmtree(path, ignore_errors=True)
+        return mine
+
+    def claimed(self, run: Run) -> bool:
+        """Whether a living process is making a run."""
+        partials = self.partials(run)
+        return bool(partials) and any(alive(path, self._now()) for path in partials)
 
     def publish(self, run: Run, partial: Path) -> None:
         """Make a complete partial folder the finished one. When another process was first, drop this one."""
         sync(partial)
+        # Before the rename, after which nothing may be left to do.
+        shutil.rmtree(self.failed(run), ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.failed(run).parent.rmdir()
         final = self.finished(run)
         final.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -58,66 +92,109 @@ class Folders:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             shutil.rmtree(partial)
-        shutil.rmtree(self.failed(run), ignore_errors=True)
-        with contextlib.suppress(OSError):
-            self.failed(run).parent.rmdir()
 
-    def fail(self, run: Run, message: str) -> None:
+    def fail(self, run: Run, message: str, left: Path | None = None) -> None:
         """Keep what a failed run left, with the reason in ``traceback.txt``.
 
         :param run: the run
         :param message: traceback or other reason
+        :param left: its partial folder; without it, one that a dead process left
         """
         folder = self.failed(run)
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        left = [path for path in self.partials(run) if not _alive(path) or path == self.partial(run)]
-        if left:
-            os.rename(left[0], folder)
+        now = self._now()
+        for path in self.partials(run):
+            if path == left or (left is None and not alive(path, now)):
+                os.rename(path, folder)
+                break
         folder.mkdir(exist_ok=True)
         (folder / "traceback.txt").write_text(message)
 
     def partials(self, run: Run) -> list[Path]:
         """Partial folders of a run, of any process."""
         name = f"{run.arm}-{run.folder_name}@"
-        return sorted(path for path in _entries(self._partials) if path.name.startswith(name))
+        return [path for path in self._all_partials() if path.name.startswith(name)]
 
     def clean(self) -> None:
-        """Remove the partial folders of this machine's dead processes."""
-        for path in _entries(self._partials):
-            if not _alive(path):
+        """Remove the partial folders that no living process has."""
+        now = self._now()
+        for path in self._all_partials():
+            if not alive(path, now):
                 shutil.rmtree(path, ignore_errors=True)
-        if not _entries(self._partials):
-            shutil.rmtree(self._partials, ignore_errors=True)
+        # Only when it is empty.
+        with contextlib.suppress(OSError):
+            self._partials.rmdir()
 
-    def heartbeat(self, run: Run) -> int:
-        """Environment steps so far of a run that is being made; 0 when it has not said any yet."""
-        steps = [0]
-        for folder in self.partials(run):
-            try:
-                steps.append(int((folder / "heartbeat").read_text()))
-            except (OSError, ValueError):
-                continue
-        return max(steps)
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Wait until no other process has the lock of the study, and hold it; it goes with the process that dies.
+
+        Two runners that end at once write their reports one after the other. Without a folder, or on a file system
+        without locks, there is no lock.
+        """
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                descriptor = os.open(self.root, os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+
+    def steps(self, run: Run) -> int:
+        """Environment steps so far of a run that is being made."""
+        return max(map(heartbeat.steps, self.partials(run)), default=0)
+
+    def _all_partials(self) -> list[Path]:
+        try:
+            return sorted(self._partials.iterdir())
+        except FileNotFoundError:
+            return []
+
+    def _now(self) -> float:
+        return heartbeat.file_system_time(self._partials)
 
 
-def _process_mark(pid: int) -> str:
-    return f"@{socket.gethostname()}-{pid}"
+def _make(folder: Path) -> None:
+    """Make a folder and its parents; another process may be removing an empty parent meanwhile."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            return folder.mkdir(parents=True)
 
 
-def _entries(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
+@functools.cache
+def machine() -> str:
+    """Name of what gives processes their numbers: the host since it was started, and the container."""
+    sources: tuple[Callable[[], str], ...] = (
+        lambda: Path("/proc/sys/kernel/random/boot_id").read_text(),
+        lambda: os.readlink("/proc/self/ns/pid"),
+    )
+    parts = []
+    for read in sources:
+        with contextlib.suppress(OSError):
+            parts.append(read())
+    return f"{socket.gethostname()}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}"
 
 
-def _alive(partial: Path) -> bool:
-    """Whether the process that made a partial folder may still be at work; another machine's always may."""
-    host, _, pid = partial.name.rpartition("@")[2].rpartition("-")
-    if host != socket.gethostname() or not pid.isdigit():
-        return True
+def alive(partial: Path, now: float) -> bool:
+    """Whether the process that made a partial folder is still at work in it.
+
+    :param partial: the folder
+    :param now: from :func:`.heartbeat.file_system_time`
+    """
+    place, _, pid = partial.name.rpartition("@")[2].rpartition("-")
+    if place == machine() and not _exists(int(pid)):
+        return False
+    return heartbeat.fresh(partial, now)
+
+
+def _exists(pid: int) -> bool:
     try:
-        os.kill(int(pid), 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
+    # A killed process keeps its number until its parent asks for it, which in some containers nobody ever does.
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True

@@ -12,13 +12,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sb3_ppo_variants.bench.executors import Outcome
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.run import Run
+from sb3_ppo_variants.bench.worker import Outcome
 
 
 class Progress:
     """Show runs done, failures, steps per second and time left: live in a terminal, one line per run elsewhere.
+
+    The clock behind the rate starts with the first training, not with the start of workers or the wait for a cluster.
 
     :param runs: what is about to run
     :param folders: where the heartbeats are
@@ -34,7 +36,8 @@ class Progress:
         self.failed = 0
         self.closed_steps = 0
         self.trained_steps = 0
-        self.started = time.monotonic()
+        self.started: float | None = None
+        self.before = 0
         self.live = Live(get_renderable=self.render, console=console, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> Progress:
@@ -55,7 +58,11 @@ class Progress:
         run = outcome.run
         del self.open[run.arm, run.environment, run.seed]
         self.closed_steps += run.total_timesteps
-        if outcome.error is None:
+        if outcome.started is not None:
+            self._begin(outcome.started, 0)
+        if outcome.elsewhere:
+            ending = "finished by another process"
+        elif outcome.error is None:
             self.trained_steps += run.total_timesteps
             ending = "finished"
         else:
@@ -74,15 +81,23 @@ class Progress:
         return Group(row)
 
     def _current_steps(self) -> int:
-        return sum(min(self.folders.heartbeat(run), run.total_timesteps) for run in list(self.open.values()))
+        steps = sum(min(self.folders.steps(run), run.total_timesteps) for run in list(self.open.values()))
+        if steps:
+            self._begin(time.time(), steps)
+        return steps
+
+    def _begin(self, moment: float, steps: int) -> None:
+        """Start the clock at a moment when so many steps had been made, unless it started earlier."""
+        if self.started is None or moment < self.started:
+            self.started, self.before = moment, steps
 
     def _summary(self, current: int | None = None) -> str:
         current = self._current_steps() if current is None else current
-        elapsed = time.monotonic() - self.started
-        rate = (self.trained_steps + current) / elapsed
-        left = (self.steps - self.closed_steps - current) / rate if rate else float("nan")
+        elapsed = 0.0 if self.started is None else time.time() - self.started
+        rate = (self.trained_steps + current - self.before) / elapsed if elapsed > 0 else 0.0
+        left = (self.steps - self.closed_steps - current) / rate if rate > 0 else float("nan")
         failed = f"{self.failed} failed, " if self.failed else ""
-        return f"{failed}{rate:,.0f} steps/s, {duration(left)} left"
+        return f"{failed}{max(rate, 0.0):,.0f} steps/s, {duration(left)} left"
 
 
 def duration(seconds: float) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import hashlib
 import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -15,14 +15,17 @@ from typing import Any
 
 import torch as th
 import yaml
+from sb3_contrib import MaskablePPO
+from sb3_contrib.common.maskable.callbacks import MaskableEvalCallback
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
+from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from sb3_ppo_variants.bench.arguments import import_algorithm, ready
+from sb3_ppo_variants.bench.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.provenance import provenance
 
 EVALUATION_SEED_OFFSET = 10_000
@@ -80,25 +83,6 @@ class Run:
         return f"{self.file_name}_{self.seed}-{self.identity}"
 
 
-class Heartbeat(BaseCallback):
-    """Write the number of steps so far into a file, once per second at most.
-
-    :param path: the file
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-        self.written = time.monotonic()
-
-    def _on_step(self) -> bool:
-        now = time.monotonic()
-        if now - self.written >= 1.0:
-            self.written = now
-            self.path.write_text(str(self.num_timesteps))
-        return True
-
-
 def make_env(run: Run, monitor_dir: Path | None = None) -> VecEnv:
     """Make the training environments of a run.
 
@@ -134,11 +118,14 @@ def execute(run: Run, folder: Path, command: str) -> None:
     """
     started = datetime.now(timezone.utc)
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context((folder / "output.txt").open("w"))
+        # Line by line, so that a run that is killed leaves what it said.
+        output = stack.enter_context((folder / "output.txt").open("w", buffering=1))
         stack.enter_context(contextlib.redirect_stdout(output))
         stack.enter_context(contextlib.redirect_stderr(output))
-        _train(run, folder)
-    (folder / "heartbeat").unlink(missing_ok=True)
+        # A crash in C, or the end at the time limit, leaves the lines at which it happened.
+        faulthandler.enable(output)
+        stack.callback(faulthandler.disable)
+        _train(run, folder, stack.enter_context(Heartbeat(folder)))
     finished = datetime.now(timezone.utc)
     record = {
         "identity": run.identity,
@@ -151,7 +138,7 @@ def execute(run: Run, folder: Path, command: str) -> None:
     (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
-def _train(run: Run, folder: Path) -> None:
+def _train(run: Run, folder: Path, heartbeat: Heartbeat) -> None:
     th.set_num_threads(1)
     set_random_seed(run.seed)
     _write_zoo_files(run, folder / run.file_name)
@@ -160,7 +147,7 @@ def _train(run: Run, folder: Path) -> None:
         model.set_logger(configure(str(folder), ["csv"]))
         # EvalCallback counts calls, and each call steps every parallel environment once; rounded down, so that no
         # evaluation of the budget is lost.
-        evaluation = EvalCallback(
+        evaluation = _evaluation_callback(model)(
             evaluation_env,
             n_eval_episodes=run.evaluation_episodes,
             eval_freq=run.evaluation_every // run.n_envs,
@@ -169,7 +156,7 @@ def _train(run: Run, folder: Path) -> None:
             deterministic=True,
             verbose=0,
         )
-        model.learn(run.total_timesteps, callback=[Heartbeat(folder / "heartbeat"), evaluation])
+        model.learn(run.total_timesteps, callback=[heartbeat, evaluation])
         # SB3 leaves the values of the last update undumped.
         model.logger.record("time/total_timesteps", model.num_timesteps)
         model.logger.dump(model.num_timesteps)
@@ -177,6 +164,11 @@ def _train(run: Run, folder: Path) -> None:
         model.save(folder / f"{run.file_name}.zip")
         if isinstance(env, VecNormalize):
             env.save(str(folder / run.file_name / "vecnormalize.pkl"))
+
+
+def _evaluation_callback(model: BaseAlgorithm) -> type[EvalCallback]:
+    """Return the callback that evaluates a model: with its action masks, when it has any."""
+    return MaskableEvalCallback if isinstance(model, MaskablePPO) else EvalCallback
 
 
 @contextlib.contextmanager

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from sb3_ppo_variants.bench.executors import Task, perform
+from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.study import Study
 from sb3_ppo_variants.bench.validation import load_study
+from sb3_ppo_variants.bench.worker import Task, perform
+from tests.bench.faults import STUDY, Start
 
 TINY = """
     name: tiny
@@ -47,7 +53,7 @@ def write_study(tmp_path: Path) -> WriteStudy:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A study whose runs have all been made, in this process."""
+    """A study whose runs have all been made, one after the other."""
     folder = tmp_path_factory.mktemp("finished")
     path = folder / "tiny.yaml"
     path.write_text(textwrap.dedent(TINY))
@@ -56,3 +62,37 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     for run in study.runs():
         assert perform(Task(run, folders, "ppo-bench run tiny.yaml")).error is None
     return Finished(path, study, folders)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a command in a session of its own, as a terminal does; nothing of it outlives the test."""
+    processes = []
+
+    def run(*command: str, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, **environment},
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The results.csv of the study of the faults, which nobody disturbed, made by one worker."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    study = folder / "study.yaml"
+    study.write_text(textwrap.dedent(STUDY))
+    assert main(["run", str(study), "--results", str(folder), "--workers", "1"]) == 0
+    return (folder / "interrupted" / "results.csv").read_bytes()

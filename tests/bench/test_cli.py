@@ -117,6 +117,55 @@ def test_wrong_calls(capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage: ppo-bench" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--time-limit", "0"], "argument --time-limit: 0 is not a number of minutes above 0"),
+        (["--time-limit", "soon"], "argument --time-limit: soon is not a number of minutes above 0"),
+        (["--shard", "3/2"], "argument --shard: 3/2 is not I/N with I from 1 to N"),
+        (["--shard", "0/2"], "argument --shard: 0/2 is not I/N with I from 1 to N"),
+        (["--shard", "2"], "argument --shard: 2 is not I/N with I from 1 to N"),
+        (["--scheduler", "tcp://host:8786"], "--scheduler and --cluster need --executor dask"),
+        (["--executor", "dask", "--scheduler", "a", "--cluster", "local"], "not allowed with argument --scheduler"),
+    ],
+)
+def test_wrong_options_of_run(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "study.yaml", *options])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+HANGING = """
+import time
+from stable_baselines3 import PPO
+
+class Hanging(PPO):
+    def learn(self, *args, **kwargs):
+        time.sleep(600)
+"""
+
+
+def test_the_time_limit_is_in_minutes(
+    write_study: WriteStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = write_study("""
+        name: hanging
+        total_timesteps: 64
+        seeds: 1
+        evaluation: {every: 64, episodes: 1, last: 1}
+        arguments: {device: cpu, n_steps: 64}
+        environments: [CartPole-v1]
+        arms:
+          hanging: {algorithm: hanging_algorithm.Hanging}
+    """)
+    (tmp_path / "hanging_algorithm.py").write_text(HANGING)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert main(["run", str(study), "--time-limit", "0.1"]) == 1
+    assert "seed 0: FAILED: The run was ended at its time limit of 0.1 minutes." in capsys.readouterr().out
+
+
 def test_without_the_extra_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['pydantic'] = sys.modules['scipy'] = None\n"
     code += "from sb3_ppo_variants.bench.cli import main; sys.exit(main(['run', 'study.yaml']))"

@@ -1,0 +1,86 @@
+"""Executors of dask.distributed: a scheduler that is there already, or a cluster started for one study."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+# Names of the command line -> classes of dask-jobqueue, whose arguments come from dask's own configuration.
+JOB_QUEUES = {
+    "slurm": "SLURMCluster",
+    "pbs": "PBSCluster",
+    "sge": "SGECluster",
+    "lsf": "LSFCluster",
+    "htcondor": "HTCondorCluster",
+    "oar": "OARCluster",
+    "moab": "MoabCluster",
+}
+CONNECT_SECONDS = 30
+# A run is a process of its own, and daemonic processes may not start any.
+NOT_DAEMONIC = "export DASK_DISTRIBUTED__WORKER__DAEMON=False"
+
+
+class ClusterError(Exception):
+    """The cluster that was asked for cannot be had; the message says why."""
+
+
+@contextlib.contextmanager
+def dask_executor(scheduler: str | None, cluster: str, workers: int) -> Iterator[Executor]:
+    """Connect to a dask cluster; one that was started here is ended with the context.
+
+    :param scheduler: address or scheduler file of a running scheduler; None to start a cluster
+    :param cluster: ``"local"`` or a key of :data:`JOB_QUEUES`
+    :param workers: number of workers that a started cluster gets
+    :raises ClusterError: when a package is missing, nobody answers, or the cluster refuses its arguments
+    """
+    wanted = ["distributed"] if scheduler is not None or cluster == "local" else ["distributed", "dask_jobqueue"]
+    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ClusterError(f'--executor dask needs {", ".join(missing)}: pip install "sb3-ppo-variants[cluster]"')
+    import dask
+    import distributed.client
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set({"distributed.worker.daemon": False}))
+        # What it has to say of a lost scheduler is a traceback of its own insides.
+        distributed.client.logger.setLevel(logging.CRITICAL)
+        try:
+            client = stack.enter_context(_connected(scheduler, cluster, workers, stack))
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ClusterError(f"{scheduler or cluster}: {error}") from error
+        # Two runs are never the same call, whatever dask thinks of their arguments.
+        yield client.get_executor(pure=False)
+
+
+def _connected(scheduler: str | None, cluster: str, workers: int, stack: contextlib.ExitStack) -> Any:
+    import distributed
+
+    if scheduler is None:
+        return distributed.Client(_started(cluster, workers, stack))
+    if Path(scheduler).is_file():
+        return distributed.Client(scheduler_file=scheduler, timeout=CONNECT_SECONDS)
+    return distributed.Client(scheduler, timeout=CONNECT_SECONDS)
+
+
+def _started(cluster: str, workers: int, stack: contextlib.ExitStack) -> Any:
+    """Start a cluster, to be closed with the stack."""
+    import dask
+    import distributed
+
+    if cluster == "local":
+        # Any free port for the dashboard: several studies may run on one machine.
+        return stack.enter_context(
+            distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
+        )
+    import dask_jobqueue
+
+    key = f"jobqueue.{cluster}.job-script-prologue"
+    stack.enter_context(dask.config.set({key: [*(dask.config.get(key) or []), NOT_DAEMONIC]}))
+    started = stack.enter_context(getattr(dask_jobqueue, JOB_QUEUES[cluster])())
+    started.scale(workers)
+    return started

@@ -1,0 +1,155 @@
+"""Runs on dask: a scheduler and workers of this machine, and what happens when a worker is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from sb3_ppo_variants.bench.cli import main
+from tests.bench.conftest import WriteStudy
+from tests.bench.faults import RUNS, STUDY, Start, bench, end_it, finished, gone, in_the_middle, run_pids, wait_for
+
+
+def scheduler(start: Start, folder: Path) -> tuple[Path, int]:
+    """Start a scheduler on a free port of this machine and return its scheduler file and its process number."""
+    file = folder / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(file)]
+    process = start(*command, "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0")
+    wait_for(file.is_file)
+    return file, process.pid
+
+
+def worker(start: Start, file: Path) -> int:
+    """Start a worker of one thread and return its process number."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1"]
+    return start(*command, "--no-nanny", "--no-dashboard").pid
+
+
+def test_a_killed_dask_worker_loses_nothing(
+    start: Start, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes
+) -> None:
+    pytest.importorskip("distributed")
+    study = write_study(STUDY)
+    file, _ = scheduler(start, tmp_path)
+    workers = [worker(start, file) for _ in range(2)]
+    process = start(*bench(study, tmp_path, "--executor", "dask", "--scheduler", str(file)))
+    wait_for(lambda: in_the_middle(tmp_path))
+    before = finished(tmp_path)
+    os.kill(workers[0], signal.SIGKILL)
+    output, _ = process.communicate(timeout=120)
+    # The scheduler gives the lost run to the other worker.
+    assert process.returncode == 0, output
+    after = finished(tmp_path)
+    assert len(after) == RUNS
+    assert {path: after[path] for path in before} == before
+    assert (tmp_path / "interrupted" / "results.csv").read_bytes() == undisturbed
+    assert not (tmp_path / "interrupted" / ".partial").exists()
+
+
+def test_a_killed_scheduler_ends_the_command_and_no_run_has_failed(
+    start: Start, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("distributed")
+    study = write_study(STUDY)
+    file, pid = scheduler(start, tmp_path)
+    for _ in range(2):
+        worker(start, file)
+    process = start(*bench(study, tmp_path, "--executor", "dask", "--scheduler", str(file)))
+    wait_for(lambda: in_the_middle(tmp_path))
+    pids = run_pids(tmp_path)
+    os.kill(pid, signal.SIGKILL)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "The scheduler or its workers are gone." in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "interrupted" / "failed").exists()
+    # The workers leave, and their runs with them.
+    wait_for(lambda: all(gone(pid) for pid in pids))
+    end_it(study, tmp_path, undisturbed, capsys)
+
+
+PARALLEL = """
+import multiprocessing
+import gymnasium
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import SubprocVecEnv
+
+class Parallel(PPO):
+    def learn(self, *args, **kwargs):
+        self.set_env(SubprocVecEnv([lambda: gymnasium.make("CartPole-v1")] * 2))
+        print(len(multiprocessing.active_children()), "processes")
+        return super().learn(*args, **kwargs)
+"""
+
+
+def test_runs_of_a_cluster_started_here_may_start_processes(
+    start: Start, write_study: WriteStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    study = write_study("""
+        name: parallel
+        total_timesteps: 256
+        seeds: 2
+        n_envs: 2
+        evaluation: {every: 128, episodes: 1, last: 1}
+        arguments: {device: cpu, n_steps: 64, n_epochs: 1}
+        environments: [CartPole-v1]
+        arms: {parallel: {algorithm: parallel_algorithm.Parallel}}
+    """)
+    (tmp_path / "parallel_algorithm.py").write_text(PARALLEL)
+    monkeypatch.chdir(tmp_path)
+    process = start(*bench(study, tmp_path / "results", "--executor", "dask", "--cluster", "local"))
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    outputs = [path.read_text() for path in (tmp_path / "results" / "parallel" / "parallel").glob("*/output.txt")]
+    assert [text.splitlines()[0] for text in outputs] == ["2 processes"] * 2
+
+
+SBATCH = """#!/bin/sh
+# Stands in for Slurm: runs the job script here and says a job number.
+grep '^#SBATCH' "$1" > "$(dirname "$0")/directives"
+sh "$1" > "$(dirname "$0")/job.log" 2>&1 &
+echo "Submitted batch job $!"
+"""
+
+
+def test_jobs_of_a_queue_make_the_runs(
+    start: Start, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes
+) -> None:
+    pytest.importorskip("dask_jobqueue")
+    for name, text in (("sbatch", SBATCH), ("scancel", "#!/bin/sh\nkill $1\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "dask.yaml").write_text(
+        "jobqueue: {slurm: {cores: 1, processes: 1, memory: 2GB, queue: short, interface: lo}}\n"
+    )
+    command = bench(write_study(STUDY), tmp_path, "--executor", "dask", "--cluster", "slurm")
+    process = start(*command, PATH=f"{tmp_path}:{os.environ['PATH']}", DASK_CONFIG=str(tmp_path / "dask.yaml"))
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert "#SBATCH -p short" in (tmp_path / "directives").read_text()
+    assert (tmp_path / "interrupted" / "results.csv").read_bytes() == undisturbed
+
+
+def test_a_cluster_that_refuses_is_a_clear_error(
+    write_study: WriteStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("dask_jobqueue")
+    study = write_study(STUDY)
+    assert main(["run", str(study), "--results", str(tmp_path), "--executor", "dask", "--cluster", "slurm"]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("slurm: You must specify how much cores and memory")
+
+
+def test_without_dask_it_says_what_to_install(
+    write_study: WriteStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "distributed" else name)
+    study = write_study(STUDY)
+    monkeypatch.setattr("sb3_ppo_variants.bench.cli.REQUIRED", ())
+    assert main(["run", str(study), "--results", str(tmp_path), "--executor", "dask"]) == 2
+    assert capsys.readouterr().err == '--executor dask needs distributed: pip install "sb3-ppo-variants[cluster]"\n'
