@@ -15,7 +15,8 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from sb3_ppo_variants.chain import Minibatch, OldPolicy
 from sb3_ppo_variants.kl import Parameters, parameters_of
-from sb3_ppo_variants.update import Evaluation, Losses, Update
+from sb3_ppo_variants.statistics import Losses
+from sb3_ppo_variants.update import Evaluation, Update
 
 
 class LossComputation(OnPolicyAlgorithm):

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch as th
 
 from sb3_ppo_variants.chain import Minibatch
 
-if TYPE_CHECKING:
-    from sb3_ppo_variants.update import Losses
+
+class Losses(NamedTuple):
+    """The losses of a minibatch, scalars, and what the policy loss was made of."""
+
+    minibatch: Minibatch
+    policy: th.Tensor
+    value: th.Tensor
+    entropy: th.Tensor
+    total: th.Tensor
+
+    def detach(self) -> Losses:
+        """The same numbers without their graph."""
+        scalars = (self.policy, self.value, self.entropy, self.total)
+        return Losses(self.minibatch.detach(), *(loss.detach() for loss in scalars))
 
 
 class UpdateStatistics:

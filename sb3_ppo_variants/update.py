@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch as th
 
 from sb3_ppo_variants.chain import BoundChain, Minibatch, OldPolicy
-from sb3_ppo_variants.statistics import UpdateStatistics
-
-if TYPE_CHECKING:
-    from sb3_ppo_variants.compiled.step import CompiledStep
+from sb3_ppo_variants.statistics import Losses, UpdateStatistics
 
 
 @dataclass
@@ -25,7 +22,7 @@ class Update:
     :param old: the policy before the update, if anyone asked for it
     :param conditions: measures of a minibatch, each a scalar, with a limit that ends the update before its step
     :param rollout: all samples on the device in storage order; ``None`` where the buffer makes its own minibatches
-    :param compiled: the step in native code, where it is wanted and possible
+    :param compiled: the step in native code, a :class:`.compiled.step.CompiledStep`, where it is wanted and possible
     :param kl: exact divergence of every valid step after the epoch just done, shape ``(n,)``, if it was measured
     :param statistics: what the update leaves behind
     """
@@ -36,7 +33,7 @@ class Update:
     old: OldPolicy | None = None
     conditions: Sequence[tuple[Callable[[Minibatch], th.Tensor], Any]] = ()
     rollout: Any = None
-    compiled: CompiledStep | None = None
+    compiled: Any = None
     kl: th.Tensor | None = None
     statistics: UpdateStatistics = field(default_factory=UpdateStatistics)
 
@@ -58,21 +55,6 @@ class Evaluation(NamedTuple):
         :param valid: boolean, shape ``(batch,)``
         """
         return Evaluation(*(None if column is None else column[valid] for column in self))  # type: ignore[arg-type]
-
-
-class Losses(NamedTuple):
-    """The losses of a minibatch, scalars, and what the policy loss was made of."""
-
-    minibatch: Minibatch
-    policy: th.Tensor
-    value: th.Tensor
-    entropy: th.Tensor
-    total: th.Tensor
-
-    def detach(self) -> Losses:
-        """The same numbers without their graph."""
-        scalars = (self.policy, self.value, self.entropy, self.total)
-        return Losses(self.minibatch.detach(), *(loss.detach() for loss in scalars))
 
 
 class Step(NamedTuple):

@@ -14,6 +14,8 @@ FLOORS = [
     ["stopping"],
     ["terms", "rules", "stops", "statistics"],
     ["update"],
+    ["losses"],
+    ["compiled"],
     ["training"],
     ["algorithm"],
     ["named"],

@@ -21,7 +21,8 @@ from sb3_ppo_variants.compiled.native import Function, native
 from sb3_ppo_variants.kl import Parameters
 from sb3_ppo_variants.losses import LossComputation
 from sb3_ppo_variants.rollout import Draw, rows
-from sb3_ppo_variants.update import Losses, Step, Update
+from sb3_ppo_variants.statistics import Losses
+from sb3_ppo_variants.update import Step, Update
 
 
 class Unsupported(Exception):
