@@ -18,7 +18,7 @@ from typing_extensions import Self
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation, State, build_controllers
 from sb3_ppo_variants.arguments import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, Coefficient, one_of
 from sb3_ppo_variants.chain import Chain, build_chain
-from sb3_ppo_variants.compiled.step import StepCompiler
+from sb3_ppo_variants.compiled.compiler import Compiler
 from sb3_ppo_variants.losses import LossComputation
 from sb3_ppo_variants.rollout import has_indices
 from sb3_ppo_variants.rules import RULES
@@ -51,7 +51,7 @@ class VariantAlgorithm(TrainingLoop):
     :param stop: conditions that end an update early, name to limit, see :mod:`.stops`; ``None`` for none
     :param log_kl: log the exact KL of every update, ``train/kl`` and ``train/kl_max``; costs a pass over the rollout
         before and after
-    :param compile: run the update as native code, several times faster and the same within rounding, see
+    :param compile: run updates and rollouts as native code, several times faster and the same within rounding, see
         :mod:`.compiled`; the first run on a machine compiles for some ten seconds. What cannot be compiled runs in
         eager mode with a warning; ``"strict"`` raises instead
     :param kwargs: keyword arguments of the stock class, and the coefficients and options of the terms, each a number,
@@ -163,7 +163,7 @@ class VariantAlgorithm(TrainingLoop):
         self._setup_lr_schedule()
         if self.compile not in (False, True, "strict"):
             raise ValueError(one_of("compile", self.compile, ("False", "True", "strict")))
-        self._compiler = StepCompiler(self)
+        self._compiler = Compiler(self)
         self._stopping = build_stopping(self.stop, STOPS)
         self._build_adaptation()
         self._finished_returns = []

@@ -17,8 +17,8 @@ from stable_baselines3.common.utils import explained_variance, update_learning_r
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
 from sb3_ppo_variants.chain import BoundChain, Chain, Minibatch, OldPolicy
 from sb3_ppo_variants.checks import check_observation, check_quantities, check_rollout, restored_on_error
+from sb3_ppo_variants.compiled.compiler import Compiler
 from sb3_ppo_variants.compiled.native import without_validation
-from sb3_ppo_variants.compiled.step import CompiledStep, StepCompiler
 from sb3_ppo_variants.kl import Parameters, kl_divergence
 from sb3_ppo_variants.losses import LossComputation
 from sb3_ppo_variants.optimizer import foreach_steps
@@ -40,7 +40,7 @@ class TrainingLoop(LossComputation):
     _chain: Chain
     _adaptation: Adaptation
     _stopping: Stopping
-    _compiler: StepCompiler
+    _compiler: Compiler
     _finished_returns: list[float]
 
     @abstractmethod
@@ -70,8 +70,9 @@ class TrainingLoop(LossComputation):
         :raises FloatingPointError: for an observation that is not finite
         """
         try:
-            return super().collect_rollouts(*args, **kwargs)
-        except ValueError:
+            with self._compiler.acting():
+                return super().collect_rollouts(*args, **kwargs)
+        except (ValueError, RuntimeError):
             check_observation(self._last_obs)
             raise
 
@@ -152,7 +153,8 @@ class TrainingLoop(LossComputation):
         if update.compiled is None:
             return self._eager_step(draw, update)
         if update.compiled.takes(draw):
-            return update.compiled(draw)
+            taken: Step = update.compiled(draw)
+            return taken
         self._compiler.explain("the last minibatch, which is smaller than the others")
         with update.compiled.counted():
             return self._eager_step(draw, update)
@@ -201,27 +203,12 @@ class TrainingLoop(LossComputation):
             [*self._stopping.of_minibatch, *self._target_kl()],
             self._whole_rollout(),
         )
-        update.compiled = self._compiled_step(update)
+        update.compiled = self._compiler.step(update)
         return update
 
     def _target_kl(self) -> list[tuple[Callable[[Minibatch], th.Tensor], float]]:
         """SB3's own condition."""
         return [] if self.target_kl is None else [(approx_kl, 1.5 * self.target_kl)]
-
-    def _compiled_step(self, update: Update) -> CompiledStep | None:
-        """The step of the update in native code, if it is wanted and possible.
-
-        :param update: about to begin
-        """
-        if not self.compile:
-            return None
-        try:
-            return self._compiler.step(update)
-        except Exception as error:
-            if self.compile == "strict":
-                raise
-            self._compiler.explain(f"the update: {error}")
-            return None
 
     def _valid_rows(self, tensor: th.Tensor, samples: Any) -> th.Tensor:
         """A tensor of a minibatch without its padding.

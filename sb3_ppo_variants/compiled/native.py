@@ -12,7 +12,7 @@ import os
 import platform
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,13 @@ from torch.distributions import Distribution
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
+
+class Unsupported(Exception):
+    """Something that has no way into native code, in words for the user."""
+
+
+# Draws from torch's own generator, as in eager mode.
+CONFIGURATION = {"fallback_random": True}
 Function = Callable[[Sequence[th.Tensor]], Sequence[th.Tensor]]
 
 
@@ -36,12 +43,14 @@ def native(function: Function, example: Sequence[th.Tensor]) -> Function:
     :param function: of a list of tensors, to a list of tensors
     :param example: inputs of the shapes, strides and types that it will be called with
     :return: a function that does the same; it does not look at the shapes
+    :raises Unsupported: when it reads a tensor that is no input
     :raises Exception: whatever torch or the C++ compiler raise when they cannot
     """
     inputs = tuple(tensor.clone() for tensor in example)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own deprecations
         graph = traced(function, example)
+        _check_constants(graph)
         package = Path(cache_dir()) / "sb3_ppo_variants" / f"{_fingerprint(graph, inputs)}.pt2"
         if not package.exists():
             _compile(graph, inputs, package)
@@ -61,11 +70,22 @@ def traced(function: Function, example: Sequence[th.Tensor]) -> GraphModule:
         return graph(*(tensor.clone() for tensor in example))
 
 
+def _check_constants(graph: GraphModule) -> None:
+    """Refuse a tensor that was there before: it may change, and the library would not know. Literals are constants."""
+    literal = th.ops.aten.lift_fresh_copy.default
+    for node in graph.graph.nodes:
+        if node.op == "get_attr" and any(user.target is not literal for user in node.users):
+            shape = tuple(getattr(graph, node.target).shape)
+            raise Unsupported(f"a tensor of shape {shape} is read that is neither a parameter nor an input")
+
+
 def _compile(graph: GraphModule, inputs: tuple[th.Tensor, ...], package: Path) -> None:
     package.parent.mkdir(parents=True, exist_ok=True)
     exported = th.export.export(graph, inputs, strict=False)
     with tempfile.TemporaryDirectory(dir=package.parent) as folder:
-        made = th._inductor.aoti_compile_and_package(exported, package_path=str(Path(folder) / "new.pt2"))
+        made = th._inductor.aoti_compile_and_package(
+            exported, package_path=str(Path(folder) / "new.pt2"), inductor_configs=CONFIGURATION
+        )
         os.replace(made, package)  # whole or not there, whoever else compiles the same
 
 
@@ -76,7 +96,7 @@ def _fingerprint(graph: GraphModule, inputs: tuple[th.Tensor, ...]) -> str:
         graph.code,
         *(repr((tensor.shape, tensor.stride(), tensor.dtype, tensor.device)) for tensor in inputs),
         *(repr(constant.tolist()) for constant in constants),
-        repr((th.__version__, th.get_num_threads(), _machine())),
+        repr((CONFIGURATION, th.__version__, th.get_num_threads(), _machine())),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -99,3 +119,26 @@ def without_validation() -> Iterator[None]:
         yield
     finally:
         Distribution.set_default_validate_args(before)
+
+
+@contextmanager
+def in_place_of(policy: th.nn.Module, tensors: Mapping[str, th.Tensor]) -> Iterator[None]:
+    """Put other tensors in the place of the policy's own within the block.
+
+    `torch.func.functional_call` does not put them back where modules are shared, as SB3's features extractors are.
+
+    :param policy: whose modules look for them
+    :param tensors: by the name of the parameter or buffer
+    """
+    named = dict(policy.named_parameters()) | dict(policy.named_buffers())
+    others = {id(tensor): tensors[name] for name, tensor in named.items()}
+    modules = list(policy.modules())
+    places: list[dict[str, Any]] = [entries for m in modules for entries in (m._parameters, m._buffers)]
+    kept = [dict(entries) for entries in places]
+    try:
+        for entries, own in zip(places, kept, strict=True):
+            entries.update({name: others[id(tensor)] for name, tensor in own.items() if tensor is not None})
+        yield
+    finally:
+        for entries, own in zip(places, kept, strict=True):
+            entries.update(own)

@@ -6,7 +6,6 @@ written over SB3's own tensors, so that everything that looks at the policy or i
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,16 +16,12 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from sb3_ppo_variants.chain import Minibatch, OldPolicy
 from sb3_ppo_variants.compiled.adam import adam, ensure_state, plain_group
-from sb3_ppo_variants.compiled.native import Function, native
+from sb3_ppo_variants.compiled.native import Function, Unsupported, in_place_of, native
 from sb3_ppo_variants.kl import Parameters
 from sb3_ppo_variants.losses import LossComputation
 from sb3_ppo_variants.rollout import Draw, rows
 from sb3_ppo_variants.statistics import Losses
 from sb3_ppo_variants.update import Step, Update
-
-
-class Unsupported(Exception):
-    """Something that the compiled step has no way to do, in words for the user."""
 
 
 class Inputs(NamedTuple):
@@ -42,29 +37,6 @@ class Inputs(NamedTuple):
     prepared: dict[str, th.Tensor]
     coefficients: th.Tensor
     indices: th.Tensor
-
-
-@contextmanager
-def _in_place_of(policy: th.nn.Module, tensors: Mapping[str, th.Tensor]) -> Iterator[None]:
-    """Put other tensors in the place of the policy's own within the block.
-
-    `torch.func.functional_call` does not put them back where modules are shared, as SB3's features extractors are.
-
-    :param policy: whose modules look for them
-    :param tensors: by the name of the parameter or buffer
-    """
-    named = dict(policy.named_parameters()) | dict(policy.named_buffers())
-    others = {id(tensor): tensors[name] for name, tensor in named.items()}
-    modules = list(policy.modules())
-    places: list[dict[str, Any]] = [entries for m in modules for entries in (m._parameters, m._buffers)]
-    kept = [dict(entries) for entries in places]
-    try:
-        for entries, own in zip(places, kept, strict=True):
-            entries.update({name: others[id(tensor)] for name, tensor in own.items() if tensor is not None})
-        yield
-    finally:
-        for entries, own in zip(places, kept, strict=True):
-            entries.update(own)
 
 
 @dataclass
@@ -85,16 +57,6 @@ class StepCompiler:
     def __init__(self, algorithm: LossComputation) -> None:
         self._algorithm = algorithm
         self._traced: dict[Any, _Traced] = {}
-        self._explained: set[str] = set()
-
-    def explain(self, what: str) -> None:
-        """Say once what goes on in eager mode.
-
-        :param what: and why
-        """
-        if what not in self._explained:
-            self._explained.add(what)
-            warnings.warn(f"compile={self._algorithm.compile!r} runs in eager mode {what}", stacklevel=2)
 
     def step(self, update: Update) -> CompiledStep:
         """The step of an update.
@@ -231,7 +193,7 @@ def _trace(algorithm: Any, update: Update, group: Mapping[str, Any], step: Compi
         old = family and OldPolicy(Parameters(family, tuple(inputs.old)), inputs.prepared).rows(inputs.indices)
         leaves = [parameter.detach().requires_grad_() for parameter in inputs.parameters]
         tensors_of = dict(zip([*trained, *others], [*leaves, *inputs.others], strict=True))
-        with th.enable_grad(), _in_place_of(algorithm.policy, tensors_of):
+        with th.enable_grad(), in_place_of(algorithm.policy, tensors_of):
             losses = algorithm._losses(rows(inputs.rollout, inputs.indices), old, mine)
             gradients = th.autograd.grad(losses.total, leaves, allow_unused=True)
         losses = losses.detach()

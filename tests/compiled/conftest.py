@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch as th
 
-from sb3_ppo_variants.compiled import native, step
+from sb3_ppo_variants.compiled import actor, native, step
 
 
 class Traces:
@@ -31,4 +31,5 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> Traces:
     """The compiled step without its compiler."""
     counter = Traces()
     monkeypatch.setattr(step, "native", counter)
+    monkeypatch.setattr(actor, "native", Traces())
     return counter

@@ -14,7 +14,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.utils import LinearSchedule
 
 from sb3_ppo_variants import KLPenaltyPPO, MaskableVariantPPO, Minibatch, RecurrentVariantPPO, VariantPPO
-from sb3_ppo_variants.compiled.step import Unsupported
+from sb3_ppo_variants.compiled.native import Unsupported
 from sb3_ppo_variants.terms import TERMS
 from tests.compiled.conftest import Traces
 from tests.environments import SpacesEnv

@@ -1,0 +1,106 @@
+"""The policy's forward pass in native code: actions, values and log-probabilities of a rollout.
+
+Actions are drawn from torch's generator as in eager mode: the same seed gives the same actions, within rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch as th
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from sb3_ppo_variants.compiled.native import Function, in_place_of, native
+
+# What `reset_noise` of state-dependent exploration draws.
+NOISE = ("exploration_mat", "exploration_matrices")
+
+
+class _Forward(NamedTuple):
+    """Native code, and the structure of what it returns; ``None`` for a flat tuple."""
+
+    run: Function
+    structure: Any
+
+
+class CompiledActor:
+    """A policy's ``forward`` in native code, made when it is first called with arguments of these shapes.
+
+    :param policy: of an SB3 or sb3-contrib algorithm
+    :param attempt: takes what is to be made, in words, and a function that makes it; gives ``None`` when that fails
+    """
+
+    def __init__(self, policy: Any, attempt: Callable[[str, Callable[[], _Forward]], _Forward | None]) -> None:
+        self._policy, self._attempt = policy, attempt
+        self._known: dict[Any, _Forward | None] = {}
+        self._names: list[str] = []
+        self._weights: list[th.Tensor] = []
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Let the policy act in native code within the block, in which its weights stay as they are."""
+        named = [*self._policy.named_parameters(), *self._policy.named_buffers()]
+        self._names = [name for name, _ in named]
+        self._weights = [tensor.detach() for _, tensor in named]
+        self._policy.forward = self
+        try:
+            yield
+        finally:
+            del self._policy.forward  # the class's own again
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As the policy's ``forward``.
+
+        :param args: of it
+        :param kwargs: of it
+        """
+        leaves, spec = tree_flatten((args, kwargs))
+        tensors = [th.from_numpy(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
+        noise = self._noise()
+        inputs = [*self._weights, *noise.values(), *tensors]
+        key = tuple((tensor.shape, tensor.dtype) for tensor in inputs[len(self._weights) :])
+        if key not in self._known:
+            self._known[key] = self._attempt("the rollout", lambda: self._native(inputs, list(noise), spec))
+        native_forward = self._known[key]
+        if native_forward is None:
+            return type(self._policy).forward(self._policy, *args, **kwargs)
+        outputs = native_forward.run(inputs)
+        structure = native_forward.structure
+        return tuple(outputs) if structure is None else tree_unflatten(list(outputs), structure)
+
+    def _noise(self) -> dict[str, th.Tensor]:
+        own = vars(self._policy.action_dist)
+        return {name: own[name] for name in NOISE if name in own}
+
+    def _native(self, inputs: Sequence[th.Tensor], noise: Sequence[str], spec: Any) -> _Forward:
+        """Native code for arguments like these."""
+        names, forward = self._names, type(self._policy).forward
+        returned: list[Any] = []
+
+        def function(tensors: Sequence[th.Tensor]) -> list[th.Tensor]:
+            weights, rest = tensors[: len(names)], tensors[len(names) :]
+            args, kwargs = tree_unflatten(list(rest[len(noise) :]), spec)
+            drawn = dict(zip(noise, rest, strict=False))
+            with th.no_grad(), in_place_of(self._policy, dict(zip(names, weights, strict=True))), self._with(drawn):
+                outputs, structure = tree_flatten(forward(self._policy, *args, **kwargs))
+            returned[:] = [structure]
+            return outputs
+
+        run = native(function, inputs)
+        flat = tree_flatten(tuple(range(returned[0].num_leaves)))[1]
+        return _Forward(run, None if returned[0] == flat else returned[0])
+
+    @contextmanager
+    def _with(self, noise: Mapping[str, th.Tensor]) -> Iterator[None]:
+        """Trace with some noise, and leave the distribution as it was."""
+        own = vars(self._policy.action_dist)
+        before = own.copy()
+        own.update(noise)
+        try:
+            yield
+        finally:
+            own.clear()
+            own.update(before)
