@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,13 @@ import torch as th
 import yaml
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
-from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
 from sb3_ppo_variants.bench.arguments import import_algorithm, ready
+from sb3_ppo_variants.bench.environments import Wrappers, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.provenance import provenance
-
-EVALUATION_SEED_OFFSET = 10_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,11 @@ class Run:
     :param evaluation_episodes: episodes per evaluation
     :param arguments: keyword arguments of the constructor, as in the study
     :param defaults: what the constructor takes for the others
+    :param vec_env: ``"dummy"`` for environments in the process of the run, ``"subproc"`` for one process each
+    :param env_wrapper: wrappers of each environment, innermost first: ``{dotted path: keyword arguments}``
+    :param vec_env_wrapper: the same for wrappers of the vectorised environment, below VecNormalize
+    :param frame_stack: number of observations that VecFrameStack joins, above VecNormalize
+    :param evaluation_deterministic: whether evaluations take the most probable action or a sampled one
     """
 
     arm: str
@@ -61,11 +64,20 @@ class Run:
     evaluation_episodes: int
     arguments: dict[str, Any]
     defaults: dict[str, Any]
+    vec_env: str = "dummy"
+    env_wrapper: Wrappers | None = None
+    vec_env_wrapper: Wrappers | None = None
+    frame_stack: int | None = None
+    evaluation_deterministic: bool = True
 
     @property
     def identity(self) -> str:
-        """Ten hexadecimal digits that two runs share only when their configurations are equal."""
-        configuration = {name: value for name, value in asdict(self).items() if name != "arm"}
+        """Ten hexadecimal digits that two runs share only when their configurations are equal.
+
+        A field that has its default above is left out, so that a new one leaves the identity of older runs as it was.
+        """
+        given = [(field, getattr(self, field.name)) for field in fields(self) if field.name != "arm"]
+        configuration = {field.name: value for field, value in given if value != field.default}
         canonical = json.dumps(configuration, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
@@ -97,25 +109,6 @@ class Heartbeat(BaseCallback):
             self.written = now
             self.path.write_text(str(self.num_timesteps))
         return True
-
-
-def make_env(run: Run, monitor_dir: Path | None = None) -> VecEnv:
-    """Make the training environments of a run.
-
-    :param run: the run
-    :param monitor_dir: folder of the ``N.monitor.csv`` files; None writes none
-    """
-    folder = None if monitor_dir is None else str(monitor_dir)
-    env = make_vec_env(run.environment, run.n_envs, run.seed, monitor_dir=folder, env_kwargs=run.env_kwargs)
-    return env if run.normalize is None else VecNormalize(env, **run.normalize)
-
-
-def make_evaluation_env(run: Run) -> VecEnv:
-    """Make the evaluation environment of a run: one environment, true rewards, statistics synced by EvalCallback."""
-    env = make_vec_env(run.environment, 1, run.seed + EVALUATION_SEED_OFFSET, env_kwargs=run.env_kwargs)
-    if run.normalize is None:
-        return env
-    return VecNormalize(env, **{**run.normalize, "training": False, "norm_reward": False})
 
 
 def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
@@ -166,7 +159,7 @@ def _train(run: Run, folder: Path) -> None:
             eval_freq=run.evaluation_every // run.n_envs,
             log_path=str(folder),
             best_model_save_path=str(folder),
-            deterministic=True,
+            deterministic=run.evaluation_deterministic,
             verbose=0,
         )
         model.learn(run.total_timesteps, callback=[Heartbeat(folder / "heartbeat"), evaluation])
@@ -175,8 +168,9 @@ def _train(run: Run, folder: Path) -> None:
         model.logger.dump(model.num_timesteps)
         model.logger.close()
         model.save(folder / f"{run.file_name}.zip")
-        if isinstance(env, VecNormalize):
-            env.save(str(folder / run.file_name / "vecnormalize.pkl"))
+        statistics = unwrap_vec_normalize(env)
+        if statistics is not None:
+            statistics.save(str(folder / run.file_name / "vecnormalize.pkl"))
 
 
 @contextlib.contextmanager
@@ -190,8 +184,10 @@ def _closing(env: VecEnv) -> Iterator[VecEnv]:
 def _write_zoo_files(run: Run, folder: Path) -> None:
     """Write the two files from which RL Zoo's scripts rebuild a model and its environment."""
     folder.mkdir()
+    wrapping = {name: getattr(run, name) for name in ("env_wrapper", "vec_env_wrapper", "frame_stack")}
     hyperparameters = {
         **run.arguments,
+        **{name: value for name, value in wrapping.items() if value is not None},
         "policy": run.policy,
         "n_timesteps": run.total_timesteps,
         "n_envs": run.n_envs,
@@ -206,6 +202,7 @@ def _write_zoo_files(run: Run, folder: Path) -> None:
         "n_timesteps": run.total_timesteps,
         "eval_freq": run.evaluation_every,
         "eval_episodes": run.evaluation_episodes,
+        "vec_env": run.vec_env,
         "num_threads": 1,
     }
     (folder / "config.yml").write_text(yaml.safe_dump(hyperparameters))
