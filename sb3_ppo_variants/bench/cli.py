@@ -39,9 +39,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     helps = {
+        "plan": "show what would run, how long that takes and what it can show",
         "run": "run what is missing of a study, then report",
         "status": "show what is finished, stale, failed and missing",
         "report": "make the report from the runs that are finished",
+        "scores": "measure the scores that count as 0 and 1, as lines for the study file",
     }
     for name, text in helps.items():
         command = commands.add_parser(name, help=text, description=text)
@@ -49,7 +51,18 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--results", metavar="DIR", default="results", help="where studies are kept (default: results)"
         )
-        if name == "run":
+        if name == "plan":
+            command.add_argument(
+                "--no-calibration", action="store_true", help="try no run; times are known of finished runs only"
+            )
+        if name == "scores":
+            command.add_argument(
+                "--episodes", metavar="N", type=_positive, default=100, help="of random actions (default: 100)"
+            )
+            command.add_argument(
+                "--reference", metavar="ARM", default="ppo", help="whose mean score counts as 1 (default: ppo)"
+            )
+        if name in ("run", "plan"):
             command.add_argument(
                 "--workers",
                 metavar="N",
@@ -57,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
                 default=os.cpu_count() or 1,
                 help="processes (default: one per core)",
             )
-        if name != "status":
+        if name in ("run", "report"):
             command.add_argument(
                 "--allow-mixed-versions",
                 action="store_true",

@@ -10,13 +10,16 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from sb3_ppo_variants.bench.executors import Task, local, outcomes
 from sb3_ppo_variants.bench.folders import Folders
+from sb3_ppo_variants.bench.plan import make_plan, plan_lines, plan_table
 from sb3_ppo_variants.bench.progress import Progress
 from sb3_ppo_variants.bench.provenance import versions
 from sb3_ppo_variants.bench.report import MixedVersions, describe_versions, distinct, make_report
 from sb3_ppo_variants.bench.run import Run
+from sb3_ppo_variants.bench.scores import score_lines
 from sb3_ppo_variants.bench.study import Study
 from sb3_ppo_variants.bench.terminal import failures, results_table, status_table
 from sb3_ppo_variants.bench.validation import StudyMistakes, load_study
@@ -49,6 +52,10 @@ def run_command(arguments: argparse.Namespace, command: Sequence[str]) -> int:
         for line in failures(study, folders):
             console.print(line, markup=False, soft_wrap=True)
         return 0
+    if arguments.command == "plan":
+        return _plan(study, folders, arguments, console)
+    if arguments.command == "scores":
+        return _scores(study, folders, arguments, errors)
     code = 0
     if arguments.command == "run":
         try:
@@ -60,6 +67,30 @@ def run_command(arguments: argparse.Namespace, command: Sequence[str]) -> int:
             errors.print("Stopped. Finished runs are kept; the same command goes on with the rest.")
             return 130
     return _report(study, path, folders, arguments.allow_mixed_versions, console, errors) or code
+
+
+def _plan(study: Study, folders: Folders, arguments: argparse.Namespace, console: Console) -> int:
+    with console.status("timing short trials") as status:
+        plan = make_plan(
+            study,
+            folders,
+            calibration=not arguments.no_calibration,
+            done=lambda run: status.update(escape(f"timing short trials: {run.arm} on {run.environment} done")),
+        )
+    console.print(plan_table(study, plan))
+    for line in plan_lines(study, plan, arguments.workers):
+        console.print(line, markup=False, soft_wrap=True)
+    return 0
+
+
+def _scores(study: Study, folders: Folders, arguments: argparse.Namespace, errors: Console) -> int:
+    """Print lines that can be pasted into the study file, and nothing else to the standard output."""
+    if arguments.reference not in study.arms:
+        errors.print(f"--reference {arguments.reference}: the study has {', '.join(study.arms)}", markup=False)
+        return 2
+    for line in score_lines(study, folders, arguments.episodes, arguments.reference):
+        print(line)
+    return 0
 
 
 def _run(study: Study, folders: Folders, arguments: argparse.Namespace, command: str, console: Console) -> int:

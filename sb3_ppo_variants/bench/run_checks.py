@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sb3_ppo_variants.bench.arguments import constructor, import_algorithm
 from sb3_ppo_variants.bench.environments import make_env
+from sb3_ppo_variants.bench.imported import read_imported
 from sb3_ppo_variants.bench.raw_checks import suggestion
 from sb3_ppo_variants.bench.run import Run, make_model
 from sb3_ppo_variants.bench.study import Study
@@ -16,6 +17,11 @@ from sb3_ppo_variants.bench.zoo import TASK_KEYS
 
 def run_mistakes(study: Study) -> Iterator[str]:
     """Resolve every arm on every environment and build it once, with the functions that a run uses."""
+    for imported in read_imported(study):
+        if not imported.runs:
+            yield f"imported.{imported.arm}: no run in {imported.folder} can be compared: {_listed(imported.left_out)}"
+        if len(imported.algorithms) > 1:
+            yield f"imported.{imported.arm}: {imported.folder} has runs of {' and '.join(imported.algorithms)}"
     for environment in study.environments:
         runs = []
         for arm in study.arms:
@@ -30,6 +36,10 @@ def run_mistakes(study: Study) -> Iterator[str]:
         for key in dict.fromkeys(keys):
             alike = [replace(run, vec_env="dummy") for run, other in zip(runs, keys, strict=True) if other == key]
             yield from _construction_mistakes(alike)
+
+
+def _listed(left_out: list[str]) -> str:
+    return "; ".join(left_out) or "it has no folders; give that of one algorithm, such as logs/ppo"
 
 
 def _evaluation_mistakes(runs: list[Run]) -> Iterator[str]:
