@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from sb3_ppo_variants.bench.axes import Cell, cells, with_parts
 from sb3_ppo_variants.bench.settings import Arm
@@ -13,20 +13,34 @@ LONGEST_NAME = 150
 OWN_KEYS = set(Arm.model_fields) - {"arguments", "grid", "ablate"}
 
 
+class AblationArms(TypedDict):
+    """Which arm has which parts of an ablation.
+
+    :param full: arm with all parts
+    :param without: part -> arm that lacks just this part
+    :param baseline: arm with none of the parts; None when no part is added alone
+    :param only: part -> arm that has just this part
+    """
+
+    full: str
+    without: dict[str, str]
+    baseline: str | None
+    only: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Expansion:
     """Arms of a study and the designs that they belong to.
 
     :param arms: name -> arm without grid and ablation
-    :param factors: arm of a grid -> axis -> name of its level. Grids with the same axes and levels are one design, in
-        which the written arm is the axis ``arm``; an axis that two designs share is told apart by their arms' names
-    :param ablations: one of ``{"full": arm, "without": {part: arm}, "baseline": arm or None, "only": {part: arm}}``
-        for each ablation
+    :param factors: design -> arm -> axis -> name of its level. Grids with the same axes and levels are one design, in
+        which the written arm is one more axis, ``arm``; a design is called after its written arms
+    :param ablations: written arm -> the arms of its ablation
     """
 
     arms: dict[str, Arm] = field(default_factory=dict)
-    factors: dict[str, dict[str, str]] = field(default_factory=dict)
-    ablations: list[dict[str, Any]] = field(default_factory=list)
+    factors: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    ablations: dict[str, AblationArms] = field(default_factory=dict)
 
 
 def expand(written: Mapping[str, Arm]) -> Expansion:
@@ -37,15 +51,14 @@ def expand(written: Mapping[str, Arm]) -> Expansion:
     """
     found: list[tuple[str, Arm]] = []
     grids: dict[str, list[Cell]] = {}
-    ablations = []
+    ablations = {}
     for name, arm in written.items():
         if arm.grid is not None:
             grids[name] = cells(arm.grid)
             found += [(_cell_name(name, cell), _changed(arm, cell.values)) for cell in grids[name]]
         elif arm.ablate is not None:
-            arms, record = _ablated(name, arm)
+            arms, ablations[name] = _ablated(name, arm)
             found += arms.items()
-            ablations.append(record)
         else:
             found.append((name, arm))
     _check([name for name, _ in found])
@@ -72,22 +85,21 @@ def _changed(arm: Arm, changes: Mapping[str, Any]) -> Arm:
     return Arm.model_validate({**written, **own, "arguments": {**arm.arguments, **arguments}})
 
 
-def _factors(grids: Mapping[str, list[Cell]]) -> dict[str, dict[str, str]]:
+def _factors(grids: Mapping[str, list[Cell]]) -> dict[str, dict[str, dict[str, str]]]:
     designs: dict[tuple[str, ...], list[str]] = {}
     for arm, grid in grids.items():
         designs.setdefault(tuple(str(cell.levels) for cell in grid), []).append(arm)
-    axes = [axis for arms in designs.values() for axis in grids[arms[0]][0].levels]
-    factors = {}
-    for arms in designs.values():
-        of = f" of {' and '.join(arms)}"
-        for arm in arms:
-            for cell in grids[arm]:
-                levels = {axis + (of if axes.count(axis) > 1 else ""): level for axis, level in cell.levels.items()}
-                factors[_cell_name(arm, cell)] = {**({"arm": arm} if len(arms) > 1 else {}), **levels}
-    return factors
+    return {
+        " and ".join(arms): {
+            _cell_name(arm, cell): {**({"arm": arm} if len(arms) > 1 else {}), **cell.levels}
+            for arm in arms
+            for cell in grids[arm]
+        }
+        for arms in designs.values()
+    }
 
 
-def _ablated(name: str, arm: Arm) -> tuple[dict[str, Arm], dict[str, Any]]:
+def _ablated(name: str, arm: Arm) -> tuple[dict[str, Arm], AblationArms]:
     """Make the arms of an ablation; a selection of parts that comes twice is one arm."""
     assert arm.ablate is not None
     parts, names = arm.ablate.parts, {tuple(arm.ablate.parts): name}

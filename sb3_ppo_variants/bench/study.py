@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
-from sb3_ppo_variants.bench.expansion import Expansion, expand
+from sb3_ppo_variants.bench.expansion import AblationArms, Expansion, expand
 from sb3_ppo_variants.bench.folders import RESERVED
 from sb3_ppo_variants.bench.resolution import resolve
 from sb3_ppo_variants.bench.run import Run
@@ -99,16 +99,13 @@ class Study(Task):
         return [*self.arms, *self.imported]
 
     @property
-    def factors(self) -> dict[str, dict[str, str]]:
-        """Of each arm of a grid, the name of its level on each axis: ``{arm: {axis: level}}``."""
+    def factors(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Of each design of grids, the name of every arm's level on each axis: ``{design: {arm: {axis: level}}}``."""
         return self._expansion.factors
 
     @property
-    def ablations(self) -> list[dict[str, Any]]:
-        """Which arm lacks or has which part, one record for each ablation.
-
-        ``{"full": arm, "without": {part: arm}, "baseline": arm or None, "only": {part: arm}}``
-        """
+    def ablations(self) -> dict[str, AblationArms]:
+        """Of each arm with an ablation, which arm lacks or has which part."""
         return self._expansion.ablations
 
     def steps(self, environment: str) -> int:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sb3_ppo_variants.bench.study import Study
@@ -21,8 +22,7 @@ def test_the_arms_of_a_grid() -> None:
     found = study({"wide": {"algorithm": PPO, "arguments": {"gamma": 0.5}, "grid": {"clip_range": [0.1, 0.3]}}})
     assert list(found.arms) == ["ppo", "wide,clip_range=0.1", "wide,clip_range=0.3"]
     assert found.factors == {
-        "wide,clip_range=0.1": {"clip_range": "0.1"},
-        "wide,clip_range=0.3": {"clip_range": "0.3"},
+        "wide": {"wide,clip_range=0.1": {"clip_range": "0.1"}, "wide,clip_range=0.3": {"clip_range": "0.3"}}
     }
     run = found.run("wide,clip_range=0.3", "CartPole-v1", 0)
     assert run.arguments == {"n_steps": 20, "gamma": 0.5, "batch_size": 5, "clip_range": 0.3}
@@ -39,22 +39,25 @@ def test_grids_with_equal_axes_are_one_design_with_the_arm_as_an_axis() -> None:
     grid = {"n_epochs": [10, 30]}
     found = study({"one": {"algorithm": PPO, "grid": grid}, "two": {"algorithm": PPO, "grid": grid}})
     assert found.factors == {
-        "one,n_epochs=10": {"arm": "one", "n_epochs": "10"},
-        "one,n_epochs=30": {"arm": "one", "n_epochs": "30"},
-        "two,n_epochs=10": {"arm": "two", "n_epochs": "10"},
-        "two,n_epochs=30": {"arm": "two", "n_epochs": "30"},
+        "one and two": {
+            "one,n_epochs=10": {"arm": "one", "n_epochs": "10"},
+            "one,n_epochs=30": {"arm": "one", "n_epochs": "30"},
+            "two,n_epochs=10": {"arm": "two", "n_epochs": "10"},
+            "two,n_epochs=30": {"arm": "two", "n_epochs": "30"},
+        }
     }
 
 
-def test_an_axis_of_two_designs_is_two_axes() -> None:
+def test_grids_with_other_levels_are_another_design() -> None:
     found = study(
         {
             "one": {"algorithm": PPO, "grid": {"n_epochs": [10, 30]}},
             "two": {"algorithm": PPO, "grid": {"n_epochs": [5, 20]}},
         }
     )
-    assert found.factors["one,n_epochs=10"] == {"n_epochs of one": "10"}
-    assert found.factors["two,n_epochs=20"] == {"n_epochs of two": "20"}
+    assert list(found.factors) == ["one", "two"]
+    assert found.factors["one"]["one,n_epochs=10"] == {"n_epochs": "10"}
+    assert found.factors["two"]["two,n_epochs=20"] == {"n_epochs": "20"}
 
 
 ABLATED = {
@@ -76,8 +79,8 @@ def test_the_arms_of_an_ablation() -> None:
         "ppo", "mix", "mix-without-dual", "mix-without-penalty", "mix-without-slow",
         "mix-base", "mix-base-plus-dual", "mix-base-plus-penalty", "mix-base-plus-slow",
     ]  # fmt: skip
-    assert found.ablations == [
-        {
+    assert found.ablations == {
+        "mix": {
             "full": "mix",
             "without": {
                 "dual": "mix-without-dual",
@@ -91,7 +94,7 @@ def test_the_arms_of_an_ablation() -> None:
                 "slow": "mix-base-plus-slow",
             },
         }
-    ]
+    }
     assert found.arms["mix-base"].arguments == {"objective": ["clip"]}
     assert found.arms["mix-without-dual"].arguments == {
         "objective": ["clip", "kl_penalty"], "kl_coef": 0.5, "learning_rate": 1e-5,
@@ -104,20 +107,37 @@ def test_a_selection_of_parts_that_comes_twice_is_one_arm() -> None:
     parts = {"a": {"gamma": 0.8}, "b": {"n_epochs": 3}}
     found = study({"two": {"algorithm": PPO, "ablate": {"parts": parts}}})
     assert list(found.arms) == ["ppo", "two", "two-without-a", "two-without-b", "two-base"]
-    assert found.ablations[0]["only"] == {"a": "two-without-b", "b": "two-without-a"}
+    assert found.ablations["two"]["only"] == {"a": "two-without-b", "b": "two-without-a"}
 
 
 def test_one_half_of_an_ablation() -> None:
     left = {**ABLATED, "ablate": {**ABLATED["ablate"], "one_added": False}}  # type: ignore[dict-item]
     found = study({"mix": left})
     assert list(found.arms) == ["ppo", "mix", "mix-without-dual", "mix-without-penalty", "mix-without-slow"]
-    assert (found.ablations[0]["baseline"], found.ablations[0]["only"]) == (None, {})
+    assert (found.ablations["mix"]["baseline"], found.ablations["mix"]["only"]) == (None, {})
 
 
 def test_parts_that_are_a_term_each_can_be_a_list() -> None:
     body = {"algorithm": VARIANT, "arguments": {"objective": "clip"}, "ablate": {"parts": ["dual_clip", "kl_penalty"]}}
     found = study({"mix": body})
     assert found.arms["mix"].arguments["objective"] == ["clip", "dual_clip", "kl_penalty"]
+
+
+def test_contrasts_take_the_designs_as_they_are() -> None:
+    contrasts = pytest.importorskip("sb3_ppo_variants.bench.contrasts")
+    left = {**ABLATED, "ablate": {**ABLATED["ablate"], "one_added": False}}  # type: ignore[dict-item]
+    grid = {"algorithm": PPO, "grid": {"gamma": [0.8, 0.9], "n_epochs": [1, 2]}}
+    found = study({"mix": ABLATED, "left": left, "one": grid, "two": grid})
+    scores = {(arm, "CartPole-v1"): np.array([0.0, 0.5, 1.0]) for arm in found.arms}
+    for arms in found.ablations.values():
+        parts = contrasts.ablation_contrasts(contrasts.Ablation(**arms), scores, 100, 0)
+        assert parts.parts == ["dual", "penalty", "slow"]
+        assert set(parts.only) == (set() if arms["full"] == "left" else {"dual", "penalty", "slow"})
+    effects = contrasts.main_effects(found.factors["one and two"], scores, 100, 0)
+    assert {axis: [level.name for level in levels] for axis, levels in effects.axes.items()} == {
+        "arm": ["one", "two"], "gamma": ["0.8", "0.9"], "n_epochs": ["1", "2"],
+    }  # fmt: skip
+    assert effects.balanced
 
 
 def test_expansion_is_deterministic_and_every_arm_has_a_folder_of_its_own() -> None:
