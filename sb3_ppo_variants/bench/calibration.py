@@ -19,6 +19,10 @@ from sb3_ppo_variants.bench.run import Run, make_model
 TRIAL_STEPS = 1000
 
 
+class TrialFailed(Exception):
+    """A run raised while it was tried, as it would have later."""
+
+
 def measured_seconds(runs: Iterable[Run], folders: Folders) -> float | None:
     """Mean wall-clock seconds of the finished ones among some runs; None when none is.
 
@@ -36,16 +40,24 @@ def calibrate(runs: Iterable[Run], done: Callable[[Run], None] = lambda run: Non
     :param runs: what to try
     :param done: called after each trial
     :return: identity -> estimated wall-clock seconds of the whole run
+    :raises TrialFailed: when one raises
     """
     distinct = list({run.identity: run for run in runs}.values())
     # The first trial of a process also pays for what is loaded only once.
     for run in distinct[:1]:
-        estimated_seconds(run)
+        _trial(run)
     found = {}
     for run in distinct:
-        found[run.identity] = estimated_seconds(run)
+        found[run.identity] = _trial(run)
         done(run)
     return found
+
+
+def _trial(run: Run) -> float:
+    try:
+        return estimated_seconds(run)
+    except Exception as error:
+        raise TrialFailed(f"{run.arm} on {run.environment}: {type(error).__name__}: {error}") from error
 
 
 def estimated_seconds(run: Run) -> float:

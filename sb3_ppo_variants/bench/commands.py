@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from sb3_ppo_variants.bench.calibration import TrialFailed
 from sb3_ppo_variants.bench.executors import Task, local, outcomes
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.plan import make_plan, plan_lines, plan_table
@@ -53,7 +54,7 @@ def run_command(arguments: argparse.Namespace, command: Sequence[str]) -> int:
             console.print(line, markup=False, soft_wrap=True)
         return 0
     if arguments.command == "plan":
-        return _plan(study, folders, arguments, console)
+        return _plan(study, folders, arguments, console, errors)
     if arguments.command == "scores":
         return _scores(study, folders, arguments, errors)
     code = 0
@@ -69,14 +70,18 @@ def run_command(arguments: argparse.Namespace, command: Sequence[str]) -> int:
     return _report(study, path, folders, arguments.allow_mixed_versions, console, errors) or code
 
 
-def _plan(study: Study, folders: Folders, arguments: argparse.Namespace, console: Console) -> int:
-    with console.status("timing short trials") as status:
-        plan = make_plan(
-            study,
-            folders,
-            calibration=not arguments.no_calibration,
-            done=lambda run: status.update(escape(f"timing short trials: {run.arm} on {run.environment} done")),
-        )
+def _plan(study: Study, folders: Folders, arguments: argparse.Namespace, console: Console, errors: Console) -> int:
+    try:
+        with console.status("timing short trials") as status:
+            plan = make_plan(
+                study,
+                folders,
+                calibration=not arguments.no_calibration,
+                done=lambda run: status.update(escape(f"timing short trials: {run.arm} on {run.environment} done")),
+            )
+    except TrialFailed as error:
+        errors.print(f"A trial failed, and the run would too: {error}", markup=False)
+        return 1
     console.print(plan_table(study, plan))
     for line in plan_lines(study, plan, arguments.workers):
         console.print(line, markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from sb3_ppo_variants.bench.calibration import calibrate, measured_seconds
+from sb3_ppo_variants.bench.calibration import TRIAL_STEPS, calibrate, measured_seconds
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.imported import read_imported
 from sb3_ppo_variants.bench.power import detectable_effect
@@ -24,11 +24,13 @@ class Cell:
     :param runs: one per seed
     :param missing: those that are not finished
     :param seconds: of one run; None when it is not known
+    :param tried: whether the seconds are of a trial, not of finished runs
     """
 
     runs: list[Run]
     missing: list[Run]
     seconds: float | None
+    tried: bool = False
 
 
 Plan = dict[tuple[str, str], Cell]
@@ -44,6 +46,7 @@ def make_plan(
     :param calibration: try those runs for a moment of whose configuration none is finished
     :param done: called after each trial
     :return: by (arm, environment)
+    :raises TrialFailed: when a run raises in its trial
     """
     runs = {
         (arm, environment): [study.run(arm, environment, seed) for seed in study.seeds]
@@ -52,11 +55,10 @@ def make_plan(
     }
     missing = {key: [run for run in cell if not folders.finished(run).is_dir()] for key, cell in runs.items()}
     seconds = {key: measured_seconds(cell, folders) for key, cell in runs.items()}
-    if calibration:
-        tried = calibrate([runs[key][0] for key in runs if missing[key] and seconds[key] is None], done)
-        for key, cell in runs.items():
-            seconds[key] = tried.get(cell[0].identity, seconds[key])
-    return {key: Cell(runs[key], missing[key], seconds[key]) for key in runs}
+    unknown = [key for key in runs if calibration and missing[key] and seconds[key] is None]
+    trials = calibrate([runs[key][0] for key in unknown], done)
+    seconds.update({key: trials[runs[key][0].identity] for key in unknown})
+    return {key: Cell(runs[key], missing[key], seconds[key], tried=key in unknown) for key in runs}
 
 
 def plan_table(study: Study, plan: Plan) -> Table:
@@ -88,7 +90,7 @@ def plan_lines(study: Study, plan: Plan, workers: int) -> Iterator[str]:
         f"{len(study.arms)} arms x {len(study.environments)} environments x {len(study.seeds)} seeds = {runs} runs, "
         f"{runs - missing} finished, {missing} to make."
     )
-    yield _time(cells, workers)
+    yield from _time(cells, workers)
     yield _effect(len(study.seeds))
     for arm in read_imported(study):
         yield f"{arm.arm}: {len(arm.runs)} runs imported from {arm.folder}, none to make."
@@ -131,17 +133,25 @@ def _cell(cell: Cell) -> str:
     return f"{len(cell.missing)}{time}"
 
 
-def _time(cells: list[Cell], workers: int) -> str:
+def _time(cells: list[Cell], workers: int) -> Iterator[str]:
     seconds = total_seconds(cells, workers)
     if seconds is None:
-        return "Time: not known without calibration, no run of some configuration is finished."
+        yield "Time: not known without calibration, no run of some configuration is finished."
+        return
     if seconds == 0:
-        return "Time: none, everything is finished."
+        yield "Time: none, everything is finished."
+        return
     at_once = "one run at a time" if workers == 1 else f"{workers} runs at a time"
-    return (
-        f"Time: about {duration(seconds)} with {at_once}. An estimate, from finished runs where there are some and a "
-        "short trial on this machine otherwise; evaluation episodes are taken to last to their time limit."
-    )
+    yield f"Time: about {duration(seconds)} with {at_once}, each on a core of its own. An estimate, from:"
+    tried = sum(len(cell.missing) for cell in cells if cell.tried)
+    recorded = sum(len(cell.missing) for cell in cells) - tried
+    if recorded:
+        yield f"  the times that finished runs of the same configuration took, for {recorded} of the runs to make;"
+    if tried:
+        yield (
+            f"  a trial on this machine, one run at a time, of at least {TRIAL_STEPS} steps and an episode of "
+            f"evaluation, for {tried}; evaluation episodes are taken to last to their time limit."
+        )
 
 
 def _effect(seeds: int) -> str:
@@ -150,5 +160,6 @@ def _effect(seeds: int) -> str:
         return "One seed shows no difference between arms, whatever its size."
     return (
         f"With {seeds} seeds an arm, a difference between two arms in one environment is found with a probability of "
-        f"80 % when it is {effect:.2f} standard deviations of a run's score (Cohen's d; two-sided t-test at 5 %)."
+        f"80 % when it is {effect:.2f} standard deviations of a run's score (Cohen's d; two-sided t-test at 5 %, not "
+        "corrected for the number of arms)."
     )

@@ -17,6 +17,7 @@ from sb3_ppo_variants.bench.study import Study
 
 MODELS = (Study, Environment, Evaluation, Arm, Ablation, Bootstrap, Imported)
 KEYS = {field.alias or name for model in MODELS for name, field in model.model_fields.items()}
+MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
 class StudyMistakes(Exception):
@@ -31,7 +32,7 @@ class StudyMistakes(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1, but 3e-4 is a number and a key said twice is a mistake."""
+    """YAML 1.1, but 3e-4 is a number and a key said twice is a mistake; ``<<`` merges as ever."""
 
 
 _Loader.add_implicit_resolver(
@@ -40,8 +41,9 @@ _Loader.add_implicit_resolver(
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for key_node, key in zip((key for key, _ in node.value), keys, strict=True):
+    said = [key for key, _ in node.value if key.tag != MERGE_TAG]
+    keys = [loader.construct_object(key, deep=True) for key in said]
+    for key_node, key in zip(said, keys, strict=True):
         if keys.count(key) > 1:
             raise yaml.MarkedYAMLError(problem=f"{key!r} is said twice", problem_mark=key_node.start_mark)
     return loader.construct_mapping(node, deep=True)

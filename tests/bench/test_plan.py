@@ -13,7 +13,7 @@ from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.plan import Cell, duration, make_plan, plan_lines, total_seconds
 from sb3_ppo_variants.bench.power import detectable_effect
 from sb3_ppo_variants.bench.run import Run
-from tests.bench.conftest import Finished
+from tests.bench.conftest import Finished, WriteStudy
 
 
 @pytest.fixture
@@ -46,9 +46,10 @@ def test_finished_runs_tell_the_time(finished: Finished, half: Path) -> None:
     lines = list(plan_lines(finished.study, plan, workers=1))
     assert lines[0] == "2 arms x 2 environments x 2 seeds = 8 runs, 6 finished, 2 to make."
     # Two runs of 90 seconds, one after the other.
-    assert lines[1].startswith("Time: about 3 min with one run at a time.")
-    assert "it is 9.5" not in lines[2]
-    assert "With 2 seeds an arm" in lines[2]
+    assert lines[1].startswith("Time: about 3 min with one run at a time, ")
+    assert lines[2] == ("  the times that finished runs of the same configuration took, for 2 of the runs to make;")
+    assert lines[3].startswith("With 2 seeds an arm, a difference between two arms in one environment is found")
+    assert len(lines) == 4
 
 
 def test_workers_share_the_work_but_not_a_run(finished: Finished) -> None:
@@ -90,7 +91,7 @@ def test_the_command(finished: Finished, half: Path, capsys: pytest.CaptureFixtu
     call = ["plan", str(finished.path), "--results", str(half), "--workers", "2"]
     assert main([*call, "--no-calibration"]) == 0
     shown = capsys.readouterr().out
-    row = next(line for line in shown.splitlines() if line.startswith("narrow"))
+    row = next(line for line in shown.splitlines() if "narrow" in line)
     # Seed 0 has no time, its other seed has.
     assert row.split() == ["narrow", "1", "x", "2", "min", "finished"]
     assert "8 runs, 6 finished, 2 to make" in shown
@@ -98,9 +99,33 @@ def test_the_command(finished: Finished, half: Path, capsys: pytest.CaptureFixtu
     assert main([*call, "--no-calibration"]) == 0
     assert "Time: not known without calibration" in capsys.readouterr().out
     assert main(call) == 0
-    assert "Time: about " in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Time: about " in shown
+    assert (
+        "a trial on this machine, one run at a time, of at least 1000 steps and an episode of evaluation, for 8;"
+        in shown
+    )
+    assert "finished runs of the same" not in shown
     # Nothing was run, nothing was written.
     assert not (half / "tiny").exists()
+
+
+def test_a_run_that_fails_fails_in_its_trial(
+    write_study: WriteStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_study("""
+        name: infinite
+        total_timesteps: 256
+        seeds: 1
+        evaluation: {every: 64}
+        arguments: {device: cpu, n_steps: 32, batch_size: 32}
+        environments: [CartPole-v1]
+        arms:
+          infinite: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {learning_rate: 1.0e+38}}
+    """)
+    assert main(["plan", str(path), "--results", str(tmp_path)]) == 1
+    error = " ".join(capsys.readouterr().err.split())
+    assert error.startswith("A trial failed, and the run would too: infinite on CartPole-v1: ")
 
 
 def test_a_finished_study_has_nothing_left(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:

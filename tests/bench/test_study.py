@@ -198,6 +198,23 @@ def test_files_that_are_no_studies(write_study: WriteStudy, text: str, part: str
     assert part in found
 
 
+def test_anchors_and_merge_keys(write_study: WriteStudy) -> None:
+    study = load_study(
+        write_study("""
+            name: merged
+            total_timesteps: 1000
+            seeds: 1
+            evaluation: {every: 100}
+            arguments: {device: cpu}
+            environments: [CartPole-v1]
+            arms:
+              one: {algorithm: stable_baselines3.PPO, arguments: &one {gamma: 0.9, n_epochs: 3}}
+              two: {algorithm: stable_baselines3.PPO, arguments: {<<: *one, gamma: 0.8}}
+        """)
+    )
+    assert study.run("two", "CartPole-v1", 0).arguments == {"device": "cpu", "gamma": 0.8, "n_epochs": 3}
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path / "nowhere.yaml")
     assert found.endswith("nowhere.yaml: No such file or directory")
