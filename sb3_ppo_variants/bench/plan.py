@@ -93,7 +93,7 @@ def plan_lines(study: Study, plan: Plan, workers: int) -> Iterator[str]:
     yield from _time(cells, workers)
     yield _effect(len(study.seeds))
     for arm in read_imported(study):
-        yield f"{arm.arm}: {len(arm.runs)} runs imported from {arm.folder}, none to make."
+        yield f"{arm.arm}: runs read from {arm.source.folder}: {len(arm.runs)}, none to make."
         yield from (f"  left out: {line}" for line in arm.left_out)
 
 

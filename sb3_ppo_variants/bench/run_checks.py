@@ -18,10 +18,8 @@ from sb3_ppo_variants.bench.zoo import TASK_KEYS
 def run_mistakes(study: Study) -> Iterator[str]:
     """Resolve every arm on every environment and build it once, with the functions that a run uses."""
     for imported in read_imported(study):
-        if not imported.runs:
-            yield f"imported.{imported.arm}: no run in {imported.folder} can be compared: {_listed(imported.left_out)}"
-        if len(imported.algorithms) > 1:
-            yield f"imported.{imported.arm}: {imported.folder} has runs of {' and '.join(imported.algorithms)}"
+        for mistake in imported.mistakes():
+            yield f"imported.{imported.name}: {mistake}"
     for environment in study.environments:
         runs = []
         for arm in study.arms:
@@ -36,10 +34,6 @@ def run_mistakes(study: Study) -> Iterator[str]:
         for key in dict.fromkeys(keys):
             alike = [replace(run, vec_env="dummy") for run, other in zip(runs, keys, strict=True) if other == key]
             yield from _construction_mistakes(alike)
-
-
-def _listed(left_out: list[str]) -> str:
-    return "; ".join(left_out) or "it has no folders; give that of one algorithm, such as logs/ppo"
 
 
 def _evaluation_mistakes(runs: list[Run]) -> Iterator[str]:

@@ -177,9 +177,12 @@ class Imported(Strict):
     """Runs of another program, read and never made.
 
     :param folder: RL Zoo's folder of one algorithm, ``<log>/<algorithm>``; relative to the study file
+    :param returns: ``evaluations``: those of SB3's EvalCallback, ``evaluations.npz``; ``training``: those of the
+        episodes of training, ``monitor.csv``, with sampled actions
     """
 
     folder: Path
+    returns: Literal["evaluations", "training"] = "evaluations"
 
     @field_validator("folder")
     @classmethod

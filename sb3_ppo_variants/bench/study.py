@@ -96,7 +96,7 @@ class Study(Task):
     @property
     def compared(self) -> list[str]:
         """Names of all arms of the report: those that are run, then the imported ones."""
-        return [*self.arms, *self.imported]
+        return [*self.arms, *(imported_name(*item) for item in self.imported.items())]
 
     @property
     def factors(self) -> dict[str, dict[str, dict[str, str]]]:
@@ -139,3 +139,8 @@ class Study(Task):
             evaluation=self.judged(environment),
             levels=(self, self.environments[environment], self.arms[arm]),
         )
+
+
+def imported_name(name: str, source: Imported) -> str:
+    """Name of an imported arm in tables and figures; no arm that is run can have it."""
+    return f"{name} (imported)" if source.returns == "evaluations" else f"{name} (imported, training episodes)"
