@@ -11,6 +11,8 @@ from sb3_ppo_variants.bench.settings import Arm
 
 LONGEST_NAME = 150
 OWN_KEYS = set(Arm.model_fields) - {"arguments", "grid", "ablate"}
+# Two sources of hyperparameters are two arms: which of them is the better tuned is no axis of a method.
+AXES = OWN_KEYS - {"hyperparams"}
 
 
 class AblationArms(TypedDict):
@@ -79,8 +81,8 @@ def _cell_name(arm: str, cell: Cell) -> str:
 
 def _changed(arm: Arm, changes: Mapping[str, Any]) -> Arm:
     """Return a plain arm with some of its own keys and arguments changed."""
-    own = {name: value for name, value in changes.items() if name in OWN_KEYS}
-    arguments = {name: value for name, value in changes.items() if name not in OWN_KEYS}
+    own = {name: value for name, value in changes.items() if name in AXES}
+    arguments = {name: value for name, value in changes.items() if name not in AXES}
     written = arm.model_dump(include=OWN_KEYS, exclude_unset=True)
     return Arm.model_validate({**written, **own, "arguments": {**arm.arguments, **arguments}})
 

@@ -11,7 +11,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_ppo_variants.bench.arguments import Constructor, constructor, import_algorithm
 from sb3_ppo_variants.bench.axes import ZIP
-from sb3_ppo_variants.bench.expansion import OWN_KEYS
+from sb3_ppo_variants.bench.expansion import AXES
 from sb3_ppo_variants.bench.study import BASELINE, BASELINE_ALGORITHM
 
 
@@ -67,7 +67,7 @@ def _axes(body: Any) -> dict[str, Any]:
 def _own_arguments(arm: str, body: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Return the places in which an arm names arguments, with what they name."""
     yield f"arms.{arm}.arguments", _section(body, "arguments")
-    yield f"arms.{arm}.grid", {name: levels for name, levels in _axes(body).items() if name not in OWN_KEYS}
+    yield f"arms.{arm}.grid", {name: levels for name, levels in _axes(body).items() if name not in AXES}
     parts = _section(_section(body, "ablate"), "parts")
     for part in parts:
         yield f"arms.{arm}.ablate.parts.{part}", _section(parts, part)

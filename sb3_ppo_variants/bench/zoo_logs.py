@@ -82,7 +82,7 @@ def read_log(folder: Path) -> LogFolder:
     if not (isinstance(algorithm, str) and isinstance(environment, str) and type(seed) is int):
         raise UnreadableLog(f"{files[0].relative_to(folder)} does not say algo, env and seed")
     config = files[0].with_name("config.yml")
-    settings = {**_mapping(config), "env_kwargs": arguments.get("env_kwargs")} if config.is_file() else {}
+    settings = {**_mapping(config), **_overrides(arguments)} if config.is_file() else {}
     model = folder / f"{files[0].parent.name}.zip"
     return LogFolder(folder, algorithm, environment, seed, settings, _version(model))
 
@@ -139,6 +139,13 @@ def _mapping(path: Path) -> dict[str, Any]:
     except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
         raise UnreadableLog(f"{path.parent.name}/{path.name} cannot be read: {' '.join(str(error).split())}") from error
     return found if isinstance(found, dict) else {}
+
+
+def _overrides(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments that RL Zoo's config.yml lacks: those of the environment, and a budget from the command line."""
+    budget = arguments.get("n_timesteps")
+    given = {"n_timesteps": float(budget)} if isinstance(budget, int) and budget > 0 else {}
+    return {"env_kwargs": arguments.get("env_kwargs"), **given}
 
 
 def _version(model: Path) -> str | None:

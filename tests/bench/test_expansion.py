@@ -159,6 +159,7 @@ def test_mistakes_in_grids_and_ablations(write_study: WriteStudy) -> None:
               both: {algorithm: stable_baselines3.PPO, grid: {gamma: [0.9, 1.0]}, ablate: {parts: {a: {gamma: 1.0}}}}
               nobody: {arguments: {gamma: 0.9}}
               one: {algorithm: stable_baselines3.PPO, grid: {gamma: [0.9], clip_ragne: [0.1, 0.2]}}
+              tuned: {algorithm: stable_baselines3.PPO, grid: {hyperparams: [zoo, mine.yml]}}
               gone: {grid: {algorithm: [stable_baselines3.PPO, stable_baselines3.Gone]}}
               clash: {algorithm: stable_baselines3.PPO, ablate: {parts: {a: {gamma: 0.8}, b: {gamma: 0.9}}}}
               term: {algorithm: sb3_ppo_variants.VariantPPO, ablate: {parts: [dual_clip]}}
@@ -170,6 +171,7 @@ def test_mistakes_in_grids_and_ablations(write_study: WriteStudy) -> None:
         "arms.nobody: say algorithm, the dotted path of a Stable-Baselines3 class",
         "arms.one: grid.gamma: an axis has 2 levels or more, not 1",
         "arms.one.grid.clip_ragne: unknown argument of PPO; did you mean clip_range?",
+        "arms.tuned.grid.hyperparams: unknown argument of PPO",
         "arms.gone.algorithm: cannot import stable_baselines3.Gone: module stable_baselines3 has no Gone",
         "arms.clash: ablate.parts: a and b both set gamma",
         "arms.term: ablate.parts.dual_clip: adds to the objective, so say arguments.objective, that of the arm without "

@@ -77,6 +77,14 @@ def test_a_log_of_rl_zoo(logs: Path) -> None:
     assert [returns.tolist() for returns in series.returns] == [[10, 20], [30, 50], [100, 300], [200, 400]]
 
 
+def test_a_budget_of_the_command_line_is_a_setting(logs: Path) -> None:
+    # It is what RL Zoo's schedules run to, and config.yml does not have it.
+    path = logs / "CartPole-v1_1" / "CartPole-v1" / "args.yml"
+    path.write_text("{algo: ppo, env: CartPole-v1, seed: 5, n_timesteps: 4096, env_kwargs: {gravity: 1}}")
+    settings = read_log(logs / "CartPole-v1_1").settings
+    assert (settings["n_timesteps"], settings["env_kwargs"]) == (4096, {"gravity": 1})
+
+
 def test_python_objects_in_the_arguments_are_not_made(logs: Path) -> None:
     path = logs / "CartPole-v1_1" / "CartPole-v1" / "args.yml"
     path.write_text("{algo: ppo, env: CartPole-v1, seed: 5, extra: !!python/object/apply:builtins.exit [3]}")
