@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 REQUIRED = ("pydantic", "yaml", "rich", "scipy", "pandas", "matplotlib", "jinja2")
 
@@ -39,11 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     helps = {
-        "plan": "show what would run, how long that takes and what it can show",
         "run": "run what is missing of a study, then report",
         "status": "show what is finished, stale, failed and missing",
         "report": "make the report from the runs that are finished",
-        "scores": "measure the scores that count as 0 and 1, as lines for the study file",
     }
     for name, text in helps.items():
         command = commands.add_parser(name, help=text, description=text)
@@ -51,18 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--results", metavar="DIR", default="results", help="where studies are kept (default: results)"
         )
-        if name == "plan":
-            command.add_argument(
-                "--no-calibration", action="store_true", help="try no run; times are known of finished runs only"
-            )
-        if name == "scores":
-            command.add_argument(
-                "--episodes", metavar="N", type=_positive, default=100, help="of random actions (default: 100)"
-            )
-            command.add_argument(
-                "--reference", metavar="ARM", default="ppo", help="whose mean score counts as 1 (default: ppo)"
-            )
-        if name in ("run", "plan"):
+        if name == "run":
             command.add_argument(
                 "--workers",
                 metavar="N",
@@ -70,13 +58,45 @@ def _parser() -> argparse.ArgumentParser:
                 default=os.cpu_count() or 1,
                 help="processes (default: one per core)",
             )
-        if name in ("run", "report"):
+        if name != "status":
             command.add_argument(
                 "--allow-mixed-versions",
                 action="store_true",
                 help="compare runs that were made with different package versions; the report says so",
             )
+    _add_plan(commands)
+    _add_scores(commands)
     return parser
+
+
+def _add_plan(commands: Any) -> None:
+    command = _reading(commands, "plan", "show what would run, how long that takes and what it can show")
+    command.add_argument(
+        "--workers", metavar="N", type=_positive, default=os.cpu_count() or 1, help="as for run (default: one per core)"
+    )
+    command.add_argument(
+        "--no-calibration", action="store_true", help="time no trials; times are known of finished runs only"
+    )
+
+
+def _add_scores(commands: Any) -> None:
+    command = _reading(commands, "scores", "measure the scores that count as 0 and 1, as lines for the study file")
+    command.add_argument(
+        "--episodes", metavar="N", type=_positive, default=100, help="of random actions (default: 100)"
+    )
+    command.add_argument(
+        "--reference", metavar="ARM", default="ppo", help="whose mean score counts as 1 (default: ppo)"
+    )
+
+
+def _reading(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """Add a command that reads a study and its results, and writes neither."""
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.add_argument("study", metavar="STUDY.yaml", help="the study file")
+    command.add_argument(
+        "--results", metavar="DIR", default="results", help="where studies are kept (default: results)"
+    )
+    return command
 
 
 def _positive(text: str) -> int:
