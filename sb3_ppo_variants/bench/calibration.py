@@ -81,6 +81,6 @@ def estimated_seconds(run: Run) -> float:
     evaluation_step = (time.perf_counter() - started) / lengths[0]
     env.close()
     evaluation_env.close()
-    limit = gym.spec(run.environment).max_episode_steps or lengths[0]
+    limit = run.env_kwargs.get("max_episode_steps") or gym.spec(run.environment).max_episode_steps or lengths[0]
     evaluations = run.total_timesteps // run.evaluation_every
     return step * run.total_timesteps + evaluation_step * evaluations * run.evaluation_episodes * limit

@@ -30,7 +30,11 @@ def test_returns_are_true_ones_and_wrappers_count(finished: Finished) -> None:
     assert run.normalize is not None
     # Random torques cost about 1200 over 200 steps; normalised rewards would not.
     assert random_returns(run, 5).mean() < -700
-    short = replace(run, env_wrapper=[{"gymnasium.wrappers.TimeLimit": {"max_episode_steps": 10}}])
+    short = replace(
+        run,
+        env_kwargs={"max_episode_steps": 10},
+        env_wrapper=[{"gymnasium.wrappers.RescaleAction": {"min_action": -1.0, "max_action": 1.0}}],
+    )
     # At most 16.3 per step, pi^2 + 0.1 * 8^2 + 0.001 * 2^2.
     assert random_returns(short, 5).min() > -163
 
