@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import typing
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +126,31 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}.{named.__qualname__}"
+
+
+def merged(levels: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Put arguments together, later ones over earlier ones.
+
+    A plain name replaces the whole argument. A dotted one, ``policy_kwargs.net_arch``, sets one key of a nested
+    mapping, after the plain names of its own level.
+
+    :param levels: arguments, the least specific first
+    :raises ValueError: when a dotted name reaches into something that is no mapping
+    """
+    found: dict[str, Any] = {}
+    for level in levels:
+        for path in sorted(level, key=lambda name: name.count(".")):
+            *parents, last = path.split(".")
+            inner = found
+            for parent in parents:
+                nested = inner.get(parent) or {}
+                if not isinstance(nested, Mapping):
+                    raise ValueError(f"{path}: {parent} is {nested!r}, not a mapping that it could reach into")
+                # A copy, because the mapping belongs to the study.
+                inner[parent] = dict(nested)
+                inner = inner[parent]
+            inner[last] = level[path]
+    return found
 
 
 def ready(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 REQUIRED = ("pydantic", "yaml", "rich", "scipy", "pandas", "matplotlib", "jinja2")
 
@@ -60,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
                 action="store_true",
                 help="compare runs that were made with different package versions; the report says so",
             )
+    _add_plan(commands)
+    _add_scores(commands)
     return parser
 
 
@@ -102,6 +105,36 @@ def _shard(text: str) -> tuple[int, int]:
     if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise argparse.ArgumentTypeError(f"{text} is not I/N with I from 1 to N")
     return int(index), int(count)
+
+
+def _add_plan(commands: Any) -> None:
+    command = _reading(commands, "plan", "show what would run, how long that takes and what it can show")
+    command.add_argument(
+        "--workers", metavar="N", type=_positive, default=os.cpu_count() or 1, help="as for run (default: one per core)"
+    )
+    command.add_argument(
+        "--no-calibration", action="store_true", help="time no trials; times are known of finished runs only"
+    )
+
+
+def _add_scores(commands: Any) -> None:
+    command = _reading(commands, "scores", "measure the scores that count as 0 and 1, as lines for the study file")
+    command.add_argument(
+        "--episodes", metavar="N", type=_positive, default=100, help="of random actions (default: 100)"
+    )
+    command.add_argument(
+        "--reference", metavar="ARM", default="ppo", help="whose mean score counts as 1 (default: ppo)"
+    )
+
+
+def _reading(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """Add a command that reads a study and its results, and writes neither."""
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.add_argument("study", metavar="STUDY.yaml", help="the study file")
+    command.add_argument(
+        "--results", metavar="DIR", default="results", help="where studies are kept (default: results)"
+    )
+    return command
 
 
 def _positive(text: str) -> int:

@@ -12,14 +12,18 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
+from sb3_ppo_variants.bench.calibration import TrialFailed
 from sb3_ppo_variants.bench.clusters import ClusterError, dask_executor
 from sb3_ppo_variants.bench.executors import ExecutorLost, local, outcomes
 from sb3_ppo_variants.bench.folders import Folders
+from sb3_ppo_variants.bench.plan import make_plan, plan_lines, plan_table
 from sb3_ppo_variants.bench.progress import Progress
 from sb3_ppo_variants.bench.provenance import versions
 from sb3_ppo_variants.bench.report import MixedVersions, describe_versions, distinct, make_report
 from sb3_ppo_variants.bench.run import Run
+from sb3_ppo_variants.bench.scores import score_lines
 from sb3_ppo_variants.bench.shards import shard
 from sb3_ppo_variants.bench.study import Study
 from sb3_ppo_variants.bench.terminal import failures, results_table, status_table
@@ -48,29 +52,73 @@ def run_command(arguments: argparse.Namespace, command: Sequence[str]) -> int:
         for mistake in error.mistakes:
             errors.print(f"  {mistake}", markup=False)
         return 2
+    try:
+        return _carry_out(study, arguments, shlex.join(command), console, errors)
+    except (MixedVersions, ClusterError) as error:
+        text = MIXED_ADVICE.format(error) if isinstance(error, MixedVersions) else str(error)
+        errors.print(text, markup=False)
+        return 2
+    except (ExecutorLost, OSError) as error:
+        errors.print(str(error), markup=False)
+        return 1
+    except KeyboardInterrupt:
+        errors.print("Stopped. Finished runs are kept; the same command goes on with the rest.")
+        return 130
+
+
+def _carry_out(study: Study, arguments: argparse.Namespace, command: str, console: Console, errors: Console) -> int:
     folders = Folders(Path(arguments.results) / study.name)
     if arguments.command == "status":
-        console.print(status_table(study, folders))
-        for line in failures(study, folders):
-            console.print(line, markup=False, soft_wrap=True)
-        return 0
-    code = 0
-    if arguments.command == "run":
-        try:
-            code = _run(study, folders, arguments, shlex.join(command), console)
-        except MixedVersions as error:
-            errors.print(MIXED_ADVICE.format(error), markup=False)
-            return 2
-        except (ClusterError, ExecutorLost) as error:
-            errors.print(str(error), markup=False)
-            return 2 if isinstance(error, ClusterError) else 1
-        except KeyboardInterrupt:
-            errors.print("Stopped. Finished runs are kept; the same command goes on with the rest.")
-            return 130
-        if arguments.shard and not all(folders.finished(run).is_dir() for run in study.runs()):
-            console.print("Runs of other shards are missing: no report yet.")
-            return code
-    return _report(study, path, folders, arguments.allow_mixed_versions, console, errors) or code
+        return _status(study, folders, console)
+    if arguments.command == "plan":
+        return _plan(study, folders, arguments, console, errors)
+    if arguments.command == "scores":
+        return _scores(study, folders, arguments, errors)
+    code = _run(study, folders, arguments, command, console) if arguments.command == "run" else 0
+    if arguments.command == "run" and arguments.shard and not _complete(study, folders):
+        console.print("Runs of other shards are missing: no report yet.")
+        return code
+    _report(study, Path(arguments.study), folders, arguments.allow_mixed_versions, console)
+    return code
+
+
+def _complete(study: Study, folders: Folders) -> bool:
+    return all(folders.finished(run).is_dir() for run in study.runs())
+
+
+def _status(study: Study, folders: Folders, console: Console) -> int:
+    console.print(status_table(study, folders))
+    for line in failures(study, folders):
+        console.print(line, markup=False, soft_wrap=True)
+    return 0
+
+
+def _plan(study: Study, folders: Folders, arguments: argparse.Namespace, console: Console, errors: Console) -> int:
+    try:
+        with console.status("timing short trials") as status:
+            plan = make_plan(
+                study,
+                folders,
+                calibration=not arguments.no_calibration,
+                done=lambda run: status.update(escape(f"timing short trials: {run.arm} on {run.environment} done")),
+            )
+    except TrialFailed as error:
+        errors.print(f"A trial failed, and the run would too: {error}", markup=False)
+        return 1
+    console.print(plan_table(study, plan))
+    for line in plan_lines(study, plan, arguments.workers):
+        console.print(line, markup=False, soft_wrap=True)
+    return 0
+
+
+def _scores(study: Study, folders: Folders, arguments: argparse.Namespace, errors: Console) -> int:
+    """Print lines that can be pasted into the study file, and nothing else to the standard output."""
+    if arguments.reference not in study.arms:
+        errors.print(f"--reference {arguments.reference}: the study has {', '.join(study.arms)}", markup=False)
+        return 2
+    for line in score_lines(study, folders, arguments.episodes, arguments.reference):
+        print(line)
+    return 0
 
 
 def _run(study: Study, folders: Folders, arguments: argparse.Namespace, command: str, console: Console) -> int:
@@ -122,18 +170,8 @@ def _refuse_other_versions(runs: Sequence[Run], folders: Folders) -> None:
         raise MixedVersions(describe_versions(different))
 
 
-def _report(
-    study: Study, path: Path, folders: Folders, allow_mixed_versions: bool, console: Console, errors: Console
-) -> int:
-    try:
-        with folders.locked():
-            report = make_report(study, path.read_text(), folders, allow_mixed_versions)
-    except MixedVersions as error:
-        errors.print(MIXED_ADVICE.format(error), markup=False)
-        return 2
-    except OSError as error:
-        errors.print(str(error), markup=False)
-        return 1
+def _report(study: Study, path: Path, folders: Folders, allow_mixed_versions: bool, console: Console) -> None:
+    with folders.locked():
+        report = make_report(study, path.read_text(), folders, allow_mixed_versions)
     console.print(results_table(study, report.summary))
     console.print(f"Report: {report.path}", markup=False, soft_wrap=True)
-    return 0

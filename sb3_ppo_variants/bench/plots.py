@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from sb3_ppo_variants.bench.settings import Bootstrap
 from sb3_ppo_variants.bench.stats import Array, Estimate, mean_band
-from sb3_ppo_variants.bench.study import Bootstrap
 from sb3_ppo_variants.bench.style import STYLE, legend, line_styles, step_axis
 from sb3_ppo_variants.bench.summary import Summary
 

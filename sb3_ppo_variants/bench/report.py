@@ -14,6 +14,7 @@ import jinja2
 
 from sb3_ppo_variants.bench import plots, style
 from sb3_ppo_variants.bench.folders import Folders
+from sb3_ppo_variants.bench.imported import ImportedArm, read_imported, with_imported
 from sb3_ppo_variants.bench.provenance import versions
 from sb3_ppo_variants.bench.run import Run
 from sb3_ppo_variants.bench.stats import Estimate
@@ -55,12 +56,14 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     mixed = distinct(record["provenance"]["versions"] for record in table.records)
     if len(mixed) > 1 and not allow_mixed_versions:
         raise MixedVersions(describe_versions(mixed))
+    imported = read_imported(study)
+    table = with_imported(table, imported)
     write(table, folders.root)
     (folders.root / "study.yaml").write_text(study_text)
     summary = summarise(table.results, study)
     figures = _draw(study, table, summary, runs, folders.root / "figures")
     path = folders.root / "report.md"
-    path.write_text(_render(study, study_text, table, summary, runs, folders, figures))
+    path.write_text(_render(study, study_text, table, summary, runs, folders, figures, imported))
     return Report(path, summary)
 
 
@@ -104,6 +107,7 @@ def _render(
     runs: list[Run],
     folders: Folders,
     figures: dict[str, str],
+    imported: list[ImportedArm],
 ) -> str:
     places = [record["provenance"] for record in table.records]
     environment = jinja2.Environment(
@@ -134,6 +138,7 @@ def _render(
         commits=distinct(place["git"] for place in places),
         machines=distinct(f"{place['cpu']}, {place['platform']}" for place in places),
         commands=distinct(place["command"] for place in places),
+        imported=imported,
         seconds=float(table.timings["seconds"].sum()),
     )
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,17 @@ from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.callbacks import MaskableEvalCallback
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import EvalCallback
-from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
 from sb3_ppo_variants.bench.arguments import import_algorithm, ready
+from sb3_ppo_variants.bench.environments import Wrappers, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.provenance import provenance
 
-EVALUATION_SEED_OFFSET = 10_000
+# Arguments that this package's classes were given after the first runs were published, with the value of before.
+AS_EVER: dict[str, Any] = {"stop": None, "desired_clip_fraction": None, "compile": False}
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Run:
     :param evaluation_episodes: episodes per evaluation
     :param arguments: keyword arguments of the constructor, as in the study
     :param defaults: what the constructor takes for the others
+    :param vec_env: ``"dummy"`` for environments in the process of the run, ``"subproc"`` for one process each
+    :param env_wrapper: wrappers of each environment, innermost first: ``{dotted path: keyword arguments}``
+    :param vec_env_wrapper: the same for wrappers of the vectorised environment, below VecNormalize
+    :param frame_stack: number of observations that VecFrameStack joins, above VecNormalize
+    :param evaluation_deterministic: whether evaluations take the most probable action or a sampled one
     """
 
     arm: str
@@ -64,11 +70,22 @@ class Run:
     evaluation_episodes: int
     arguments: dict[str, Any]
     defaults: dict[str, Any]
+    vec_env: str = "dummy"
+    env_wrapper: Wrappers | None = None
+    vec_env_wrapper: Wrappers | None = None
+    frame_stack: int | None = None
+    evaluation_deterministic: bool = True
 
     @property
     def identity(self) -> str:
-        """Ten hexadecimal digits that two runs share only when their configurations are equal."""
-        configuration = {name: value for name, value in asdict(self).items() if name != "arm"}
+        """Ten hexadecimal digits that two runs share only when their configurations are equal.
+
+        A field that has its default above is left out, and so is a default of the constructor that stands for what it did
+        before it had the argument: new ones leave the identity of older runs as it was.
+        """
+        given = [(field, getattr(self, field.name)) for field in fields(self) if field.name != "arm"]
+        configuration = {field.name: value for field, value in given if value != field.default}
+        configuration["defaults"] = {name: value for name, value in self.defaults.items() if not _as_ever(name, value)}
         canonical = json.dumps(configuration, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
@@ -83,23 +100,8 @@ class Run:
         return f"{self.file_name}_{self.seed}-{self.identity}"
 
 
-def make_env(run: Run, monitor_dir: Path | None = None) -> VecEnv:
-    """Make the training environments of a run.
-
-    :param run: the run
-    :param monitor_dir: folder of the ``N.monitor.csv`` files; None writes none
-    """
-    folder = None if monitor_dir is None else str(monitor_dir)
-    env = make_vec_env(run.environment, run.n_envs, run.seed, monitor_dir=folder, env_kwargs=run.env_kwargs)
-    return env if run.normalize is None else VecNormalize(env, **run.normalize)
-
-
-def make_evaluation_env(run: Run) -> VecEnv:
-    """Make the evaluation environment of a run: one environment, true rewards, statistics synced by EvalCallback."""
-    env = make_vec_env(run.environment, 1, run.seed + EVALUATION_SEED_OFFSET, env_kwargs=run.env_kwargs)
-    if run.normalize is None:
-        return env
-    return VecNormalize(env, **{**run.normalize, "training": False, "norm_reward": False})
+def _as_ever(name: str, value: Any) -> bool:
+    return name in AS_EVER and value == AS_EVER[name]
 
 
 def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
@@ -153,7 +155,7 @@ def _train(run: Run, folder: Path, heartbeat: Heartbeat) -> None:
             eval_freq=run.evaluation_every // run.n_envs,
             log_path=str(folder),
             best_model_save_path=str(folder),
-            deterministic=True,
+            deterministic=run.evaluation_deterministic,
             verbose=0,
         )
         model.learn(run.total_timesteps, callback=[heartbeat, evaluation])
@@ -162,8 +164,9 @@ def _train(run: Run, folder: Path, heartbeat: Heartbeat) -> None:
         model.logger.dump(model.num_timesteps)
         model.logger.close()
         model.save(folder / f"{run.file_name}.zip")
-        if isinstance(env, VecNormalize):
-            env.save(str(folder / run.file_name / "vecnormalize.pkl"))
+        statistics = unwrap_vec_normalize(env)
+        if statistics is not None:
+            statistics.save(str(folder / run.file_name / "vecnormalize.pkl"))
 
 
 def _evaluation_callback(model: BaseAlgorithm) -> type[EvalCallback]:
@@ -182,8 +185,10 @@ def _closing(env: VecEnv) -> Iterator[VecEnv]:
 def _write_zoo_files(run: Run, folder: Path) -> None:
     """Write the two files from which RL Zoo's scripts rebuild a model and its environment."""
     folder.mkdir()
+    wrapping = {name: getattr(run, name) for name in ("env_wrapper", "vec_env_wrapper", "frame_stack")}
     hyperparameters = {
         **run.arguments,
+        **{name: value for name, value in wrapping.items() if value is not None},
         "policy": run.policy,
         "n_timesteps": run.total_timesteps,
         "n_envs": run.n_envs,
@@ -198,6 +203,7 @@ def _write_zoo_files(run: Run, folder: Path) -> None:
         "n_timesteps": run.total_timesteps,
         "eval_freq": run.evaluation_every,
         "eval_episodes": run.evaluation_episodes,
+        "vec_env": run.vec_env,
         "num_threads": 1,
     }
     (folder / "config.yml").write_text(yaml.safe_dump(hyperparameters))

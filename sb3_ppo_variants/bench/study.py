@@ -2,103 +2,39 @@
 
 from __future__ import annotations
 
-import inspect
+from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator, model_validator
-from stable_baselines3.common.vec_env import VecNormalize
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
-from sb3_ppo_variants.bench.arguments import constructor, import_algorithm, plain
+from sb3_ppo_variants.bench.expansion import AblationArms, Expansion, expand
 from sb3_ppo_variants.bench.folders import RESERVED
+from sb3_ppo_variants.bench.resolution import resolve
 from sb3_ppo_variants.bench.run import Run
+from sb3_ppo_variants.bench.settings import Arm, Bootstrap, Environment, Evaluation, Imported, Name, Task
 
 BASELINE = "ppo"
 BASELINE_ALGORITHM = "stable_baselines3.PPO"
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
-Normalize = bool | dict[str, Any]
 
+class Study(Task):
+    """A study file. Arguments of an arm win over those of an environment, and these over the study's.
 
-class Strict(BaseModel):
-    """A model that refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Evaluation(Strict):
-    """How a policy is judged while it learns.
-
-    :param every: environment steps from one evaluation to the next
-    :param episodes: episodes per evaluation, deterministic actions
-    :param last: the score of a run is its mean return over this many last evaluations
+    :param name: name of the study's folder
+    :param seeds: a number of seeds, or a list of them
+    :param environments: a list of ids, or a mapping from id to what it sets differently
+    :param written_arms: ``arms`` of the file; :attr:`arms` has what its grids and ablations stand for
+    :param imported: arms whose runs another program has made
+    :param bootstrap: the resampling behind intervals
     """
-
-    every: PositiveInt
-    episodes: PositiveInt = 10
-    last: PositiveInt = 3
-
-
-class Bootstrap(Strict):
-    """The resampling behind the intervals of aggregates.
-
-    :param resamples: number of resamples
-    :param seed: seed of the resampling
-    """
-
-    resamples: Annotated[int, Field(ge=100)] = 2000
-    seed: NonNegativeInt = 0
-
-
-class Environment(Strict):
-    """What one environment sets differently from the study, and the two scores that normalise its returns.
-
-    :param random_score: mean return of a random policy, normalised to 0
-    :param reference_score: the return that is normalised to 1
-    """
-
-    total_timesteps: PositiveInt | None = None
-    n_envs: PositiveInt | None = None
-    normalize: Normalize | None = None
-    evaluation: Evaluation | None = None
-    policy: str | None = None
-    arguments: dict[str, Any] = {}
-    env_kwargs: dict[str, Any] = {}
-    random_score: float | None = None
-    reference_score: float | None = None
-
-    @model_validator(mode="after")
-    def _both_scores(self) -> Environment:
-        if (self.random_score is None) != (self.reference_score is None):
-            raise ValueError("give both random_score and reference_score, or neither")
-        if self.random_score is not None and self.random_score == self.reference_score:
-            raise ValueError("random_score and reference_score must differ")
-        return self
-
-
-class Arm(Strict):
-    """One algorithm with its arguments.
-
-    :param algorithm: dotted path of an importable SB3 class
-    """
-
-    algorithm: str
-    policy: str | None = None
-    arguments: dict[str, Any] = {}
-
-
-class Study(Strict):
-    """A study file. Arguments of an arm win over those of an environment, and these over the study's."""
 
     name: Name
     total_timesteps: PositiveInt
     seeds: tuple[NonNegativeInt, ...]
     evaluation: Evaluation
     environments: Annotated[dict[str, Environment], Field(min_length=1)]
-    arms: Annotated[dict[Name, Arm], Field(validate_default=True)] = {}
-    n_envs: PositiveInt = 1
-    normalize: Normalize = False
-    policy: str = "MlpPolicy"
-    arguments: dict[str, Any] = {}
+    written_arms: Annotated[dict[Name, Arm], Field(alias="arms", validate_default=True, default_factory=dict)]
+    imported: Annotated[dict[Name, Imported], Field(default_factory=dict)]
     bootstrap: Bootstrap = Bootstrap()
 
     @field_validator("seeds", mode="before")
@@ -121,38 +57,60 @@ class Study(Strict):
             return {name: {} if overrides is None else overrides for name, overrides in environments.items()}
         raise ValueError("must be a list of environment ids, or a mapping from id to overrides")
 
-    @field_validator("arms", mode="after")
+    @field_validator("written_arms", mode="after")
     @classmethod
     def _with_baseline(cls, arms: dict[str, Arm]) -> dict[str, Arm]:
         """Put stock PPO first, with the shared arguments when the study says nothing else about it."""
-        for name in RESERVED:
-            if name in arms:
-                raise ValueError(f"{name} is the name of a folder of the study, choose another name for the arm")
         baseline = arms.get(BASELINE, Arm(algorithm=BASELINE_ALGORITHM))
-        return {BASELINE: baseline, **arms}
+        if baseline.grid is not None or baseline.ablate is not None:
+            raise ValueError(f"{BASELINE} is the one baseline; put grid or ablate on an arm with another name")
+        arms = {BASELINE: baseline, **arms}
+        for name in expand(arms).arms:
+            if name in RESERVED:
+                raise ValueError(f"{name} is the name of a folder of the study, choose another name for the arm")
+        return arms
 
     @model_validator(mode="after")
-    def _enough_evaluations(self) -> Study:
+    def _sound(self) -> Study:
         for name in self.environments:
             steps, evaluation = self.steps(name), self.judged(name)
-            if evaluation.every < self.parallel(name):
-                raise ValueError(
-                    f"{name}: an evaluation every {evaluation.every} steps is less than one step of n_envs"
-                )
             if steps < evaluation.every * evaluation.last:
                 raise ValueError(
                     f"{name}: {steps} steps with an evaluation every {evaluation.every} steps are fewer than the "
                     f"{evaluation.last} evaluations of a score"
                 )
+        for name in self.imported:
+            if name in self.arms:
+                raise ValueError(f"imported.{name}: an arm has this name already")
         return self
+
+    @cached_property
+    def _expansion(self) -> Expansion:
+        return expand(self.written_arms)
+
+    @property
+    def arms(self) -> dict[str, Arm]:
+        """The arms that are run, the baseline first; those of a grid or an ablation one by one."""
+        return self._expansion.arms
+
+    @property
+    def compared(self) -> list[str]:
+        """Names of all arms of the report: those that are run, then the imported ones."""
+        return [*self.arms, *(imported_name(*item) for item in self.imported.items())]
+
+    @property
+    def factors(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Of each design of grids, the name of every arm's level on each axis: ``{design: {arm: {axis: level}}}``."""
+        return self._expansion.factors
+
+    @property
+    def ablations(self) -> dict[str, AblationArms]:
+        """Of each arm with an ablation, which arm lacks or has which part."""
+        return self._expansion.ablations
 
     def steps(self, environment: str) -> int:
         """Environment steps of a run."""
         return self.environments[environment].total_timesteps or self.total_timesteps
-
-    def parallel(self, environment: str) -> int:
-        """Return the number of parallel training environments."""
-        return self.environments[environment].n_envs or self.n_envs
 
     def judged(self, environment: str) -> Evaluation:
         """Evaluation settings of an environment."""
@@ -168,36 +126,21 @@ class Study(Strict):
         ]
 
     def run(self, arm: str, environment: str, seed: int) -> Run:
-        """Resolve one run of the study."""
-        chosen, place = self.arms[arm], self.environments[environment]
-        accepted = constructor(import_algorithm(chosen.algorithm))
-        arguments = {**self.arguments, **place.arguments, **chosen.arguments}
-        if "log_kl" in accepted.names:
-            arguments.setdefault("log_kl", True)
-        gamma = arguments.get("gamma", accepted.defaults.get("gamma"))
-        return Run(
+        """Resolve one run of the study.
+
+        :raises ValueError: when hyperparameters cannot be found, or a dotted argument reaches into something that is
+            no mapping
+        """
+        return resolve(
             arm=arm,
-            algorithm=chosen.algorithm,
-            policy=chosen.policy or place.policy or self.policy,
             environment=environment,
-            env_kwargs=plain(place.env_kwargs),
             seed=seed,
             total_timesteps=self.steps(environment),
-            n_envs=self.parallel(environment),
-            normalize=_normalize(self.normalize if place.normalize is None else place.normalize, gamma),
-            evaluation_every=self.judged(environment).every,
-            evaluation_episodes=self.judged(environment).episodes,
-            arguments=plain(arguments),
-            defaults={name: value for name, value in accepted.defaults.items() if name not in arguments},
+            evaluation=self.judged(environment),
+            levels=(self, self.environments[environment], self.arms[arm]),
         )
 
 
-def _normalize(normalize: Normalize, gamma: float | None) -> dict[str, Any] | None:
-    """Complete the arguments of VecNormalize; rewards are scaled with the algorithm's own discount."""
-    if normalize is False:
-        return None
-    signature = inspect.signature(VecNormalize.__init__).parameters.values()
-    defaults = {p.name: plain(p.default) for p in signature if p.default is not p.empty}
-    given = {} if normalize is True else dict(normalize)
-    discount = {} if gamma is None else {"gamma": gamma}
-    return {**defaults, **discount, **given}
+def imported_name(name: str, source: Imported) -> str:
+    """Name of an imported arm in tables and figures; no arm that is run can have it."""
+    return f"{name} (imported)" if source.returns == "evaluations" else f"{name} (imported, training episodes)"

@@ -60,7 +60,7 @@ def scores(results: pd.DataFrame, study: Study) -> dict[tuple[str, str], Array]:
     :return: (arm, environment) -> one score per finished seed, in the order of the seeds
     """
     found: dict[tuple[str, str], Array] = {}
-    for arm in study.arms:
+    for arm in study.compared:
         for environment in study.environments:
             rows = results[(results["arm"] == arm) & (results["environment"] == environment)]
             last = rows.sort_values("timesteps").groupby("seed").tail(study.judged(environment).last)
@@ -75,7 +75,7 @@ def summarise(results: pd.DataFrame, study: Study) -> Summary:
     :param results: the results table
     :param study: the study
     """
-    arms, environments = list(study.arms), list(study.environments)
+    arms, environments = study.compared, list(study.environments)
     found = scores(results, study)
     scales = {name: _scale(study, name, found) for name in environments if any(key[1] == name for key in found)}
     normalised = {key: normalise(value, scales[key[1]].low, scales[key[1]].high) for key, value in found.items()}

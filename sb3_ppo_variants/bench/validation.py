@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
-from stable_baselines3.common.vec_env import VecNormalize
 
-from sb3_ppo_variants.bench.arguments import Constructor, constructor, import_algorithm
-from sb3_ppo_variants.bench.run import Run, make_env, make_model
-from sb3_ppo_variants.bench.study import BASELINE, BASELINE_ALGORITHM, Arm, Bootstrap, Environment, Evaluation, Study
+from sb3_ppo_variants.bench.raw_checks import argument_mistakes, suggestion
+from sb3_ppo_variants.bench.run_checks import run_mistakes
+from sb3_ppo_variants.bench.settings import Ablation, Arm, Bootstrap, Environment, Evaluation, Imported
+from sb3_ppo_variants.bench.study import Study
 
-KEYS = {name for model in (Study, Environment, Evaluation, Arm, Bootstrap) for name in model.model_fields}
+MODELS = (Study, Environment, Evaluation, Arm, Ablation, Bootstrap, Imported)
+KEYS = {field.alias or name for model in MODELS for name, field in model.model_fields.items()}
+MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
 class StudyMistakes(Exception):
@@ -32,7 +32,7 @@ class StudyMistakes(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1, but 3e-4 is a number and a key said twice is a mistake."""
+    """YAML 1.1, but 3e-4 is a number and a key said twice is a mistake; ``<<`` merges as ever."""
 
 
 _Loader.add_implicit_resolver(
@@ -41,8 +41,9 @@ _Loader.add_implicit_resolver(
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for key_node, key in zip((key for key, _ in node.value), keys, strict=True):
+    said = [key for key, _ in node.value if key.tag != MERGE_TAG]
+    keys = [loader.construct_object(key, deep=True) for key in said]
+    for key_node, key in zip(said, keys, strict=True):
         if keys.count(key) > 1:
             raise yaml.MarkedYAMLError(problem=f"{key!r} is said twice", problem_mark=key_node.start_mark)
     return loader.construct_mapping(node, deep=True)
@@ -61,13 +62,13 @@ def load_study(path: Path) -> Study:
     mistakes: list[str] = []
     study = None
     try:
-        study = Study.model_validate(raw)
+        study = Study.model_validate(raw, context={"folder": path.parent})
     except ValidationError as error:
         mistakes += [_line(detail) for detail in error.errors()]
-    mistakes += _argument_mistakes(raw)
+    mistakes += argument_mistakes(raw)
     if study is None or mistakes:
         raise StudyMistakes(mistakes)
-    mistakes += _construction_mistakes(study)
+    mistakes += run_mistakes(study)
     if mistakes:
         raise StudyMistakes(mistakes)
     return study
@@ -93,88 +94,3 @@ def _line(detail: Any) -> str:
     given = detail["input"]
     shown = "" if isinstance(given, (dict, list)) or detail["type"] == "missing" else f" (given: {given!r})"
     return f"{place}: {message}{shown}" if place else f"{message}{shown}"
-
-
-def _section(raw: Any, name: str) -> dict[str, Any]:
-    """Return a mapping inside raw input that may be of any shape."""
-    found = raw.get(name) if isinstance(raw, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _argument_mistakes(raw: dict[str, Any]) -> Iterator[str]:
-    """Check classes and names of arguments on the raw input, so that they are reported beside other mistakes."""
-    arms = {BASELINE: {"algorithm": BASELINE_ALGORITHM}, **_section(raw, "arms")}
-    shared = {"arguments": _section(raw, "arguments")}
-    for name, environment in _section(raw, "environments").items():
-        shared[f"environments.{name}.arguments"] = _section(environment, "arguments")
-    for arm, body in arms.items():
-        path = body.get("algorithm") if isinstance(body, dict) else None
-        if not isinstance(path, str):
-            continue
-        try:
-            algorithm = import_algorithm(path)
-        except Exception as error:
-            yield f"arms.{arm}.algorithm: cannot import {path}: {error}"
-            continue
-        if arm == BASELINE and algorithm is not import_algorithm(BASELINE_ALGORITHM):
-            yield f"arms.{arm}.algorithm: the baseline is {BASELINE_ALGORITHM}; give {path} another name"
-        accepted = constructor(algorithm)
-        for place, arguments in {**shared, f"arms.{arm}.arguments": _section(body, "arguments")}.items():
-            owner = algorithm.__name__ if place.startswith("arms.") else f"{algorithm.__name__} (arm {arm})"
-            yield from _unknown(place, arguments, accepted, owner)
-    yield from _normalize_mistakes(raw)
-
-
-def _normalize_mistakes(raw: dict[str, Any]) -> Iterator[str]:
-    names = [name for name in inspect.signature(VecNormalize.__init__).parameters if name not in ("self", "venv")]
-    accepted = Constructor(names=tuple(names), defaults={}, open_ended=False)
-    yield from _unknown("normalize", _section(raw, "normalize"), accepted, "VecNormalize")
-    for name, environment in _section(raw, "environments").items():
-        place = f"environments.{name}.normalize"
-        yield from _unknown(place, _section(environment, "normalize"), accepted, "VecNormalize")
-
-
-def _unknown(place: str, arguments: dict[str, Any], accepted: Constructor, owner: str) -> Iterator[str]:
-    for name in arguments:
-        if name == "seed":
-            yield f"{place}.seed: seeds are set by the study's own key seeds"
-        elif name not in accepted.names and not accepted.open_ended:
-            yield f"{place}.{name}: unknown argument of {owner}{suggestion(str(name), accepted.names)}"
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean x?`` for the nearest known name, or nothing when none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _construction_mistakes(study: Study) -> Iterator[str]:
-    """Build every arm on every environment once, with the functions that a run uses."""
-    for environment in study.environments:
-        runs = [study.run(arm, environment, study.seeds[0]) for arm in study.arms]
-        try:
-            env = make_env(runs[0])
-        except Exception as error:
-            yield f"environments.{environment}: {_said(error)}"
-            continue
-        for run in runs:
-            try:
-                make_model(run, env)
-            except Exception as error:
-                yield _blamed(run, error)
-        env.close()
-
-
-def _blamed(run: Run, error: Exception) -> str:
-    """Point at the argument that an error of a constructor names, else at the arm."""
-    accepted = constructor(import_algorithm(run.algorithm))
-    message = _said(error)
-    for name in run.arguments:
-        if name not in accepted.names and re.search(rf"\b{re.escape(name)}\b", message):
-            near = suggestion(name, accepted.names)
-            return f"arms.{run.arm}.arguments.{name}: on {run.environment}: {message}{near}"
-    return f"arms.{run.arm}: on {run.environment}: {message}"
-
-
-def _said(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -14,8 +14,9 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.monitor import load_results
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
+from sb3_ppo_variants.bench.environments import make_env, make_evaluation_env
 from sb3_ppo_variants.bench.provenance import versions
-from sb3_ppo_variants.bench.run import execute, make_env, make_evaluation_env
+from sb3_ppo_variants.bench.run import execute
 from sb3_ppo_variants.bench.study import Study
 from tests.bench.conftest import Finished
 

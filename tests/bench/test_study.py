@@ -198,16 +198,102 @@ def test_files_that_are_no_studies(write_study: WriteStudy, text: str, part: str
     assert part in found
 
 
+def test_anchors_and_merge_keys(write_study: WriteStudy) -> None:
+    study = load_study(
+        write_study("""
+            name: merged
+            total_timesteps: 1000
+            seeds: 1
+            evaluation: {every: 100}
+            arguments: {device: cpu}
+            environments: [CartPole-v1]
+            arms:
+              one: {algorithm: stable_baselines3.PPO, arguments: &one {gamma: 0.9, n_epochs: 3}}
+              two: {algorithm: stable_baselines3.PPO, arguments: {<<: *one, gamma: 0.8}}
+        """)
+    )
+    assert study.run("two", "CartPole-v1", 0).arguments == {"device": "cpu", "gamma": 0.8, "n_epochs": 3}
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path / "nowhere.yaml")
     assert found.endswith("nowhere.yaml: No such file or directory")
 
 
-def test_too_few_evaluations_for_a_score() -> None:
+def test_too_few_evaluations_for_a_score(write_study: WriteStudy) -> None:
     with pytest.raises(ValueError, match="fewer than the 3 evaluations"):
         Study.model_validate({**FULL, "evaluation": {"every": 400}})
-    with pytest.raises(ValueError, match="less than one step of n_envs"):
-        Study.model_validate({**FULL, "evaluation": {"every": 3}})
+    found = mistakes(
+        write_study("""
+            name: parallel
+            total_timesteps: 1000
+            seeds: 1
+            n_envs: 4
+            evaluation: {every: 3}
+            environments: [CartPole-v1]
+            arms:
+              narrow: {algorithm: stable_baselines3.PPO, n_envs: 2}
+        """)
+    )
+    assert found == [
+        "environments.CartPole-v1: an evaluation every 3 steps is less than one step of the 4 environments of arm ppo"
+    ]
+
+
+def test_what_each_level_may_say() -> None:
+    study = Study.model_validate(
+        {
+            **FULL,
+            "vec_env": "subproc",
+            "env_kwargs": {"render_mode": "rgb_array"},
+            "frame_stack": 2,
+            "environments": {
+                "CartPole-v1": {"vec_env": "dummy", "env_wrapper": "gymnasium.wrappers.TimeAwareObservation"},
+                "Pendulum-v1": {
+                    "frame_stack": 3,
+                    "env_kwargs": {"g": 9.81},
+                    "evaluation": {"every": 50, "deterministic": False},
+                },
+            },
+            "arms": {"wide": {"algorithm": "stable_baselines3.PPO", "n_envs": 8, "normalize": True}},
+        }
+    )
+    cart_pole, pendulum = study.run("wide", "CartPole-v1", 0), study.run("ppo", "Pendulum-v1", 0)
+    assert (cart_pole.vec_env, cart_pole.frame_stack, cart_pole.env_kwargs) == (
+        "dummy",
+        2,
+        {"render_mode": "rgb_array"},
+    )
+    assert cart_pole.env_wrapper == [{"gymnasium.wrappers.TimeAwareObservation": {}}]
+    assert (cart_pole.n_envs, cart_pole.normalize is None, cart_pole.evaluation_deterministic) == (8, False, True)
+    assert (pendulum.vec_env, pendulum.frame_stack, pendulum.env_kwargs) == ("subproc", 3, {"g": 9.81})
+    assert (pendulum.n_envs, pendulum.normalize, pendulum.evaluation_deterministic) == (2, None, False)
+    assert (pendulum.evaluation_every, pendulum.evaluation_episodes) == (50, 10)
+
+
+def test_dotted_arguments_reach_into_nested_ones(write_study: WriteStudy) -> None:
+    arms = {
+        "deep": {"algorithm": "stable_baselines3.PPO", "arguments": {"policy_kwargs.net_arch": [8, 8]}},
+        "whole": {"algorithm": "stable_baselines3.PPO", "arguments": {"policy_kwargs": {"net_arch": [4]}}},
+    }
+    study = Study.model_validate({**FULL, "arguments": {"policy_kwargs": {"ortho_init": False}}, "arms": arms})
+    assert study.run("deep", "CartPole-v1", 0).arguments["policy_kwargs"] == {"ortho_init": False, "net_arch": [8, 8]}
+    assert study.run("whole", "CartPole-v1", 0).arguments["policy_kwargs"] == {"net_arch": [4]}
+    assert study.run("ppo", "CartPole-v1", 0).arguments["policy_kwargs"] == {"ortho_init": False}
+    found = mistakes(
+        write_study("""
+            name: through
+            total_timesteps: 1000
+            seeds: 1
+            evaluation: {every: 100}
+            environments: [CartPole-v1]
+            arms:
+              through: {algorithm: stable_baselines3.PPO, arguments: {n_steps: 8, n_steps.net_arch: 2}}
+        """)
+    )
+    assert found == [
+        "arms.through: on CartPole-v1: n_steps.net_arch: n_steps is 8, not a mapping that it could reach into"
+    ]
 
 
 def test_the_harness_asks_for_the_exact_kl_where_it_can() -> None:

@@ -1,0 +1,164 @@
+"""Grids and ablations as plain data: which combinations there are, and what they are called."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ZIP = "zip"
+OBJECTIVE = "objective"
+LEVEL_NAME = re.compile(r"^[A-Za-z0-9_.+-]+$")
+
+Parts = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of a grid.
+
+    :param label: ``axis=level`` of every argument, joined by commas
+    :param levels: axis -> name of its level; a zip is one axis
+    :param values: argument -> value
+    """
+
+    label: str
+    levels: dict[str, str]
+    values: dict[str, Any]
+
+
+def cells(grid: Mapping[str, Any]) -> list[Cell]:
+    """Multiply the axes of a grid, the last axis running fastest.
+
+    An axis is ``argument: [value, ...]`` or ``argument: {name: value, ...}``. The axes under ``zip`` go together, level
+    by level, and count as one; ``zip`` may be a list of several such groups.
+
+    :param grid: axes, as in a study file
+    :raises ValueError: when an axis has fewer than 2 levels, zipped axes differ in length, an argument is in two axes,
+        or two levels of an axis have the same name
+    """
+    groups = [{name: levels} for name, levels in grid.items() if name != ZIP] + _zips(grid.get(ZIP, []))
+    names = [name for group in groups for name in group]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"grid: {', '.join(twice)} is in more than one axis")
+    if not names:
+        raise ValueError("grid: give at least one axis")
+    short = _short(names)
+    axes = [_axis(group, short) for group in groups]
+    return [_joined(combination) for combination in itertools.product(*axes)]
+
+
+def _zips(given: Any) -> list[dict[str, Any]]:
+    zips = given if isinstance(given, list) else [given]
+    if not all(isinstance(group, dict) and len(group) > 1 for group in zips):
+        raise ValueError("grid.zip: must be a mapping of two or more axes, or a list of such mappings")
+    return zips
+
+
+def _axis(group: Mapping[str, Any], short: Mapping[str, str]) -> list[Cell]:
+    """Levels of one axis; of several arguments when they are zipped."""
+    levels = {name: _levels(name, given) for name, given in group.items()}
+    counts = {name: len(found) for name, found in levels.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"grid.zip: axes must have equally many levels, these have {counts}")
+    axis = "+".join(short[name] for name in group)
+    return [
+        Cell(
+            label=",".join(f"{short[name]}={level}" for name, (level, _) in zip(group, row, strict=True)),
+            levels={axis: "+".join(level for level, _ in row)},
+            values={name: value for name, (_, value) in zip(group, row, strict=True)},
+        )
+        for row in zip(*levels.values(), strict=True)
+    ]
+
+
+def _levels(axis: str, given: Any) -> list[tuple[str, Any]]:
+    """Name every level of an axis."""
+    if isinstance(given, dict):
+        levels = [(str(name), value) for name, value in given.items()]
+    elif isinstance(given, list):
+        levels = [(level_name(axis, value), value) for value in given]
+    else:
+        raise ValueError(f"grid.{axis}: must be a list of values, or a mapping from names to values, not {given!r}")
+    names = [name for name, _ in levels]
+    if len(levels) < 2:
+        raise ValueError(f"grid.{axis}: an axis has 2 levels or more, not {len(levels)}")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"grid.{axis}: two levels are called {name}; give names of your own, {{name: value, ...}}")
+        if not LEVEL_NAME.match(name):
+            raise ValueError(
+                f"grid.{axis}: {name!r} cannot be part of a folder's name; give a name of your own, {{name: value}}"
+            )
+    return levels
+
+
+def level_name(axis: str, value: Any) -> str:
+    """Write a value so that it can be part of a folder's name: ``0.0003``, ``64+64``, ``true``, ``DualClipPPO``."""
+    if isinstance(value, list):
+        return "+".join(level_name(axis, item) for item in value) or "empty"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "true", False: "false"}[value]
+    if isinstance(value, dict):
+        raise ValueError(f"grid.{axis}: a mapping needs a name as a level, {{name: {{...}}, ...}}")
+    return str(value).rpartition(".")[2] if axis == "algorithm" else str(value)
+
+
+def _short(names: list[str]) -> dict[str, str]:
+    """Last part of a dotted name where that is unique, else the whole name."""
+    last = [name.rpartition(".")[2] for name in names]
+    return {name: tail if last.count(tail) == 1 else name for name, tail in zip(names, last, strict=True)}
+
+
+def _joined(parts: tuple[Cell, ...]) -> Cell:
+    return Cell(
+        label=",".join(part.label for part in parts),
+        levels={axis: level for part in parts for axis, level in part.levels.items()},
+        values={name: value for part in parts for name, value in part.values.items()},
+    )
+
+
+def ablation_parts(parts: Parts, arguments: Mapping[str, Any]) -> None:
+    """Check that parts can be put together in any selection.
+
+    :param parts: part -> its arguments
+    :param arguments: those of the arm without any part
+    :raises ValueError: when two parts set the same argument, or one adds a term to an objective that is not given
+    """
+    owners: dict[str, str] = {}
+    for part, changes in parts.items():
+        if not changes:
+            raise ValueError(f"ablate.parts.{part}: a part sets at least one argument")
+        for name in changes:
+            if name == OBJECTIVE and OBJECTIVE not in arguments:
+                raise ValueError(
+                    f"ablate.parts.{part}: adds to the objective, so say arguments.objective, that of the arm without "
+                    "any part ([] for the plain surrogate)"
+                )
+            if name != OBJECTIVE and name in owners:
+                raise ValueError(f"ablate.parts: {owners[name]} and {part} both set {name}")
+            owners[name] = part
+
+
+def with_parts(parts: Parts, chosen: tuple[str, ...], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of an arm with some of its parts.
+
+    :param parts: all parts
+    :param chosen: names of those to use
+    :param arguments: those of the arm without any part
+    """
+    found = dict(arguments)
+    for part, given in parts.items():
+        if part in chosen:
+            changes = dict(given)
+            if OBJECTIVE in changes:
+                changes[OBJECTIVE] = [*_listed(found[OBJECTIVE]), *_listed(changes[OBJECTIVE])]
+            found |= changes
+    return found
+
+
+def _listed(objective: Any) -> list[Any]:
+    return list(objective) if isinstance(objective, list) else [objective]

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sb3_ppo_variants.bench.calibration import calibrate, estimated_seconds, measured_seconds
+from sb3_ppo_variants.bench.cli import main
+from sb3_ppo_variants.bench.folders import Folders
+from sb3_ppo_variants.bench.plan import Cell, duration, make_plan, plan_lines, total_seconds
+from sb3_ppo_variants.bench.power import detectable_effect
+from sb3_ppo_variants.bench.run import Run
+from tests.bench.conftest import Finished, WriteStudy
+
+
+@pytest.fixture
+def half(finished: Finished, tmp_path: Path) -> Path:
+    """The results of the finished study without two runs; each of the others is said to have taken 90 seconds."""
+    shutil.copytree(finished.folders.root, tmp_path / "tiny")
+    for path in tmp_path.rglob("run.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "wall_seconds": 90.0}))
+    folders = Folders(tmp_path / "tiny")
+    shutil.rmtree(folders.finished(finished.study.run("ppo", "CartPole-v1", 1)))
+    shutil.rmtree(folders.finished(finished.study.run("narrow", "CartPole-v1", 0)))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("seeds", "effect"), [(17, 1.0), (26, 0.8), (64, 0.5)])
+def test_cohens_table(seeds: int, effect: float) -> None:
+    # Cohen (1988), table 2.4.1: the fewest seeds for an effect at 80 % power and 5 %, two-sided.
+    assert detectable_effect(seeds) <= effect < detectable_effect(seeds - 1)
+
+
+def test_finished_runs_tell_the_time(finished: Finished, half: Path) -> None:
+    folders = Folders(half / "tiny")
+    plan = make_plan(finished.study, folders, calibration=False)
+    cell = plan["ppo", "CartPole-v1"]
+    assert [run.seed for run in cell.runs] == [0, 1]
+    assert [run.seed for run in cell.missing] == [1]
+    assert cell.seconds == 90.0
+    assert plan["narrow", "Pendulum-v1"].missing == []
+    assert measured_seconds([finished.study.run("ppo", "CartPole-v1", 1)], folders) is None
+    lines = list(plan_lines(finished.study, plan, workers=1))
+    assert lines[0] == "2 arms x 2 environments x 2 seeds = 8 runs, 6 finished, 2 to make."
+    # Two runs of 90 seconds, one after the other.
+    assert lines[1].startswith("Time: about 3 min with one run at a time, ")
+    assert lines[2] == ("  the times that finished runs of the same configuration took, for 2 of the runs to make;")
+    assert lines[3].startswith("With 2 seeds an arm, a difference between two arms in one environment is found")
+    assert len(lines) == 4
+
+
+def test_workers_share_the_work_but_not_a_run(finished: Finished) -> None:
+    run = finished.study.run("ppo", "CartPole-v1", 0)
+    cells = [Cell([run] * 3, [run] * 3, 100.0), Cell([run], [], None), Cell([run], [run], 500.0)]
+    assert total_seconds(cells, 1) == 800.0
+    assert total_seconds(cells, 2) == 500.0
+    assert total_seconds([Cell([run], [run], None)], 1) is None
+    assert total_seconds([Cell([run], [], None)], 1) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (59, "59 s"), (61, "1 min"), (3900, "1 h 5 min"), (90_000, "1 d 1 h")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_trial_of_every_configuration_once(finished: Finished) -> None:
+    runs = [finished.study.run(arm, "CartPole-v1", 0) for arm in ("ppo", "narrow")]
+    tried: list[Run] = []
+    found = calibrate([*runs, replace(runs[0], arm="twin")], tried.append)
+    assert set(found) == {run.identity for run in runs}
+    assert len(tried) == 2
+    assert all(seconds > 0 for seconds in found.values())
+
+
+def test_an_estimate_grows_with_the_run(finished: Finished) -> None:
+    run = replace(finished.study.run("ppo", "Pendulum-v1", 0), total_timesteps=1000, evaluation_every=1000)
+    longer = replace(run, total_timesteps=1_000_000)
+    evaluated = replace(run, evaluation_every=1, evaluation_episodes=10)
+    # By a factor of 1000 and of 10 000 evaluated episodes of 200 steps: no noise of the clock hides that.
+    assert estimated_seconds(longer) > 50 * estimated_seconds(run)
+    assert estimated_seconds(evaluated) > 50 * estimated_seconds(run)
+
+
+def test_the_command(finished: Finished, half: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["plan", str(finished.path), "--results", str(half), "--workers", "2"]
+    assert main([*call, "--no-calibration"]) == 0
+    shown = capsys.readouterr().out
+    row = next(line for line in shown.splitlines() if "narrow" in line)
+    # Seed 0 has no time, its other seed has.
+    assert row.split() == ["narrow", "1", "x", "2", "min", "finished"]
+    assert "8 runs, 6 finished, 2 to make" in shown
+    shutil.rmtree(half / "tiny")
+    assert main([*call, "--no-calibration"]) == 0
+    assert "Time: not known without calibration" in capsys.readouterr().out
+    assert main(call) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Time: about " in shown
+    assert (
+        "a trial on this machine, one run at a time, of at least 1000 steps and an episode of evaluation, for 8;"
+        in shown
+    )
+    assert "finished runs of the same" not in shown
+    # Nothing was run, nothing was written.
+    assert not (half / "tiny").exists()
+
+
+def test_a_run_that_fails_fails_in_its_trial(
+    write_study: WriteStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_study("""
+        name: infinite
+        total_timesteps: 256
+        seeds: 1
+        evaluation: {every: 64}
+        arguments: {device: cpu, n_steps: 32, batch_size: 32}
+        environments: [CartPole-v1]
+        arms:
+          infinite: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {learning_rate: 1.0e+38}}
+    """)
+    assert main(["plan", str(path), "--results", str(tmp_path)]) == 1
+    error = " ".join(capsys.readouterr().err.split())
+    assert error.startswith("A trial failed, and the run would too: infinite on CartPole-v1: ")
+
+
+def test_a_finished_study_has_nothing_left(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(finished.path), "--results", str(finished.folders.root.parent)]) == 0
+    assert "Time: none, everything is finished." in capsys.readouterr().out
