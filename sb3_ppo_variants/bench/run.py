@@ -80,8 +80,8 @@ class Run:
     def identity(self) -> str:
         """Ten hexadecimal digits that two runs share only when their configurations are equal.
 
-        A field that has its default above is left out, and so is a default of the constructor that stands for what it did
-        before it had the argument: new ones leave the identity of older runs as it was.
+        A field that has its default above is left out, and so is a default of the constructor that stands for what it
+        did before it had the argument: new ones leave the identity of older runs as it was.
         """
         given = [(field, getattr(self, field.name)) for field in fields(self) if field.name != "arm"]
         configuration = {field.name: value for field, value in given if value != field.default}
