@@ -12,8 +12,10 @@ from typing import Any
 
 import jinja2
 
-from sb3_ppo_variants.bench import plots, style
+from sb3_ppo_variants.bench import plots, score_plots, style
+from sb3_ppo_variants.bench.contrasts import Contrast
 from sb3_ppo_variants.bench.folders import Folders
+from sb3_ppo_variants.bench.power import Detectable
 from sb3_ppo_variants.bench.provenance import versions
 from sb3_ppo_variants.bench.run import Run
 from sb3_ppo_variants.bench.stats import Estimate
@@ -57,7 +59,7 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
         raise MixedVersions(describe_versions(mixed))
     write(table, folders.root)
     (folders.root / "study.yaml").write_text(study_text)
-    summary = summarise(table.results, study)
+    summary = summarise(table.results, study, table.times)
     figures = _draw(study, table, summary, runs, folders.root / "figures")
     path = folders.root / "report.md"
     path.write_text(_render(study, study_text, table, summary, runs, folders, figures))
@@ -86,6 +88,7 @@ def _draw(study: Study, table: Table, summary: Summary, runs: list[Run], folder:
     drawn = {
         "curves": plots.learning_curves(table.results, summary, study.bootstrap),
         "intervals": plots.intervals(summary),
+        **score_plots.drawn(summary),
     }
     file_names = {run.environment: run.file_name for run in runs}
     for environment in table.updates["environment"].unique():
@@ -113,7 +116,7 @@ def _render(
         undefined=jinja2.StrictUndefined,
         autoescape=False,
     )
-    environment.filters.update(cell=cell, plus_minus=plus_minus, interval=interval, spread=spread)
+    environment.filters.update(**FILTERS)
     return environment.get_template("report.md.jinja").render(
         study=study,
         study_text=study_text.strip(),
@@ -197,6 +200,37 @@ def spread(estimate: Estimate) -> str:
     return f"{estimate.value:.2g} ({estimate.low:.2g} to {estimate.high:.2g})"
 
 
+def small(value: float) -> str:
+    """Write a p-value, a share or a count with two significant digits."""
+    return "n/a" if math.isnan(value) else f"{value:.2g}"
+
+
+def steps(value: float) -> str:
+    """Write a number of environment steps, which may be unknown or never reached."""
+    return "n/a" if math.isnan(value) else "never" if math.isinf(value) else f"{value:.0f}"
+
+
+def detected(found: Detectable) -> str:
+    """Write what a comparison can detect, in returns and in standard deviations."""
+    if math.isinf(found.deviations):
+        return "nothing"
+    deviations = f"{found.deviations:.1f} sd"
+    return deviations if math.isnan(found.score) else f"{number(found.score)} ({deviations})"
+
+
+def contrast(found: Contrast | None) -> str:
+    """Write a contrast with its interval, and the environments that it leaves out."""
+    if found is None:
+        return ""
+    without = f", without {', '.join(found.excluded)}" if found.excluded else ""
+    return cell(interval(found.difference) + without)
+
+
 def cell(text: object) -> str:
     """Escape a text for a cell of a Markdown table."""
     return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+FILTERS = {
+    function.__name__: function for function in (cell, contrast, detected, interval, plus_minus, small, spread, steps)
+}

@@ -16,13 +16,14 @@ from typing import Any
 import torch as th
 import yaml
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from sb3_ppo_variants.bench.arguments import import_algorithm, ready
+from sb3_ppo_variants.bench.evaluation import TIMES_FILE, TimedEvaluation
 from sb3_ppo_variants.bench.provenance import provenance
 
 EVALUATION_SEED_OFFSET = 10_000
@@ -160,8 +161,9 @@ def _train(run: Run, folder: Path) -> None:
         model.set_logger(configure(str(folder), ["csv"]))
         # EvalCallback counts calls, and each call steps every parallel environment once; rounded down, so that no
         # evaluation of the budget is lost.
-        evaluation = EvalCallback(
+        evaluation = TimedEvaluation(
             evaluation_env,
+            folder / TIMES_FILE,
             n_eval_episodes=run.evaluation_episodes,
             eval_freq=run.evaluation_every // run.n_envs,
             log_path=str(folder),

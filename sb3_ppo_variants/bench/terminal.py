@@ -33,8 +33,8 @@ def results_table(study: Study, summary: Summary) -> Table:
     for arm in summary.arms:
         found = [summary.returns.get((arm, environment)) for environment in summary.environments]
         returns = ["missing" if estimate is None else _below(plus_minus(estimate), "±") for estimate in found]
-        improvement = "baseline" if arm == BASELINE else _below(interval(summary.improvement[arm]), "[")
-        aggregate = _below(interval(summary.aggregate[arm]), "[")
+        improvement = "baseline" if arm == BASELINE else _below(interval(summary.comparisons[arm].improvement), "[")
+        aggregate = _below(interval(summary.aggregates[arm].iqm), "[")
         table.add_row(escape(arm), *returns, aggregate, improvement, seeds(summary, arm))
     return table
 
