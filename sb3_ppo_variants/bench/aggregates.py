@@ -38,7 +38,8 @@ def iqm(*tasks: Array, axis: int = -1) -> Any:
     from_below = np.cumsum(weights, axis=-1)
     from_above = np.cumsum(weights[..., ::-1], axis=-1)[..., ::-1]
     kept = weights * (from_below > 0.25 + 1e-12) * (from_above > 0.25 + 1e-12)
-    return np.sum(kept * scores, axis=-1) / np.sum(kept, axis=-1)
+    with np.errstate(invalid="ignore"):  # a weight of 0 times infinity is NaN, as it should be
+        return np.sum(kept * scores, axis=-1) / np.sum(kept, axis=-1)
 
 
 def median(*tasks: Array, axis: int = -1) -> Any:

@@ -50,11 +50,11 @@ def detectable_effect(first: int, second: int | None = None) -> float:
     critical = float(stats.t.isf(LEVEL / 2, freedom))
 
     def lack(noncentrality: float) -> float:
-        outside = stats.nct.sf(critical, freedom, noncentrality) + stats.nct.cdf(-critical, freedom, noncentrality)
-        return float(outside) - POWER
+        # The square of noncentral t is noncentral F; scipy's noncentral t gives NaN far out in its lower tail.
+        return float(stats.ncf.sf(critical**2, 1, freedom, noncentrality**2)) - POWER
 
-    # At twice the critical value the probability is above 95 % for every number of runs.
-    return float(optimize.brentq(lack, 0.0, 2 * critical)) * math.sqrt(1.0 / first + 1.0 / other)
+    # The probability is below 18 % at 1 and above 95 % at twice the critical value, for every number of runs.
+    return float(optimize.brentq(lack, 1.0, 2 * critical)) * math.sqrt(1.0 / first + 1.0 / other)
 
 
 def pooled_deviation(first: Array, second: Array) -> float:

@@ -5,6 +5,7 @@ A score that is not a number makes every number that it enters NaN; none is drop
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -130,17 +131,20 @@ def bootstrap_band(
 def _bootstrap(samples: Sequence[Array], statistic: Callable[..., Any], resamples: int, seed: int) -> Array:
     """Return statistic, low and high along the first axis; the runs lie along the last axis of the samples."""
     value = np.asarray(statistic(*samples, axis=-1), dtype=np.float64)
-    if min(sample.shape[-1] for sample in samples) < 2:
+    if min(sample.shape[-1] for sample in samples) < 2 or np.isnan(value).all():
         return np.stack([value, np.full_like(value, np.nan), np.full_like(value, np.nan)])
-    done = stats.bootstrap(
-        tuple(samples),
-        statistic,
-        n_resamples=resamples,
-        batch=max(1, BATCH // sum(sample.size for sample in samples)),
-        vectorized=True,
-        axis=-1,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
+    with warnings.catch_warnings():
+        # Of points that are NaN in some resamples.
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        done = stats.bootstrap(
+            tuple(samples),
+            statistic,
+            n_resamples=resamples,
+            batch=max(1, BATCH // sum(sample.size for sample in samples)),
+            vectorized=True,
+            axis=-1,
+            confidence_level=CONFIDENCE,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        )
     return np.stack([value, done.confidence_interval.low, done.confidence_interval.high])
