@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from sb3_ppo_variants.bench.plots import BAND
+from sb3_ppo_variants.bench.plots import band
 from sb3_ppo_variants.bench.stats import Band
-from sb3_ppo_variants.bench.style import STYLE, legend, line_styles, step_axis
+from sb3_ppo_variants.bench.style import STYLE, Drawing, legend, line_styles, step_axis
 from sb3_ppo_variants.bench.summary import Summary
 
 
-def drawn(summary: Summary) -> dict[str, Figure]:
+def drawn(summary: Summary) -> dict[str, Drawing]:
     """Draw every figure for which the summary has numbers, by name.
 
     :param summary: the statistics
     """
-    drawings: dict[str, tuple[Mapping[str, Band], Callable[[Summary], Figure]]] = {
+    drawings: dict[str, tuple[Mapping[str, Band], Callable[[Summary], Drawing]]] = {
         "profiles": (summary.profiles, profiles),
         "efficiency": (summary.curves.steps, efficiency),
     }
     return {name: draw(summary) for name, (bands, draw) in drawings.items() if bands}
 
 
-def profiles(summary: Summary) -> Figure:
+def profiles(summary: Summary) -> Drawing:
     """Share of the runs of each arm above each normalised score.
 
     :param summary: the statistics, with profiles
@@ -41,10 +43,10 @@ def profiles(summary: Summary) -> Figure:
         axes.set_xlabel("normalised score $\\tau$")
         axes.set_ylabel("share of runs above $\\tau$")
         legend(figure, line_styles(summary.arms), summary.arms)
-    return figure
+    return Drawing(figure, "Performance profiles", _data({"score": summary.profiles}))
 
 
-def efficiency(summary: Summary) -> Figure:
+def efficiency(summary: Summary) -> Drawing:
     """Interquartile mean of the normalised scores against steps, and against seconds for the arms that have them.
 
     :param summary: the statistics, with curves
@@ -60,13 +62,23 @@ def efficiency(summary: Summary) -> Figure:
             step_axis(axes, label)
         panels[0].set_ylabel("interquartile mean of scores")
         legend(figure, line_styles(summary.arms), summary.arms)
-    return figure
+    return Drawing(figure, "Sample efficiency", _data(shown))
+
+
+def _data(shown: Mapping[str, Mapping[str, Band]]) -> pd.DataFrame:
+    return pd.concat(
+        [
+            pd.DataFrame({"arm": arm, "against": label, **asdict(found)})
+            for label, bands in shown.items()
+            for arm, found in bands.items()
+        ],
+        ignore_index=True,
+    )
 
 
 def _bands(axes: Axes, summary: Summary, bands: Mapping[str, Band]) -> None:
     """Draw step functions, which is what all of these curves are."""
     styles = line_styles(summary.arms)
-    for arm, band in bands.items():
-        axes.plot(band.x, band.value, drawstyle="steps-post", **styles[arm])
-        colour = styles[arm]["color"]
-        axes.fill_between(band.x, band.low, band.high, step="post", color=colour, alpha=BAND, linewidth=0)
+    for arm, found in bands.items():
+        axes.plot(found.x, found.value, drawstyle="steps-post", **styles[arm])
+        band(axes, found.x, found.low, found.high, styles[arm], step="post")

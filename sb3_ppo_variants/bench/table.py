@@ -65,12 +65,24 @@ def collect(runs: Iterable[Run], folders: Folders) -> Table:
 
 
 def write(table: Table, folder: Path) -> None:
-    """Write ``results.csv`` (equal bytes for equal runs) and ``timings.csv``."""
+    """Write ``results.csv`` (equal bytes for equal runs), ``timings.csv``, and ``results.parquet`` where that can be."""
     for name, frame in (("results", table.results), ("timings", table.timings)):
         # Floats are written with the fewest digits that read back to the same number.
         temporary = folder / f".{name}.csv"
         frame.to_csv(temporary, index=False, lineterminator="\n")
         temporary.replace(folder / f"{name}.csv")
+    _write_parquet(table.results, folder)
+
+
+def _write_parquet(results: pd.DataFrame, folder: Path) -> None:
+    """Write ``results.parquet`` when pandas has an engine for it; without one no old file stays behind either."""
+    path, temporary = folder / "results.parquet", folder / ".results.parquet"
+    try:
+        results.to_parquet(temporary, index=False)
+    except ImportError:
+        path.unlink(missing_ok=True)
+    else:
+        temporary.replace(path)
 
 
 _KEYS = ["arm", "environment", "seed"]

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sb3_ppo_variants.bench.folders import Folders
+from sb3_ppo_variants.bench.formats import interval, plus_minus
 from sb3_ppo_variants.bench.provenance import versions
-from sb3_ppo_variants.bench.report import interval, last_line, plus_minus, seeds
+from sb3_ppo_variants.bench.report import last_line, seeds
 from sb3_ppo_variants.bench.run import Run
 from sb3_ppo_variants.bench.study import BASELINE, Study
 from sb3_ppo_variants.bench.summary import Summary

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sb3_ppo_variants.bench.folders import Folders
-from sb3_ppo_variants.bench.report import MixedVersions, cell, interval, make_report, plus_minus
+from sb3_ppo_variants.bench.formats import cell, interval, plus_minus
+from sb3_ppo_variants.bench.report import MixedVersions, make_report
 from sb3_ppo_variants.bench.stats import Estimate
 from tests.bench.conftest import Finished
 
