@@ -107,7 +107,9 @@ def _inline(svg: str, name: str, title: str) -> str:
     svg = re.sub(r'(\bid="|"#|url\(#)', rf"\g<1>{name}-", svg)
     svg = COLOUR.sub(lambda found: variable(found.group()), svg)
     svg = re.sub(r"\n\s*", "\n", svg).strip()
-    return re.sub(r'width="([\d.]+)pt" height="[\d.]+pt"', lambda found: _size(float(found.group(1)), title), svg, count=1)
+    return re.sub(
+        r'width="([\d.]+)pt" height="[\d.]+pt"', lambda found: _size(float(found.group(1)), title), svg, count=1
+    )
 
 
 def _size(points: float, title: str) -> str:

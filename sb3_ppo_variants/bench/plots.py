@@ -14,42 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from sb3_ppo_variants.bench.stats import Array, Estimate, mean_band
-from sb3_ppo_variants.bench.study import Bootstrap
+from sb3_ppo_variants.bench.stats import Array, Estimate
 from sb3_ppo_variants.bench.style import STYLE, Drawing, legend, line_styles, step_axis
 from sb3_ppo_variants.bench.summary import Summary
 
 BAND = 0.13
 KL_TITLES = {"kl": "exact KL(old || new) after the update [nats]", "approx_kl": "approx_kl, SB3's estimate [nats]"}
-
-
-def learning_curves(results: pd.DataFrame, summary: Summary, bootstrap: Bootstrap) -> Drawing:
-    """Mean return against steps, one panel per environment, with percentile bootstrap intervals over the seeds.
-
-    :param results: the results table
-    :param summary: gives the order of arms and environments
-    :param bootstrap: how the intervals are drawn
-    """
-    styles = line_styles(summary.arms)
-    drawn = []
-    with mpl.rc_context(STYLE):
-        figure, panels = _grid(len(summary.environments), height=3.0)
-        for axes, environment in zip(panels, summary.environments, strict=True):
-            for arm in summary.arms:
-                rows = results[(results["arm"] == arm) & (results["environment"] == environment)]
-                if len(rows):
-                    runs = rows.pivot(index="seed", columns="timesteps", values="mean_return")
-                    mean, low, high = mean_band(runs.to_numpy(dtype=float), bootstrap.resamples, bootstrap.seed)
-                    points = {"timesteps": runs.columns, "mean_return": mean, "low": low, "high": high}
-                    axes.plot(runs.columns, mean, **styles[arm])
-                    band(axes, runs.columns, low, high, styles[arm])
-                    drawn.append(pd.DataFrame({"arm": arm, "environment": environment, **points}))
-            axes.set_title(environment)
-            step_axis(axes)
-        for axes in panels[:: _columns(len(panels))]:
-            axes.set_ylabel("return of an episode")
-        legend(figure, styles, summary.arms)
-    return Drawing(figure, "Learning curves", pd.concat(drawn, ignore_index=True))
 
 
 def intervals(summary: Summary) -> Drawing:
@@ -70,11 +40,11 @@ def intervals(summary: Summary) -> Drawing:
         right.set_xlim(-0.03, 1.03)
         right.axvline(0.5, color="#8c8c8c", linewidth=1, linestyle=(0, (3, 2)), zorder=1)
     improvements = {arm: found.improvement for arm, found in summary.comparisons.items()}
-    columns = {"iqm": {arm: found.iqm for arm, found in summary.aggregates.items()}, "improvement": improvements}
+    quantities = {"iqm": {arm: found.iqm for arm, found in summary.aggregates.items()}, "improvement": improvements}
     data = pd.DataFrame(
         [
             {"arm": arm, "quantity": name, **found[arm]._asdict()}
-            for name, found in columns.items()
+            for name, found in quantities.items()
             for arm in summary.arms
             if arm in found
         ],
@@ -98,7 +68,7 @@ def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients
     styles = line_styles(arms)
     drawn = [pd.DataFrame(columns=["arm", "quantity", "timesteps", "mean", "min", "max"])]
     with mpl.rc_context(STYLE):
-        figure, panels = _grid(max(1, len(shown)), height=2.5)
+        figure, panels = grid(max(1, len(shown)), height=2.5)
         for axes, key in zip(panels, shown, strict=False):
             for arm in arms:
                 groups = rows[rows["arm"] == arm].dropna(subset=[key]).groupby("timesteps")[key]
@@ -128,17 +98,23 @@ def band(axes: Axes, x: Any, low: Any, high: Any, style: dict[str, Any], step: L
     axes.fill_between(x, low, high, step=step, color=style["color"], alpha=BAND, linewidth=0, gid=style["gid"])
 
 
-def _columns(panels: int) -> int:
+def columns(panels: int) -> int:
+    """Return the number of columns in which panels are laid out."""
     return panels if panels <= 3 else 2 if panels == 4 else 3
 
 
-def _grid(panels: int, height: float) -> tuple[Figure, list[Axes]]:
-    columns = _columns(panels)
-    rows = math.ceil(panels / columns)
-    width = 5.6 if columns == 1 else 4.3 * columns
+def grid(panels: int, height: float) -> tuple[Figure, list[Axes]]:
+    """Make a figure of equal panels.
+
+    :param panels: how many
+    :param height: of one panel, in inches
+    """
+    across = columns(panels)
+    rows = math.ceil(panels / across)
+    width = 5.6 if across == 1 else 4.3 * across
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
     figure = Figure(figsize=(width, 0.35 + height * rows), layout=layout)
-    every = list(figure.subplots(rows, columns, squeeze=False).flat)
+    every = list(figure.subplots(rows, across, squeeze=False).flat)
     for axes in every[panels:]:
         axes.remove()
     return figure, every[:panels]

@@ -11,7 +11,7 @@ from typing import Any
 
 import jinja2
 
-from sb3_ppo_variants.bench import page, plots, score_plots, style
+from sb3_ppo_variants.bench import curve_plots, page, plots, score_plots, style
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.formats import FILTERS
 from sb3_ppo_variants.bench.provenance import versions
@@ -95,7 +95,7 @@ def _drawings(study: Study, table: Table, summary: Summary, runs: list[Run]) -> 
         for environment in table.updates["environment"].unique()
     }
     return {
-        "curves": plots.learning_curves(table.results, summary, study.bootstrap),
+        "curves": curve_plots.learning_curves(table.results, summary, study.bootstrap),
         "intervals": plots.intervals(summary),
         **score_plots.drawn(summary),
         **updates,

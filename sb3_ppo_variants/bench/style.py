@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,9 +85,11 @@ def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def legend(figure: Figure, styles: dict[str, dict[str, Any]], arms: Sequence[str]) -> None:
-    """Put one legend above all panels of a figure."""
+    """Put one legend above all panels of a figure, which becomes higher when it takes more than one line."""
+    across = min(len(arms), 5, int(figure.get_figwidth() // 1.7))
+    figure.set_figheight(figure.get_figheight() + 0.2 * (math.ceil(len(arms) / across) - 1))
     lines = [Line2D([], [], **{**styles[arm], "linewidth": 3.0}) for arm in arms]
-    figure.legend(lines, arms, loc="outside upper left", ncols=min(len(arms), 5), handlelength=1.6, columnspacing=1.6)
+    figure.legend(lines, arms, loc="outside upper left", ncols=across, handlelength=1.6, columnspacing=1.6)
 
 
 def step_axis(axes: Axes, label: str = "environment steps") -> None:
