@@ -108,5 +108,5 @@ def _report(
         errors.print(str(error), markup=False)
         return 1
     console.print(results_table(study, report.summary))
-    console.print(f"Report: {report.path}", markup=False, soft_wrap=True)
+    console.print(f"Report: {report.page}", markup=False, soft_wrap=True)
     return 0

@@ -86,10 +86,20 @@ def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 def legend(figure: Figure, styles: dict[str, dict[str, Any]], arms: Sequence[str]) -> None:
     """Put one legend above all panels of a figure, which becomes higher when it takes more than one line."""
-    across = min(len(arms), 5, int(figure.get_figwidth() // 1.7))
+    across = _across(arms, figure.get_figwidth())
     figure.set_figheight(figure.get_figheight() + 0.2 * (math.ceil(len(arms) / across) - 1))
     lines = [Line2D([], [], **{**styles[arm], "linewidth": 3.0}) for arm in arms]
     figure.legend(lines, arms, loc="outside upper left", ncols=across, handlelength=1.6, columnspacing=1.6)
+
+
+def _across(arms: Sequence[str], width: float) -> int:
+    """Return how many columns of names fit into a width in inches; names fill one column after the other."""
+    for columns in range(min(len(arms), 5), 1, -1):
+        rows = math.ceil(len(arms) / columns)
+        longest = [max(map(len, arms[start : start + rows])) for start in range(0, len(arms), rows)]
+        if sum(0.55 + 0.085 * letters for letters in longest) <= width:
+            return columns
+    return 1
 
 
 def step_axis(axes: Axes, label: str = "environment steps") -> None:

@@ -65,7 +65,7 @@ def collect(runs: Iterable[Run], folders: Folders) -> Table:
 
 
 def write(table: Table, folder: Path) -> None:
-    """Write ``results.csv`` (equal bytes for equal runs), ``timings.csv``, and ``results.parquet`` where that can be."""
+    """Write ``results.csv`` (equal bytes for equal runs), ``timings.csv`` and, with an engine, ``results.parquet``."""
     for name, frame in (("results", table.results), ("timings", table.timings)):
         # Floats are written with the fewest digits that read back to the same number.
         temporary = folder / f".{name}.csv"

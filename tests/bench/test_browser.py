@@ -42,7 +42,7 @@ const click = (column) => table.tHead.rows[0].cells[column].querySelector("butto
 
 
 def see(folder: Path, page: Path, script: str, width: int = 1000) -> Any:
-    """Run a script beside the page, with its window as ``view`` and its document as ``page``; return what it returns."""
+    """Run a script beside the page, its window as ``view``, its document as ``page``, and return what it returns."""
     assert CHROMIUM is not None
     reader = folder / "reader.html"
     reader.write_text(READER.format(page=page.as_uri(), script=script, width=width))

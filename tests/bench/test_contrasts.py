@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_main_effects_by_hand() -> None:
 
 
 def test_a_grid_with_holes_is_not_balanced() -> None:
-    levels = {"a": {"x": 1, "y": 1}, "b": {"x": 1, "y": 2}, "c": {"x": 2, "y": [1]}}
+    levels: dict[str, dict[str, Any]] = {"a": {"x": 1, "y": 1}, "b": {"x": 1, "y": 2}, "c": {"x": 2, "y": [1]}}
     found = main_effects(levels, constant(a=0.0, b=1.0, c=2.0), 100, seed=0)
     assert not found.balanced
     assert [item.name for item in found.axes["y"]] == ["1", "2", "[1]"]

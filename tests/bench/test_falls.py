@@ -13,7 +13,10 @@ def run(means: list[float], std: float = 0.0, episodes: int = 10) -> Evaluations
     """A run evaluated every 100 steps."""
     count = len(means)
     return Evaluations(
-        np.arange(1, count + 1) * 100.0, np.array(means, dtype=float), np.full(count, std), np.full(count, episodes)
+        np.arange(1, count + 1) * 100.0,
+        np.array(means, dtype=float),
+        np.full(count, float(std)),
+        np.full(count, float(episodes)),
     )
 
 

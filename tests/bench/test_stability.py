@@ -41,7 +41,8 @@ def test_stability_of_an_arm_by_hand() -> None:
     table = judge(RESULTS.sample(frac=1.0, random_state=0), ["ppo", "absent"], {"A": KNOWN}, seed=0)
     assert list(table.found) == [("ppo", "A")]
     found = table.found["ppo", "A"]
-    assert (found.runs, found.climbed.value, found.fell.value) == (4, 0.75, pytest.approx(2 / 3))
+    assert (found.runs, found.climbed.value) == (4, 0.75)
+    assert found.fell.value == pytest.approx(2 / 3)
     assert (found.falls, found.recoveries, found.falls_per_run) == (3, 2, 1.0)
     # 200 and 200 steps to recovery, and one fall that went on for 100 at least.
     assert found.median_recovery == 200.0

@@ -82,7 +82,7 @@ def test_a_band_resamples_whole_curves() -> None:
 
     def over_points(runs: np.ndarray, axis: int) -> np.ndarray:
         drawn = runs.mean(axis=axis)
-        return drawn + drawn[::-1]
+        return np.asarray(drawn + drawn[::-1])
 
     band = bootstrap_band(np.array([1.0, 2.0]), [curves], over_points, 300, seed=0)
     assert band.x == (1.0, 2.0)
