@@ -135,6 +135,7 @@ def _context(
         parquet=(folders.root / "results.parquet").exists(),
         versions=distinct(place["versions"] for place in places),
         installed=versions(),
+        contribs=distinct(place.get("sb3_contrib") for place in places),
         pythons=distinct(place["python"] for place in places),
         commits=distinct(place["git"] for place in places),
         machines=distinct(f"{place['cpu']}, {place['platform']}" for place in places),

@@ -7,17 +7,14 @@ import pytest
 
 from sb3_ppo_variants.bench import falls
 from sb3_ppo_variants.bench.falls import Evaluations, Fall, false_falls, median_recovery, run_stability
+from sb3_ppo_variants.bench.stats import Array
 
 
 def run(means: list[float], std: float = 0.0, episodes: int = 10) -> Evaluations:
     """A run evaluated every 100 steps."""
     count = len(means)
-    return Evaluations(
-        np.arange(1, count + 1) * 100.0,
-        np.array(means, dtype=float),
-        np.full(count, float(std)),
-        np.full(count, float(episodes)),
-    )
+    steps: Array = np.linspace(100.0, 100.0 * count, count)
+    return Evaluations(steps, np.array(means, dtype=float), np.full(count, std), np.full(count, episodes))
 
 
 def test_a_run_that_falls_and_recovers() -> None:
