@@ -24,7 +24,7 @@ def test_a_run_leaves_the_files_of_rl_zoo(finished: Finished) -> None:
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names == {
         "0.monitor.csv", "1.monitor.csv", "evaluations.npz", "evaluation_times.csv",
-            "progress.csv", "best_model.zip", "CartPole-v1.zip",
+        "progress.csv", "best_model.zip", "CartPole-v1.zip",
         "CartPole-v1/config.yml", "CartPole-v1/args.yml", "output.txt", "run.json",
     }  # fmt: skip
     assert set(load_results(str(folder)).columns) >= {"r", "l", "t"}
