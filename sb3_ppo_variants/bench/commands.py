@@ -174,4 +174,4 @@ def _report(study: Study, path: Path, folders: Folders, allow_mixed_versions: bo
     with folders.locked():
         report = make_report(study, path.read_text(), folders, allow_mixed_versions)
     console.print(results_table(study, report.summary))
-    console.print(f"Report: {report.path}", markup=False, soft_wrap=True)
+    console.print(f"Report: {report.page}", markup=False, soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -13,42 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from sb3_ppo_variants.bench.settings import Bootstrap
-from sb3_ppo_variants.bench.stats import Array, Estimate, mean_band
-from sb3_ppo_variants.bench.style import STYLE, legend, line_styles, step_axis
+from sb3_ppo_variants.bench.stats import Array, Estimate
+from sb3_ppo_variants.bench.style import STYLE, Drawing, legend, line_styles, step_axis
 from sb3_ppo_variants.bench.summary import Summary
 
 BAND = 0.13
 KL_TITLES = {"kl": "exact KL(old || new) after the update [nats]", "approx_kl": "approx_kl, SB3's estimate [nats]"}
 
 
-def learning_curves(results: pd.DataFrame, summary: Summary, bootstrap: Bootstrap) -> Figure:
-    """Mean return against steps, one panel per environment, with percentile bootstrap intervals over the seeds.
-
-    :param results: the results table
-    :param summary: gives the order of arms and environments
-    :param bootstrap: how the intervals are drawn
-    """
-    styles = line_styles(summary.arms)
-    with mpl.rc_context(STYLE):
-        figure, panels = _grid(len(summary.environments), height=3.0)
-        for axes, environment in zip(panels, summary.environments, strict=True):
-            for arm in summary.arms:
-                rows = results[(results["arm"] == arm) & (results["environment"] == environment)]
-                if len(rows):
-                    runs = rows.pivot(index="seed", columns="timesteps", values="mean_return")
-                    mean, low, high = mean_band(runs.to_numpy(dtype=float), bootstrap.resamples, bootstrap.seed)
-                    axes.plot(runs.columns, mean, **styles[arm])
-                    axes.fill_between(runs.columns, low, high, color=styles[arm]["color"], alpha=BAND, linewidth=0)
-            axes.set_title(environment)
-            step_axis(axes)
-        for axes in panels[:: _columns(len(panels))]:
-            axes.set_ylabel("return of an episode")
-        legend(figure, styles, summary.arms)
-    return figure
-
-
-def intervals(summary: Summary) -> Figure:
+def intervals(summary: Summary) -> Drawing:
     """Aggregate score of each arm and its probability of improvement over the baseline, dots with intervals.
 
     :param summary: the statistics
@@ -57,18 +31,29 @@ def intervals(summary: Summary) -> Figure:
         layout = ConstrainedLayoutEngine(w_pad=0.12)
         figure = Figure(figsize=(8.6, 0.9 + 0.36 * len(summary.arms)), layout=layout)
         left, right = figure.subplots(1, 2, sharey=True)
-        _dots(left, summary.arms, summary.aggregate)
+        _dots(left, summary.arms, {arm: found.iqm for arm, found in summary.aggregates.items()})
         left.set_title("Interquartile mean")
         left.set_xlabel("normalised score")
-        _dots(right, summary.arms, summary.improvement)
+        _dots(right, summary.arms, {arm: found.improvement for arm, found in summary.comparisons.items()})
         right.set_title("Beats stock PPO")
         right.set_xlabel("probability of improvement")
         right.set_xlim(-0.03, 1.03)
         right.axvline(0.5, color="#8c8c8c", linewidth=1, linestyle=(0, (3, 2)), zorder=1)
-    return figure
+    improvements = {arm: found.improvement for arm, found in summary.comparisons.items()}
+    quantities = {"iqm": {arm: found.iqm for arm, found in summary.aggregates.items()}, "improvement": improvements}
+    data = pd.DataFrame(
+        [
+            {"arm": arm, "quantity": name, **found[arm]._asdict()}
+            for name, found in quantities.items()
+            for arm in summary.arms
+            if arm in found
+        ],
+        columns=["arm", "quantity", *Estimate._fields],
+    )
+    return Drawing(figure, "Aggregate score and probability of improvement", data)
 
 
-def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients: Sequence[str]) -> Figure:
+def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients: Sequence[str]) -> Drawing:
     """KL and the coefficients that move, against steps: mean over the seeds, band from least to greatest.
 
     :param table: the updates table
@@ -81,34 +66,55 @@ def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients
     shown = [key for key in KL_TITLES if _logged(rows, key)]
     shown += [key for key in coefficients if key not in shown and _moves(rows, key)]
     styles = line_styles(arms)
+    drawn = [pd.DataFrame(columns=["arm", "quantity", "timesteps", "mean", "min", "max"])]
     with mpl.rc_context(STYLE):
-        figure, panels = _grid(max(1, len(shown)), height=2.5)
+        figure, panels = grid(max(1, len(shown)), height=2.5)
         for axes, key in zip(panels, shown, strict=False):
             for arm in arms:
                 groups = rows[rows["arm"] == arm].dropna(subset=[key]).groupby("timesteps")[key]
                 curve = groups.agg(["mean", "min", "max"])
                 axes.plot(curve.index, curve["mean"], **styles[arm])
-                colour = styles[arm]["color"]
-                axes.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=BAND, linewidth=0)
+                band(axes, curve.index, curve["min"], curve["max"], styles[arm])
+                drawn.append(curve.reset_index().assign(arm=arm, quantity=key))
             axes.set_title(KL_TITLES.get(key, key))
             if "kl" in key:
                 _logarithmic(axes, rows[key].dropna().to_numpy(dtype=float))
             step_axis(axes, f"environment steps, {environment}")
         legend(figure, styles, [arm for arm in arms if any(rows.loc[rows["arm"] == arm, shown].notna().any())])
-    return figure
+    data = pd.concat([frame for frame in drawn if len(frame)] or drawn, ignore_index=True)[drawn[0].columns]
+    return Drawing(figure, f"KL and coefficients, {environment}", data)
 
 
-def _columns(panels: int) -> int:
+def band(axes: Axes, x: Any, low: Any, high: Any, style: dict[str, Any], step: Literal["post"] | None = None) -> None:
+    """Draw the interval of a curve in the colour of its line.
+
+    :param axes: where
+    :param x: places of the points
+    :param low: lower bounds
+    :param high: upper bounds
+    :param style: style of the line
+    :param step: ``post`` for step functions
+    """
+    axes.fill_between(x, low, high, step=step, color=style["color"], alpha=BAND, linewidth=0, gid=style["gid"])
+
+
+def columns(panels: int) -> int:
+    """Return the number of columns in which panels are laid out."""
     return panels if panels <= 3 else 2 if panels == 4 else 3
 
 
-def _grid(panels: int, height: float) -> tuple[Figure, list[Axes]]:
-    columns = _columns(panels)
-    rows = math.ceil(panels / columns)
-    width = 5.6 if columns == 1 else 4.3 * columns
+def grid(panels: int, height: float) -> tuple[Figure, list[Axes]]:
+    """Make a figure of equal panels.
+
+    :param panels: how many
+    :param height: of one panel, in inches
+    """
+    across = columns(panels)
+    rows = math.ceil(panels / across)
+    width = 5.6 if across == 1 else 4.3 * across
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
     figure = Figure(figsize=(width, 0.35 + height * rows), layout=layout)
-    every = list(figure.subplots(rows, columns, squeeze=False).flat)
+    every = list(figure.subplots(rows, across, squeeze=False).flat)
     for axes in every[panels:]:
         axes.remove()
     return figure, every[:panels]
@@ -120,8 +126,9 @@ def _dots(axes: Axes, arms: list[str], estimates: dict[str, Estimate]) -> None:
         if arm not in estimates:
             continue
         value, low, high = estimates[arm]
-        axes.plot([low, high], [position, position], color=styles[arm]["color"], linewidth=5, alpha=0.35)
-        axes.plot(value, position, "o", color=styles[arm]["color"], markersize=7)
+        of_arm = {"color": styles[arm]["color"], "gid": styles[arm]["gid"]}
+        axes.plot([low, high], [position, position], linewidth=5, alpha=0.35, **of_arm)
+        axes.plot(value, position, "o", markersize=7, **of_arm)
     axes.set_yticks(range(len(arms)), arms)
     axes.tick_params(axis="y", labelsize=9.5, labelcolor="#262626")
     axes.set_ylim(len(arms) - 0.4, -0.6)

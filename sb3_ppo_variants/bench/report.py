@@ -1,9 +1,8 @@
-"""Statistics -> report.md with its figures."""
+"""Statistics -> report.md and report.html with their figures."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -12,14 +11,15 @@ from typing import Any
 
 import jinja2
 
-from sb3_ppo_variants.bench import plots, style
+from sb3_ppo_variants.bench import curve_plots, page, plots, score_plots, style
+from sb3_ppo_variants.bench.contrasts import Ablation
 from sb3_ppo_variants.bench.folders import Folders
+from sb3_ppo_variants.bench.formats import FILTERS
 from sb3_ppo_variants.bench.imported import ImportedArm, read_imported, with_imported
 from sb3_ppo_variants.bench.provenance import versions
 from sb3_ppo_variants.bench.run import Run
-from sb3_ppo_variants.bench.stats import Estimate
 from sb3_ppo_variants.bench.study import Study
-from sb3_ppo_variants.bench.summary import Summary, summarise, update_sizes
+from sb3_ppo_variants.bench.summary import Designs, Summary, summarise, update_sizes
 from sb3_ppo_variants.bench.table import Table, collect, write
 
 
@@ -32,15 +32,17 @@ class Report:
     """A written report.
 
     :param path: ``report.md``
-    :param summary: its numbers
+    :param page: ``report.html``
+    :param summary: their numbers
     """
 
     path: Path
+    page: Path
     summary: Summary
 
 
 def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_versions: bool = False) -> Report:
-    """Write results.csv, timings.csv, the figures and report.md of a study's finished runs.
+    """Write the tables, the figures, report.md and report.html of a study's finished runs.
 
     :param study: the study
     :param study_text: the study file, shown in the report
@@ -60,11 +62,22 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     table = with_imported(table, imported)
     write(table, folders.root)
     (folders.root / "study.yaml").write_text(study_text)
-    summary = summarise(table.results, study)
-    figures = _draw(study, table, summary, runs, folders.root / "figures")
-    path = folders.root / "report.md"
-    path.write_text(_render(study, study_text, table, summary, runs, folders, figures, imported))
-    return Report(path, summary)
+    summary = summarise(table.results, study, table.times, _designs(study))
+    drawings = _drawings(study, table, summary, runs)
+    (folders.root / "figures").mkdir(exist_ok=True)
+    svgs = {name: style.save(drawing.figure, folders.root / "figures" / name) for name, drawing in drawings.items()}
+    context = _context(study, study_text, table, summary, runs, folders, imported)
+    report = Report(folders.root / "report.md", folders.root / "report.html", summary)
+    context["figures"] = {name: f"figures/{name}.svg" for name in drawings}
+    report.path.write_text(_render("report.md.jinja", context))
+    context["figures"] = {name: page.figure(name, drawing, svgs[name]) for name, drawing in drawings.items()}
+    report.page.write_text(_render("report.html.jinja", {**context, **page.looks(summary)}))
+    return report
+
+
+def _designs(study: Study) -> Designs:
+    """What its grids and ablations stand for."""
+    return Designs({name: Ablation(**arms) for name, arms in study.ablations.items()}, study.factors)
 
 
 def distinct(items: Iterable[Any]) -> list[Any]:
@@ -82,58 +95,62 @@ def describe_versions(different: list[dict[str, str | None]]) -> str:
     return "; ".join(lines)
 
 
-def _draw(study: Study, table: Table, summary: Summary, runs: list[Run], folder: Path) -> dict[str, str]:
-    """Draw all figures and return their paths within the report, by name."""
-    folder.mkdir(exist_ok=True)
+def _drawings(study: Study, table: Table, summary: Summary, runs: list[Run]) -> dict[str, style.Drawing]:
+    """Draw all figures, by the name of their files."""
     coefficients = sorted({name for run in runs for name in (*run.arguments, *run.defaults)})
-    drawn = {
-        "curves": plots.learning_curves(table.results, summary, study.bootstrap),
-        "intervals": plots.intervals(summary),
-    }
     file_names = {run.environment: run.file_name for run in runs}
-    for environment in table.updates["environment"].unique():
-        name = f"updates-{file_names[environment]}"
-        drawn[name] = plots.updates(table.updates, environment, summary.arms, coefficients)
-    for name, figure in drawn.items():
-        style.save(figure, folder / name)
-    return {name: f"figures/{name}.svg" for name in drawn}
+    updates = {
+        f"updates-{file_names[environment]}": plots.updates(table.updates, environment, summary.arms, coefficients)
+        for environment in table.updates["environment"].unique()
+    }
+    return {
+        "curves": curve_plots.learning_curves(table.results, summary, study.bootstrap),
+        "intervals": plots.intervals(summary),
+        **score_plots.drawn(summary),
+        **updates,
+    }
 
 
-def _render(
+def _render(template: str, context: dict[str, Any]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("sb3_ppo_variants.bench"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        autoescape=jinja2.select_autoescape(["html.jinja"]),
+    )
+    environment.filters.update(FILTERS)
+    return environment.get_template(template).render(context)
+
+
+def _context(
     study: Study,
     study_text: str,
     table: Table,
     summary: Summary,
     runs: list[Run],
     folders: Folders,
-    figures: dict[str, str],
     imported: list[ImportedArm],
-) -> str:
+) -> dict[str, Any]:
+    """Collect what both reports say."""
     places = [record["provenance"] for record in table.records]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sb3_ppo_variants.bench"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-    )
-    environment.filters.update(cell=cell, plus_minus=plus_minus, interval=interval, spread=spread)
-    return environment.get_template("report.md.jinja").render(
+    return dict(
         study=study,
         study_text=study_text.strip(),
         summary=summary,
         sizes=update_sizes(table.updates),
-        figures=figures,
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         runs=len(runs),
         finished=len(table.records),
-        failed=[(run, last_line(folders.failed(run))) for run in runs if _has_failed(run, folders)],
+        failed=[(run, traceback(folders.failed(run))) for run in runs if _has_failed(run, folders)],
         missing=[run for run in runs if not folders.finished(run).exists() and not _has_failed(run, folders)],
         fewest=min(summary.counts.values()),
         seeds={arm: seeds(summary, arm) for arm in summary.arms},
         scoring=_scoring(study),
+        parquet=(folders.root / "results.parquet").exists(),
         versions=distinct(place["versions"] for place in places),
         installed=versions(),
+        contribs=distinct(place.get("sb3_contrib") for place in places),
         pythons=distinct(place["python"] for place in places),
         commits=distinct(place["git"] for place in places),
         machines=distinct(f"{place['cpu']}, {place['platform']}" for place in places),
@@ -158,50 +175,21 @@ def _has_failed(run: Run, folders: Folders) -> bool:
     return folders.failed(run).is_dir() and not folders.finished(run).is_dir()
 
 
+def traceback(folder: Path) -> str:
+    """Traceback in a failed run's folder."""
+    try:
+        text = (folder / "traceback.txt").read_text().strip()
+    except OSError:
+        text = ""
+    return text or "no traceback was written"
+
+
 def last_line(folder: Path) -> str:
     """Last line of the traceback in a failed run's folder."""
-    try:
-        lines = (folder / "traceback.txt").read_text().strip().splitlines()
-    except OSError:
-        lines = []
-    return lines[-1] if lines else "no traceback was written"
+    return traceback(folder).splitlines()[-1]
 
 
 def seeds(summary: Summary, arm: str) -> str:
     """Number of finished seeds of an arm, as a range when its environments differ."""
     counts = [summary.counts.get((arm, environment), 0) for environment in summary.environments]
     return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-
-
-def number(value: float) -> str:
-    """Write a number with about four significant digits."""
-    size = abs(value)
-    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3
-    return f"{value:.{digits}f}"
-
-
-def plus_minus(estimate: Estimate) -> str:
-    """Write a mean and the half width of its symmetric interval, both to two significant digits of the latter."""
-    half = estimate.high - estimate.value
-    if not half > 0:
-        return number(estimate.value) + (" ± 0" if half == 0 else "")
-    digits = max(0, 1 - math.floor(math.log10(half)))
-    return f"{estimate.value:.{digits}f} ± {half:.{digits}f}"
-
-
-def interval(estimate: Estimate) -> str:
-    """Write a number and its interval."""
-    if estimate.value != estimate.value:
-        return "n/a"
-    bounds = "" if estimate.low != estimate.low else f" [{estimate.low:.2f}, {estimate.high:.2f}]"
-    return f"{estimate.value:.2f}{bounds}"
-
-
-def spread(estimate: Estimate) -> str:
-    """Write a small positive number and the range around it."""
-    return f"{estimate.value:.2g} ({estimate.low:.2g} to {estimate.high:.2g})"
-
-
-def cell(text: object) -> str:
-    """Escape a text for a cell of a Markdown table."""
-    return str(text).replace("|", "\\|").replace("\n", " ")

@@ -15,16 +15,14 @@ from typing import Any
 
 import torch as th
 import yaml
-from sb3_contrib import MaskablePPO
-from sb3_contrib.common.maskable.callbacks import MaskableEvalCallback
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
 from sb3_ppo_variants.bench.arguments import import_algorithm, ready
 from sb3_ppo_variants.bench.environments import Wrappers, make_env, make_evaluation_env
+from sb3_ppo_variants.bench.evaluation import TIMES_FILE, evaluation_callback
 from sb3_ppo_variants.bench.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.provenance import provenance
 
@@ -149,8 +147,9 @@ def _train(run: Run, folder: Path, heartbeat: Heartbeat) -> None:
         model.set_logger(configure(str(folder), ["csv"]))
         # EvalCallback counts calls, and each call steps every parallel environment once; rounded down, so that no
         # evaluation of the budget is lost.
-        evaluation = _evaluation_callback(model)(
+        evaluation = evaluation_callback(model)(
             evaluation_env,
+            folder / TIMES_FILE,
             n_eval_episodes=run.evaluation_episodes,
             eval_freq=run.evaluation_every // run.n_envs,
             log_path=str(folder),
@@ -167,11 +166,6 @@ def _train(run: Run, folder: Path, heartbeat: Heartbeat) -> None:
         statistics = unwrap_vec_normalize(env)
         if statistics is not None:
             statistics.save(str(folder / run.file_name / "vecnormalize.pkl"))
-
-
-def _evaluation_callback(model: BaseAlgorithm) -> type[EvalCallback]:
-    """Return the callback that evaluates a model: with its action masks, when it has any."""
-    return MaskableEvalCallback if isinstance(model, MaskablePPO) else EvalCallback
 
 
 @contextlib.contextmanager

@@ -12,9 +12,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from sb3_ppo_variants.bench.environments import make_wrapped
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.run import Run
+from sb3_ppo_variants.bench.scoring import scores
 from sb3_ppo_variants.bench.stats import Array
 from sb3_ppo_variants.bench.study import Study
-from sb3_ppo_variants.bench.summary import scores
 from sb3_ppo_variants.bench.table import collect
 
 RANDOM_SEED = 0

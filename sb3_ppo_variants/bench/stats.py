@@ -1,8 +1,13 @@
-"""Statistics of runs: pure functions on arrays, everything that draws is seeded."""
+"""Estimates with their intervals: pure functions on arrays, everything that draws is seeded.
+
+A score that is not a number makes every number that it enters NaN; none is dropped.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +16,8 @@ from scipy import stats
 
 Array = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
+# Numbers that one step of a bootstrap may hold at once (80 MB).
+BATCH = 10_000_000
 
 
 class Estimate(NamedTuple):
@@ -19,6 +26,25 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+
+UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class Band:
+    """A curve with its interval at every point; NaN bounds when the data do not give one.
+
+    :param x: places of the points, ascending
+    :param value: the curve
+    :param low: lower bounds
+    :param high: upper bounds
+    """
+
+    x: tuple[float, ...]
+    value: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
 
 
 def mean_interval(sample: Array) -> Estimate:
@@ -38,6 +64,18 @@ def mean_interval(sample: Array) -> Estimate:
     return Estimate(value, float(low), float(high))
 
 
+def share_interval(count: int, total: int) -> Estimate:
+    """Share ``count / total`` with Wilson's score interval; all NaN when total is 0.
+
+    :param count: how many have the property
+    :param total: out of how many
+    """
+    if total == 0:
+        return UNKNOWN
+    bounds = stats.binomtest(count, total).proportion_ci(CONFIDENCE, method="wilson")
+    return Estimate(count / total, float(bounds.low), float(bounds.high))
+
+
 def normalise(scores: Array, low: float, high: float) -> Array:
     """Map low to 0 and high to 1; all to 0 when the two are equal.
 
@@ -45,68 +83,7 @@ def normalise(scores: Array, low: float, high: float) -> Array:
     :param low: score of a random policy, or the least of the study
     :param high: reference score, or the greatest of the study
     """
-    return np.zeros_like(scores) if low == high else (scores - low) / (high - low)
-
-
-def iqm(*tasks: Array, axis: int = -1) -> Any:
-    """Interquartile mean over the runs of all tasks, every task with the same weight.
-
-    Runs are sorted, the lighter first among equal scores. A run weighs ``1 / (number of tasks * runs of its task)``.
-    From each end those are dropped whose cumulative weight is at most a quarter; the weighted mean of the rest
-    remains. With equal numbers of runs it is ``scipy.stats.trim_mean(all runs, 0.25)``, the interquartile mean of
-    Agarwal et al. 2021.
-
-    :param tasks: normalised scores, one array per task, runs along ``axis``
-    :param axis: axis of the runs
-    """
-    moved = [np.moveaxis(np.asarray(task, dtype=np.float64), axis, -1) for task in tasks]
-    weights = np.concatenate([np.full(task.shape[-1], 1.0 / (len(moved) * task.shape[-1])) for task in moved])
-    scores = np.concatenate(moved, axis=-1)
-    weights = np.broadcast_to(weights, scores.shape)
-    order = np.lexsort((weights, scores), axis=-1)
-    scores, weights = (np.take_along_axis(values, order, axis=-1) for values in (scores, weights))
-    from_below = np.cumsum(weights, axis=-1)
-    from_above = np.cumsum(weights[..., ::-1], axis=-1)[..., ::-1]
-    kept = weights * (from_below > 0.25 + 1e-12) * (from_above > 0.25 + 1e-12)
-    return np.sum(kept * scores, axis=-1) / np.sum(kept, axis=-1)
-
-
-def iqm_interval(tasks: Sequence[Array], resamples: int, seed: int) -> Estimate:
-    """Interquartile mean with a stratified bootstrap interval: the runs of each task are resampled by themselves.
-
-    :param tasks: normalised scores, one array of shape ``(runs,)`` per task
-    :param resamples: number of resamples
-    :param seed: seed of the resampling
-    """
-    return _bootstrap(tasks, iqm, resamples, seed)
-
-
-def probability_of_improvement(*tasks: Array, axis: int = -1) -> Any:
-    """Probability that a run of the first arm beats one of the second, mean over tasks, ties count one half.
-
-    Mann-Whitney's U divided by the number of pairs.
-
-    :param tasks: the first arm's scores for each task, then the second arm's in the same order
-    :param axis: axis of the runs
-    """
-    half = len(tasks) // 2
-    values = [
-        stats.mannwhitneyu(first, second, axis=axis, method="asymptotic").statistic
-        / (first.shape[axis] * second.shape[axis])
-        for first, second in zip(tasks[:half], tasks[half:], strict=True)
-    ]
-    return np.mean(values, axis=0)
-
-
-def improvement_interval(first: Sequence[Array], second: Sequence[Array], resamples: int, seed: int) -> Estimate:
-    """Probability of improvement with a stratified bootstrap interval: each arm's runs of each task are resampled.
-
-    :param first: scores of an arm, one array of shape ``(runs,)`` per task
-    :param second: scores of the baseline on the same tasks, in the same order
-    :param resamples: number of resamples
-    :param seed: seed of the resampling
-    """
-    return _bootstrap([*first, *second], probability_of_improvement, resamples, seed)
+    return scores * 0.0 if low == high else (scores - low) / (high - low)
 
 
 def mean_band(runs: Array, resamples: int, seed: int) -> Array:
@@ -119,35 +96,55 @@ def mean_band(runs: Array, resamples: int, seed: int) -> Array:
     :param seed: seed of the resampling
     :return: mean, low and high, shape ``(3, points)``; low and high are NaN for a single run
     """
-    mean = runs.mean(axis=0)
-    if len(runs) < 2:
-        return np.stack([mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)])
-    low, high = _percentile_interval([runs], np.mean, resamples, seed, axis=0)
-    return np.stack([mean, low, high])
+    return _bootstrap([runs.T], np.mean, resamples, seed)
 
 
-def _bootstrap(samples: Sequence[Array], statistic: Callable[..., Any], resamples: int, seed: int) -> Estimate:
-    """Percentile bootstrap with every sample resampled by itself; no interval when one has fewer than two runs."""
+def bootstrap(samples: Sequence[Array], statistic: Callable[..., Any], resamples: int, seed: int) -> Estimate:
+    """Stratified percentile bootstrap: every sample is resampled by itself.
+
+    :param samples: one array of shape ``(runs,)`` per stratum, for example per task; without any, all is NaN
+    :param statistic: function of the samples and of the keyword ``axis``, the axis of the runs
+    :param resamples: number of resamples
+    :param seed: seed of the resampling
+    :return: the statistic of the samples and its 95 % interval, without one when a sample has fewer than two runs
+    """
     if not samples:
-        return Estimate(float("nan"), float("nan"), float("nan"))
-    value = float(statistic(*samples))
-    if min(len(sample) for sample in samples) < 2:
-        return Estimate(value, float("nan"), float("nan"))
-    low, high = _percentile_interval(samples, statistic, resamples, seed, axis=-1)
-    return Estimate(value, float(low), float(high))
+        return UNKNOWN
+    return Estimate(*_bootstrap(samples, statistic, resamples, seed).tolist())
 
 
-def _percentile_interval(
-    samples: Sequence[Array], statistic: Callable[..., Any], resamples: int, seed: int, axis: int
-) -> tuple[Any, Any]:
-    done = stats.bootstrap(
-        tuple(samples),
-        statistic,
-        n_resamples=resamples,
-        vectorized=True,
-        axis=axis,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return done.confidence_interval.low, done.confidence_interval.high
+def bootstrap_band(
+    x: Array, samples: Sequence[Array], statistic: Callable[..., Any], resamples: int, seed: int
+) -> Band:
+    """Stratified percentile bootstrap of a curve: a resampled run brings its whole curve.
+
+    :param x: places of the points, shape ``(points,)``
+    :param samples: one array of shape ``(points, runs)`` per stratum, at least one
+    :param statistic: function of the samples and of the keyword ``axis``, the axis of the runs
+    :param resamples: number of resamples
+    :param seed: seed of the resampling
+    """
+    value, low, high = _bootstrap(samples, statistic, resamples, seed).tolist()
+    return Band(tuple(x.tolist()), tuple(value), tuple(low), tuple(high))
+
+
+def _bootstrap(samples: Sequence[Array], statistic: Callable[..., Any], resamples: int, seed: int) -> Array:
+    """Return statistic, low and high along the first axis; the runs lie along the last axis of the samples."""
+    value = np.asarray(statistic(*samples, axis=-1), dtype=np.float64)
+    if min(sample.shape[-1] for sample in samples) < 2 or np.isnan(value).all():
+        return np.stack([value, np.full_like(value, np.nan), np.full_like(value, np.nan)])
+    with warnings.catch_warnings():
+        # Of points that are NaN in some resamples.
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        done = stats.bootstrap(
+            tuple(samples),
+            statistic,
+            n_resamples=resamples,
+            batch=max(1, BATCH // sum(sample.size for sample in samples)),
+            vectorized=True,
+            axis=-1,
+            confidence_level=CONFIDENCE,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        )
+    return np.stack([value, done.confidence_interval.low, done.confidence_interval.high])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -52,10 +56,24 @@ STYLE: Any = {
 }
 
 
+class Drawing(NamedTuple):
+    """A figure and what it shows.
+
+    :param figure: the figure
+    :param title: what it shows, in a few words
+    :param data: the numbers that were drawn, one row per point
+    """
+
+    figure: Figure
+    title: str
+    data: pd.DataFrame
+
+
 def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
     """One colour per arm, the same in every figure; the baseline is a neutral dark grey.
 
-    The baseline is drawn first and wider than the rest, so that a line that lies on it is seen.
+    The baseline is drawn first and wider than the rest, so that a line that lies on it is seen. What is drawn of an
+    arm carries its place among the arms as ``gid``, which :func:`save` makes a class of the SVG.
 
     :param arms: arm names; the order decides the colours
     """
@@ -63,13 +81,25 @@ def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
     for position, arm in enumerate(name for name in arms if name != BASELINE):
         round_, colour = divmod(position, len(PALETTE))
         styles[arm] = {"color": PALETTE[colour], "linestyle": DASHES[round_ % len(DASHES)], "linewidth": 1.7}
-    return styles
+    return {arm: {**style, "gid": f"arm-{list(arms).index(arm)}"} for arm, style in styles.items() if arm in arms}
 
 
 def legend(figure: Figure, styles: dict[str, dict[str, Any]], arms: Sequence[str]) -> None:
-    """Put one legend above all panels of a figure."""
+    """Put one legend above all panels of a figure, which becomes higher when it takes more than one line."""
+    across = _across(arms, figure.get_figwidth())
+    figure.set_figheight(figure.get_figheight() + 0.2 * (math.ceil(len(arms) / across) - 1))
     lines = [Line2D([], [], **{**styles[arm], "linewidth": 3.0}) for arm in arms]
-    figure.legend(lines, arms, loc="outside upper left", ncols=min(len(arms), 5), handlelength=1.6, columnspacing=1.6)
+    figure.legend(lines, arms, loc="outside upper left", ncols=across, handlelength=1.6, columnspacing=1.6)
+
+
+def _across(arms: Sequence[str], width: float) -> int:
+    """Return how many columns of names fit into a width in inches; names fill one column after the other."""
+    for columns in range(min(len(arms), 5), 1, -1):
+        rows = math.ceil(len(arms) / columns)
+        longest = [max(map(len, arms[start : start + rows])) for start in range(0, len(arms), rows)]
+        if sum(0.55 + 0.085 * letters for letters in longest) <= width:
+            return columns
+    return 1
 
 
 def step_axis(axes: Axes, label: str = "environment steps") -> None:
@@ -89,13 +119,19 @@ def short_number(number: float) -> str:
     return f"{number:g}"
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> str:
     """Write a figure as SVG and PNG.
 
     :param figure: the figure
     :param path: file name without its ending
+    :return: the SVG
     """
     with mpl.rc_context(STYLE):
         FigureCanvasAgg(figure)
-        figure.savefig(path.with_name(f"{path.name}.svg"), metadata={"Date": None, "Creator": None})
+        written = io.StringIO()
+        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(path.with_name(f"{path.name}.png"), dpi=160, metadata={"Software": None})
+    # An arm is drawn more than once, and an id must be the only one of its kind.
+    svg = re.sub(r'id="(arm-\d+)"', r'class="\1"', written.getvalue())
+    path.with_name(f"{path.name}.svg").write_text(svg)
+    return svg

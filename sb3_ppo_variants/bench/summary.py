@@ -2,104 +2,121 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
-from sb3_ppo_variants.bench.stats import (
-    Array,
-    Estimate,
-    improvement_interval,
-    iqm_interval,
-    mean_interval,
-    normalise,
+from sb3_ppo_variants.bench.aggregates import Aggregates, aggregate, profile, thresholds
+from sb3_ppo_variants.bench.comparisons import Comparison, compare
+from sb3_ppo_variants.bench.contrasts import (
+    Ablation,
+    AblationContrasts,
+    Levels,
+    MainEffects,
+    ablation_contrasts,
+    main_effects,
 )
+from sb3_ppo_variants.bench.curves import EfficiencyCurves, efficiency_curves
+from sb3_ppo_variants.bench.power import Detectable, detectable
+from sb3_ppo_variants.bench.scoring import Scale, Shortfall, scale, scores, shortfalls
+from sb3_ppo_variants.bench.stability import StabilityTable, judge
+from sb3_ppo_variants.bench.stats import Band, Estimate, mean_interval, normalise
 from sb3_ppo_variants.bench.study import BASELINE, Study
 
 
 @dataclass(frozen=True)
-class Scale:
-    """How returns of an environment are normalised: low becomes 0, high becomes 1."""
+class Designs:
+    """How the arms of a study hang together, beyond their comparison with the baseline.
 
-    low: float
-    high: float
-    from_study_range: bool
+    :param ablations: name -> arms that take a combination apart
+    :param grids: name -> the level of every axis, by arm
+    """
+
+    ablations: Mapping[str, Ablation] = field(default_factory=dict)
+    grids: Mapping[str, Levels] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Summary:
     """All numbers of a report.
 
+    All intervals are of 95 %. Whatever compares arms over several environments uses ``common`` alone, unless its own
+    record says otherwise.
+
     :param arms: arm names, the baseline first
     :param environments: environment ids, in the study's order
     :param returns: (arm, environment) -> mean score with interval; pairs without a finished run are absent
     :param counts: (arm, environment) -> number of finished runs
+    :param shortfalls: missing seeds and short runs; empty when all is complete
     :param scales: environment -> normalisation
-    :param aggregate: arm -> interquartile mean of normalised scores, over ``common``
     :param common: environments in which every arm has a finished run
-    :param improvement: arm -> probability of improvement over the baseline, the baseline itself absent
-    :param excluded: arm -> environments left out of its probability of improvement
+    :param aggregates: arm -> aggregates of its normalised scores over ``common``
+    :param profiles: arm -> share of its runs above each normalised score; empty when ``common`` is
+    :param comparisons: arm -> its comparison with the baseline, which is absent itself
+    :param detectable: (arm, environment) -> what the comparison with the baseline can detect there
+    :param curves: aggregate score against steps and seconds
+    :param ablations: name -> what the parts are worth
+    :param effects: name of a grid -> what its levels are worth
+    :param stability: falls and recoveries
     """
 
     arms: list[str]
     environments: list[str]
     returns: dict[tuple[str, str], Estimate]
     counts: dict[tuple[str, str], int]
+    shortfalls: list[Shortfall]
     scales: dict[str, Scale]
-    aggregate: dict[str, Estimate]
     common: list[str]
-    improvement: dict[str, Estimate]
-    excluded: dict[str, list[str]]
+    aggregates: dict[str, Aggregates]
+    profiles: dict[str, Band]
+    comparisons: dict[str, Comparison]
+    detectable: dict[tuple[str, str], Detectable]
+    curves: EfficiencyCurves
+    ablations: dict[str, AblationContrasts]
+    effects: dict[str, MainEffects]
+    stability: StabilityTable
 
 
-def scores(results: pd.DataFrame, study: Study) -> dict[tuple[str, str], Array]:
-    """Score of every run: its mean return over the last evaluations.
-
-    :param results: the results table
-    :param study: says how many evaluations count
-    :return: (arm, environment) -> one score per finished seed, in the order of the seeds
-    """
-    found: dict[tuple[str, str], Array] = {}
-    for arm in study.compared:
-        for environment in study.environments:
-            rows = results[(results["arm"] == arm) & (results["environment"] == environment)]
-            last = rows.sort_values("timesteps").groupby("seed").tail(study.judged(environment).last)
-            if len(last):
-                found[arm, environment] = last.groupby("seed")["mean_return"].mean().to_numpy(dtype=float)
-    return found
-
-
-def summarise(results: pd.DataFrame, study: Study) -> Summary:
+def summarise(
+    results: pd.DataFrame, study: Study, times: pd.DataFrame | None = None, designs: Designs | None = None
+) -> Summary:
     """Compute every number of the report.
 
     :param results: the results table
-    :param study: the study
+    :param study: the study; its ``bootstrap`` seeds everything that draws
+    :param times: seconds of training at each evaluation, columns arm, environment, seed, timesteps, seconds
+    :param designs: ablations and grids among the arms
     """
     arms, environments = study.compared, list(study.environments)
+    draw = (study.bootstrap.resamples, study.bootstrap.seed)
+    designs = designs or Designs()
     found = scores(results, study)
-    scales = {name: _scale(study, name, found) for name in environments if any(key[1] == name for key in found)}
+    scales = {
+        name: scale(study, name, [found[arm, name] for arm in arms if (arm, name) in found])
+        for name in environments
+        if any((arm, name) in found for arm in arms)
+    }
     normalised = {key: normalise(value, scales[key[1]].low, scales[key[1]].high) for key, value in found.items()}
-    resamples, seed = study.bootstrap.resamples, study.bootstrap.seed
     common = [name for name in environments if all((arm, name) in found for arm in arms)]
-    improvement, excluded = {}, {}
-    for arm in arms:
-        if arm == BASELINE:
-            continue
-        shared = [name for name in environments if (arm, name) in found and (BASELINE, name) in found]
-        excluded[arm] = [name for name in environments if name not in shared]
-        improvement[arm] = improvement_interval(
-            [found[arm, name] for name in shared], [found[BASELINE, name] for name in shared], resamples, seed
-        )
+    tasks = {arm: [normalised[arm, name] for name in common] for arm in arms}
+    at = thresholds([task for of_arm in tasks.values() for task in of_arm])
     return Summary(
         arms=arms,
         environments=environments,
         returns={key: mean_interval(value) for key, value in found.items()},
         counts={key: len(value) for key, value in found.items()},
+        shortfalls=shortfalls(results, study),
         scales=scales,
-        aggregate={arm: iqm_interval([normalised[arm, name] for name in common], resamples, seed) for arm in arms},
         common=common,
-        improvement=improvement,
-        excluded=excluded,
+        aggregates={arm: aggregate(tasks[arm], *draw) for arm in arms},
+        profiles={arm: profile(tasks[arm], at, *draw) for arm in arms if common},
+        comparisons=compare(found, arms, environments, BASELINE, *draw),
+        detectable=detectable(found, BASELINE),
+        curves=efficiency_curves(results, times, arms, {name: scales[name] for name in common}, *draw),
+        ablations={name: ablation_contrasts(item, normalised, *draw) for name, item in designs.ablations.items()},
+        effects={name: main_effects(levels, normalised, *draw) for name, levels in designs.grids.items()},
+        stability=judge(results, arms, scales, study.bootstrap.seed),
     )
 
 
@@ -113,11 +130,3 @@ def update_sizes(updates: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
         return {}
     groups = updates.dropna(subset=["kl"]).groupby(["arm", "environment"])["kl"]
     return {(str(arm), str(name)): Estimate(*kl.quantile([0.5, 0.1, 0.9])) for (arm, name), kl in groups}
-
-
-def _scale(study: Study, environment: str, found: dict[tuple[str, str], Array]) -> Scale:
-    place = study.environments[environment]
-    if place.random_score is not None and place.reference_score is not None:
-        return Scale(place.random_score, place.reference_score, from_study_range=False)
-    values = [value for (_, name), sample in found.items() if name == environment for value in sample.tolist()]
-    return Scale(min(values), max(values), from_study_range=True)

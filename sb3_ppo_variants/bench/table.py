@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sb3_ppo_variants.bench.evaluation import TIMES_FILE
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.run import Run
 
@@ -28,12 +29,14 @@ class Table:
     :param results: one row per evaluation; deterministic columns only
     :param timings: one row per run; wall-clock columns
     :param updates: one row per logger dump that carries ``train/`` values
+    :param times: one row per evaluation, seconds of training until then; runs that did not write them are absent
     :param records: the ``run.json`` of each finished run
     """
 
     results: pd.DataFrame
     timings: pd.DataFrame
     updates: pd.DataFrame
+    times: pd.DataFrame
     records: list[dict[str, Any]]
 
 
@@ -51,21 +54,35 @@ def collect(runs: Iterable[Run], folders: Folders) -> Table:
     results = [row for run in finished for row in _evaluations(run, folders.finished(run))]
     timings = [_timing(run, record) for run, record in zip(finished, records, strict=True)]
     updates = [_updates(run, folders.finished(run)) for run in finished]
+    times = [_times(run, folders.finished(run)) for run in finished if (folders.finished(run) / TIMES_FILE).exists()]
     return Table(
         results=pd.DataFrame(results, columns=RESULT_COLUMNS),
         timings=pd.DataFrame(timings, columns=TIMING_COLUMNS),
-        updates=pd.concat(updates, ignore_index=True) if updates else pd.DataFrame(columns=[*_KEYS, "timesteps"]),
+        updates=_joined(updates, ["timesteps"]),
+        times=_joined(times, ["timesteps", "seconds"]),
         records=records,
     )
 
 
 def write(table: Table, folder: Path) -> None:
-    """Write ``results.csv`` (equal bytes for equal runs) and ``timings.csv``."""
+    """Write ``results.csv`` (equal bytes for equal runs), ``timings.csv`` and, with an engine, ``results.parquet``."""
     for name, frame in (("results", table.results), ("timings", table.timings)):
         # Floats are written with the fewest digits that read back to the same number.
         temporary = folder / f".{name}.csv"
         frame.to_csv(temporary, index=False, lineterminator="\n")
         temporary.replace(folder / f"{name}.csv")
+    _write_parquet(table.results, folder)
+
+
+def _write_parquet(results: pd.DataFrame, folder: Path) -> None:
+    """Write ``results.parquet`` when pandas has an engine for it; without one no old file stays behind either."""
+    path, temporary = folder / "results.parquet", folder / ".results.parquet"
+    try:
+        results.to_parquet(temporary, index=False)
+    except ImportError:
+        path.unlink(missing_ok=True)
+    else:
+        temporary.replace(path)
 
 
 _KEYS = ["arm", "environment", "seed"]
@@ -121,6 +138,18 @@ def _updates(run: Run, folder: Path) -> pd.DataFrame:
     train = sorted(column for column in progress.columns if column.startswith("train/"))
     values = progress[train].dropna(how="all").rename(columns=lambda name: name.removeprefix("train/"))
     values.insert(0, "timesteps", progress.loc[values.index, UPDATE_KEY])
+    return _labelled(run, values)
+
+
+def _times(run: Run, folder: Path) -> pd.DataFrame:
+    return _labelled(run, pd.read_csv(folder / TIMES_FILE)[["timesteps", "seconds"]])
+
+
+def _labelled(run: Run, values: pd.DataFrame) -> pd.DataFrame:
     for position, (name, value) in enumerate(_labels(run).items()):
         values.insert(position, name, value)
     return values
+
+
+def _joined(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*_KEYS, *columns])

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sb3_ppo_variants.bench.folders import Folders
+from sb3_ppo_variants.bench.formats import interval, plus_minus
 from sb3_ppo_variants.bench.provenance import versions
-from sb3_ppo_variants.bench.report import interval, last_line, plus_minus, seeds
+from sb3_ppo_variants.bench.report import last_line, seeds
 from sb3_ppo_variants.bench.run import Run
 from sb3_ppo_variants.bench.study import BASELINE, Study
 from sb3_ppo_variants.bench.summary import Summary
@@ -33,8 +34,8 @@ def results_table(study: Study, summary: Summary) -> Table:
     for arm in summary.arms:
         found = [summary.returns.get((arm, environment)) for environment in summary.environments]
         returns = ["missing" if estimate is None else _below(plus_minus(estimate), "±") for estimate in found]
-        improvement = "baseline" if arm == BASELINE else _below(interval(summary.improvement[arm]), "[")
-        aggregate = _below(interval(summary.aggregate[arm]), "[")
+        improvement = "baseline" if arm == BASELINE else _below(interval(summary.comparisons[arm].improvement), "[")
+        aggregate = _below(interval(summary.aggregates[arm].iqm), "[")
         table.add_row(escape(arm), *returns, aggregate, improvement, seeds(summary, arm))
     return table
 

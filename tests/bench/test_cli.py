@@ -37,7 +37,7 @@ def test_a_finished_study_is_only_reported(
     shown = capsys.readouterr().out
     assert "tiny: 8 runs, 8 finished before" in shown
     assert "narrow" in shown
-    assert f"Report: {results / 'tiny' / 'report.md'}" in shown
+    assert f"Report: {results / 'tiny' / 'report.html'}" in shown
     assert {path: path.stat().st_mtime_ns for path in results.rglob("run.json")} == before
 
 

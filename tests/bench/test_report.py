@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sb3_ppo_variants.bench.folders import Folders
-from sb3_ppo_variants.bench.report import MixedVersions, cell, interval, make_report, plus_minus
+from sb3_ppo_variants.bench.formats import cell, interval, plus_minus
+from sb3_ppo_variants.bench.report import MixedVersions, make_report
 from sb3_ppo_variants.bench.stats import Estimate
 from tests.bench.conftest import Finished
 
@@ -41,7 +42,8 @@ def test_numbers_are_written_with_their_intervals() -> None:
 
 def test_a_report_holds_table_figures_and_provenance(copy: Finished) -> None:
     text = report(copy)
-    rows = [line for line in text.splitlines() if line.startswith(("| ppo |", "| narrow |"))]
+    results = text.partition("### How to read")[0]
+    rows = [line for line in results.splitlines() if line.startswith(("| ppo |", "| narrow |"))]
     assert len(rows) == 2
     assert "| baseline | 2 |" in rows[0]
     assert "8 of 8 runs finished" in text
@@ -58,7 +60,7 @@ def test_a_report_holds_table_figures_and_provenance(copy: Finished) -> None:
             assert figure.stat().st_size > 2000
             assert figure.with_suffix(".png").stat().st_size > 2000
     assert (copy.folders.root / "study.yaml").read_text() == copy.path.read_text()
-    assert len(list((copy.folders.root / "figures").glob("*.svg"))) == 4
+    assert len(list((copy.folders.root / "figures").glob("*.svg"))) == 6
 
 
 def test_a_report_is_reproducible_but_for_its_date(copy: Finished) -> None:

@@ -26,7 +26,8 @@ def test_a_run_leaves_the_files_of_rl_zoo(finished: Finished) -> None:
     folder = finished.folders.finished(run)
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names == {
-        "0.monitor.csv", "1.monitor.csv", "evaluations.npz", "progress.csv", "best_model.zip", "CartPole-v1.zip",
+        "0.monitor.csv", "1.monitor.csv", "evaluations.npz", "evaluation_times.csv",
+        "progress.csv", "best_model.zip", "CartPole-v1.zip",
         "CartPole-v1/config.yml", "CartPole-v1/args.yml", "output.txt", "run.json",
     }  # fmt: skip
     assert set(load_results(str(folder)).columns) >= {"r", "l", "t"}

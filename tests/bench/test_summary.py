@@ -1,58 +1,14 @@
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import pandas as pd
 import pytest
 
-from sb3_ppo_variants.bench.study import Study
-from sb3_ppo_variants.bench.summary import scores, summarise, update_sizes
-
-
-def make_study(**overrides: Any) -> Study:
-    return Study.model_validate(
-        {
-            "name": "numbers",
-            "total_timesteps": 300,
-            "seeds": 2,
-            "evaluation": {"every": 100, "last": 2},
-            "environments": {"Known-v0": {"random_score": 10.0, "reference_score": 110.0}, "Range-v0": {}},
-            "arms": {"mine": {"algorithm": "stable_baselines3.PPO"}},
-            **overrides,
-        }
-    )
-
-
-def rows(arm: str, environment: str, seed: int, returns: list[float]) -> list[dict[str, Any]]:
-    return [
-        {"arm": arm, "environment": environment, "seed": seed, "timesteps": 100 * (i + 1), "mean_return": value}
-        for i, value in enumerate(returns)
-    ]
-
-
-RESULTS = pd.DataFrame(
-    [
-        # Last two evaluations: 20, 30; 40, 60; 2, 4; 6, 10.
-        *rows("ppo", "Known-v0", 0, [999.0, 10.0, 30.0]),
-        *rows("ppo", "Known-v0", 1, [999.0, 20.0, 40.0]),
-        *rows("mine", "Known-v0", 0, [999.0, 30.0, 50.0]),
-        *rows("mine", "Known-v0", 1, [999.0, 50.0, 70.0]),
-        *rows("ppo", "Range-v0", 0, [999.0, 1.0, 3.0]),
-        *rows("ppo", "Range-v0", 1, [999.0, 4.0, 4.0]),
-        *rows("mine", "Range-v0", 0, [999.0, 3.0, 3.0]),
-        *rows("mine", "Range-v0", 1, [999.0, 8.0, 12.0]),
-    ]
-)
-
-
-def test_a_score_is_the_mean_of_the_last_evaluations() -> None:
-    found = scores(RESULTS.sample(frac=1.0, random_state=0), make_study())
-    assert {key: value.tolist() for key, value in found.items()} == {
-        ("ppo", "Known-v0"): [20.0, 30.0],
-        ("ppo", "Range-v0"): [2.0, 4.0],
-        ("mine", "Known-v0"): [40.0, 60.0],
-        ("mine", "Range-v0"): [3.0, 10.0],
-    }
+from sb3_ppo_variants.bench.contrasts import Ablation
+from sb3_ppo_variants.bench.scoring import Shortfall
+from sb3_ppo_variants.bench.summary import Designs, summarise, update_sizes
+from tests.bench.numbers import RESULTS, make_study
 
 
 def test_summary_by_hand() -> None:
@@ -62,27 +18,114 @@ def test_summary_by_hand() -> None:
     assert (summary.scales["Range-v0"].low, summary.scales["Range-v0"].high) == (2.0, 10.0)
     assert [summary.scales[name].from_study_range for name in ("Known-v0", "Range-v0")] == [False, True]
     # Normalised: ppo 0.1, 0.2 and 0, 0.25; mine 0.3, 0.5 and 0.125, 1. One run goes from each end.
-    assert summary.aggregate["ppo"].value == pytest.approx((0.1 + 0.2) / 2)
-    assert summary.aggregate["mine"].value == pytest.approx((0.3 + 0.5) / 2)
+    assert summary.aggregates["ppo"].iqm.value == pytest.approx((0.1 + 0.2) / 2)
+    assert summary.aggregates["mine"].iqm.value == pytest.approx((0.3 + 0.5) / 2)
     # Known: all four pairs won. Range: 3 beats 2, 10 beats both: three of four.
-    assert summary.improvement["mine"].value == pytest.approx((1.0 + 0.75) / 2)
-    assert summary.excluded == {"mine": []}
+    assert summary.comparisons["mine"].improvement.value == pytest.approx((1.0 + 0.75) / 2)
+    assert summary.comparisons["mine"].excluded == []
     assert summary.common == ["Known-v0", "Range-v0"]
+    assert summary.shortfalls == []
+
+
+def test_other_aggregates_and_profiles_by_hand() -> None:
+    summary = summarise(RESULTS, make_study())
+    # Means of the environments: mine 0.4 and 0.5625, ppo 0.15 and 0.125. Above 0: all of mine, three of ppo's four.
+    assert summary.aggregates["mine"].median.value == pytest.approx((0.4 + 0.5625) / 2)
+    assert summary.aggregates["ppo"].mean.value == pytest.approx((0.15 + 0.125) / 2)
+    assert summary.aggregates["mine"].optimality_gap.value == pytest.approx(1 - (0.4 + 0.5625) / 2)
+    assert (summary.profiles["mine"].x[0], summary.profiles["mine"].x[-1]) == (0.0, 1.0)
+    assert (summary.profiles["mine"].value[0], summary.profiles["ppo"].value[0]) == (1.0, 0.75)
+    assert summary.profiles["mine"].value[-1] == 0.0
+
+
+def test_comparison_detectable_and_stability_are_of_the_right_scores() -> None:
+    summary = summarise(RESULTS, make_study())
+    assert list(summary.comparisons) == ["mine"]
+    # Two against two have 6 relabellings.
+    assert summary.comparisons["mine"].least_p_value == pytest.approx((2 / 6) ** 2 / 2)
+    assert summary.comparisons["mine"].p_value == summary.comparisons["mine"].adjusted_p_value
+    # Known: squares 50 + 200 over 2 degrees of freedom; two runs an arm detect 5.653 standard deviations.
+    assert summary.detectable["mine", "Known-v0"].score == pytest.approx(5.65349 * math.sqrt(125), rel=1e-4)
+    assert list(summary.stability.found) == [("ppo", "Known-v0"), ("mine", "Known-v0")]
+    assert list(summary.stability.left_out) == ["Range-v0"]
+
+
+def test_curves_are_of_normalised_returns() -> None:
+    summary = summarise(RESULTS, make_study())
+    curve = summary.curves.steps["ppo"]
+    assert curve.x == (100.0, 200.0, 300.0)
+    # After 200 steps: 10 and 20 are 0 and 0.1, 1 and 4 are -1/8 and 1/4; one goes from each end.
+    assert curve.value[1] == pytest.approx((0.0 + 0.1) / 2)
+    assert (summary.curves.seconds, summary.curves.untimed) == ({}, ["ppo", "mine"])
+    times = RESULTS[["arm", "environment", "seed", "timesteps"]].assign(seconds=RESULTS["timesteps"] / 50)
+    timed = summarise(RESULTS, make_study(), times).curves
+    assert timed.seconds["ppo"].x == (2.0, 4.0, 6.0)
+    assert timed.seconds["ppo"].value == timed.steps["ppo"].value == curve.value
+
+
+def test_designs_are_contrasted_in_normalised_scores() -> None:
+    designs = Designs(
+        ablations={"parts": Ablation("mine", {"clip": "ppo"})},
+        grids={"grid": {"ppo": {"clip": 0.1}, "mine": {"clip": 0.2}}},
+    )
+    summary = summarise(RESULTS, make_study(), designs=designs)
+    assert summary.ablations["parts"].without["clip"].difference.value == pytest.approx(0.4 - 0.15)
+    effects = summary.effects["grid"].axes["clip"]
+    assert [item.difference.value for item in effects] == pytest.approx([-0.125, 0.125])
+    plain = summarise(RESULTS, make_study())
+    assert (plain.ablations, plain.effects) == ({}, {})
 
 
 def test_an_environment_without_an_arm_is_excluded_and_listed() -> None:
     lacking = RESULTS[(RESULTS["arm"] != "mine") | (RESULTS["environment"] != "Range-v0")]
     summary = summarise(lacking, make_study())
     assert ("mine", "Range-v0") not in summary.returns
+    assert summary.shortfalls == [Shortfall("mine", "Range-v0", missing=(0, 1), short=(), not_finite=())]
     assert summary.common == ["Known-v0"]
-    assert summary.aggregate["ppo"].value == pytest.approx(0.15)
-    assert summary.improvement["mine"].value == 1.0
-    assert summary.excluded == {"mine": ["Range-v0"]}
+    assert summary.aggregates["ppo"].iqm.value == pytest.approx(0.15)
+    assert summary.comparisons["mine"].improvement.value == 1.0
+    assert summary.comparisons["mine"].excluded == ["Range-v0"]
 
 
 def test_intervals_follow_the_seed_of_the_study() -> None:
     first = summarise(RESULTS, make_study(bootstrap={"seed": 1, "resamples": 100}))
-    assert first == summarise(RESULTS, make_study(bootstrap={"seed": 1, "resamples": 100}))
+    # As text, because NaN differs from itself.
+    assert repr(first) == repr(summarise(RESULTS, make_study(bootstrap={"seed": 1, "resamples": 100})))
+    assert repr(first) != repr(summarise(RESULTS, make_study(bootstrap={"seed": 2, "resamples": 100})))
+
+
+def test_unequal_numbers_of_seeds_are_used_and_listed() -> None:
+    summary = summarise(RESULTS[(RESULTS["arm"] != "mine") | (RESULTS["seed"] == 1)], make_study())
+    assert summary.counts["mine", "Known-v0"] == 1
+    assert [(lack.environment, lack.missing) for lack in summary.shortfalls] == [("Known-v0", (0,)), ("Range-v0", (0,))]
+    # The only runs left: 0.5 and 10, which is the greatest of the study still.
+    assert summary.aggregates["mine"].mean.value == pytest.approx((0.5 + 1.0) / 2)
+    assert math.isnan(summary.aggregates["mine"].mean.low)
+
+
+def test_a_return_that_is_no_number_is_listed_and_leaves_no_number() -> None:
+    broken = RESULTS.copy()
+    broken.loc[(broken["arm"] == "mine") & (broken["seed"] == 0) & (broken["timesteps"] == 300), "mean_return"] = (
+        math.nan
+    )
+    summary = summarise(broken, make_study())
+    assert [lack.not_finite for lack in summary.shortfalls] == [(0,), (0,)]
+    assert math.isnan(summary.returns["mine", "Known-v0"].value)
+    assert math.isnan(summary.aggregates["mine"].iqm.value)
+    assert math.isnan(summary.comparisons["mine"].p_value)
+    assert not math.isnan(summary.aggregates["ppo"].iqm.value)
+    assert (summary.scales["Range-v0"].low, summary.scales["Range-v0"].high) == (2.0, 10.0)
+
+
+@pytest.mark.parametrize("kept", ["one arm", "one run", "nothing"])
+def test_little_is_enough(kept: str) -> None:
+    ours = RESULTS["arm"] == "ppo"
+    rows = {"one arm": ours, "one run": ours & (RESULTS["seed"] == 0), "nothing": ours & (RESULTS["seed"] == 9)}[kept]
+    summary = summarise(RESULTS[rows], make_study(arms={}))
+    assert summary.comparisons == {}
+    assert summary.detectable == {}
+    assert math.isnan(summary.aggregates["ppo"].iqm.value) == (kept == "nothing")
+    assert bool(summary.curves.steps) == bool(summary.profiles) == (kept != "nothing")
 
 
 def test_size_of_updates_by_hand() -> None:

@@ -1,0 +1,67 @@
+"""Evaluations during training, with the clock beside them."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+from typing import Any
+
+from sb3_contrib import MaskablePPO
+from sb3_contrib.common.maskable.callbacks import MaskableEvalCallback
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import EvalCallback
+from stable_baselines3.common.vec_env import VecEnv
+
+TIMES_FILE = "evaluation_times.csv"
+TIME_COLUMNS = ("timesteps", "seconds", "evaluation_seconds")
+
+
+class TimedEvaluation(EvalCallback):
+    """SB3's EvalCallback that also writes when each evaluation took place, line by line, into a CSV.
+
+    Its columns: ``timesteps``; ``seconds``, the seconds of training until then, without the evaluations, which are
+    no cost of an algorithm; ``evaluation_seconds``, the seconds that the evaluation itself took.
+
+    :param eval_env: as for EvalCallback
+    :param path: the CSV file
+    :param keywords: keyword arguments of EvalCallback
+    """
+
+    def __init__(self, eval_env: VecEnv, path: Path, **keywords: Any) -> None:
+        super().__init__(eval_env, **keywords)
+        self.path = path
+        self.started = 0.0
+        self.evaluating = 0.0
+
+    def _on_training_start(self) -> None:
+        super()._on_training_start()
+        self.started = time.monotonic()
+        self._write(TIME_COLUMNS, mode="w")
+
+    def _on_step(self) -> bool:
+        begin = time.monotonic()
+        evaluations = len(self.evaluations_timesteps)
+        go_on = super()._on_step()
+        if len(self.evaluations_timesteps) > evaluations:
+            took = time.monotonic() - begin
+            seconds = begin - self.started - self.evaluating
+            self.evaluating += took
+            self._write((self.num_timesteps, round(seconds, 3), round(took, 3)), mode="a")
+        return go_on
+
+    def _write(self, row: tuple[object, ...], mode: str) -> None:
+        with self.path.open(mode, newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow(row)
+
+
+class MaskableTimedEvaluation(TimedEvaluation, MaskableEvalCallback):
+    """The same with the action masks of the environment."""
+
+
+def evaluation_callback(model: BaseAlgorithm) -> type[TimedEvaluation]:
+    """Return the callback that evaluates a model: with its action masks, when it has any.
+
+    :param model: to be trained
+    """
+    return MaskableTimedEvaluation if isinstance(model, MaskablePPO) else TimedEvaluation
