@@ -21,6 +21,8 @@ from sb3_ppo_variants.bench.summary import Summary
 TITLE = "Learning curves"
 # Panels in a row when every arm has its own.
 ACROSS = 6
+# Of the figure, and of a letter in the title of a panel.
+WIDTH, INCHES_OF_LETTER = 12.0, 0.085
 
 Curves = Mapping[tuple[str, str], pd.DataFrame]
 
@@ -66,20 +68,26 @@ def _together(curves: Curves, summary: Summary) -> Figure:
 
 def _apart(curves: Curves, summary: Summary) -> Figure:
     others = [arm for arm in summary.arms if arm != BASELINE]
-    rows = math.ceil(len(others) / ACROSS)
+    rows = math.ceil(len(others) / _across(others))
     height = (0.45 + 1.35 * rows) * len(summary.environments)
-    figure = Figure(figsize=(12.0, height), layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05))
+    figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05))
     blocks = figure.subfigures(len(summary.environments), 1, squeeze=False)[:, 0]
     for block, environment in zip(blocks, summary.environments, strict=True):
         _block(block, curves, summary, others, environment)
     return figure
 
 
+def _across(arms: list[str]) -> int:
+    """Panels in a row: so many that the longest name fits above its own."""
+    return max(1, min(ACROSS, int(WIDTH / (INCHES_OF_LETTER * max(map(len, arms))))))
+
+
 def _block(block: SubFigure, curves: Curves, summary: Summary, others: list[str], environment: str) -> None:
     title = f"{environment}: return against environment steps, {BASELINE} in grey"
     block.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
-    rows = math.ceil(len(others) / ACROSS)
-    panels = list(block.subplots(rows, ACROSS, sharex=True, sharey=True, squeeze=False).flat)
+    across = _across(others)
+    rows = math.ceil(len(others) / across)
+    panels = list(block.subplots(rows, across, sharex=True, sharey=True, squeeze=False).flat)
     for axes, arm in zip(panels, others, strict=False):
         _draw(axes, curves, summary, [BASELINE, arm], environment)
         step_axis(axes, "")
@@ -87,7 +95,7 @@ def _block(block: SubFigure, curves: Curves, summary: Summary, others: list[str]
     for position, axes in enumerate(panels):
         if position >= len(others):
             axes.remove()
-        elif position + ACROSS >= len(others):
+        elif position + across >= len(others):
             axes.tick_params(labelbottom=True)
 
 
