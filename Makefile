@@ -14,7 +14,7 @@ demo: $(VENV)/.bench-installed
 # What a finished study has to show, without its runs: make publish STUDY=quickstart
 publish:
 	mkdir -p benchmarks/published/$(STUDY)/figures
-	cd results/$(STUDY) && cp report.md report.html results.csv timings.csv study.yaml $(CURDIR)/benchmarks/published/$(STUDY)
+	cd results/$(STUDY) && cp report.md results.csv timings.csv study.yaml $(CURDIR)/benchmarks/published/$(STUDY)
 	cp results/$(STUDY)/figures/*.svg benchmarks/published/$(STUDY)/figures
 
 test: lint type

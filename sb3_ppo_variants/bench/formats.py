@@ -52,6 +52,8 @@ def detected(found: Detectable) -> str:
     """Write what a comparison can detect, in returns and in standard deviations."""
     if math.isinf(found.deviations):
         return "nothing"
+    if found.score == 0:
+        return "any, all runs are equal"
     deviations = f"{found.deviations:.1f} sd"
     return deviations if math.isnan(found.score) else f"{number(found.score)} ({deviations})"
 
