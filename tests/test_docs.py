@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from importlib.metadata import version
@@ -209,3 +210,10 @@ def test_figures_are_those_of_the_code(tmp_path: Path) -> None:
         assert NUMBER.sub("", svg) == NUMBER.sub("", kept[name]), name
         numbers, expected = ([float(number) for number in NUMBER.findall(text)] for text in (svg, kept[name]))
         assert numbers == pytest.approx(expected, abs=0.001), name
+
+
+def test_costs_are_those_that_were_measured() -> None:
+    script = runpy.run_path(str(DOCS / "fill_costs.py"))
+    page = (VARIANTS / "README.md").read_text()
+    assert len(script["CELL"].findall(page)) == 20
+    assert script["filled"](page) == page
