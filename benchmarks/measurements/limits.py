@@ -10,8 +10,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch as th
-from measurements.settings import SETTINGS, SIDES, Setting
 from timing import seconds
+
+from measurements.settings import SETTINGS, SIDES, Setting
 
 Product = Callable[[], Any]
 

@@ -9,9 +9,11 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from timing import interleaved, ratio
+
 from measurements.runner import PHASES, Runner, running
 from measurements.settings import setting
-from timing import interleaved, ratio
+
 
 def compare(runners: Mapping[str, Runner], phases: Sequence[str], repetitions: int, iterations: int) -> dict[str, Any]:
     """Seconds of one iteration, by runner and phase, and the first runner's time divided by each one's.

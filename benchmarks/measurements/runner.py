@@ -18,8 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from measurements.settings import SIDES, Setting, setting
 from timing import seconds
+
+from measurements.settings import SIDES, Setting, setting
 
 FOLDER = Path(__file__).parent.parent
 # The end of training, which is never reached: schedules stay where they begin.
@@ -134,7 +135,8 @@ class Runner:
         line = self._process.stdout.readline()
         if not line:
             _, errors = self._process.communicate()
-            raise RuntimeError(errors.strip().splitlines()[-1] if errors.strip() else "it ended without a word")
+            said = errors.strip().splitlines() or ["it ended without a word"]
+            raise RuntimeError(said[-1].replace(str(self._process.args[0]), "python"))
         return line
 
 

@@ -19,7 +19,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 
-class ImageEnv(gym.Env[np.ndarray, int]):
+class ImageEnv(gym.Env[np.ndarray, np.int64]):
     """Noise of the shape of four stacked Atari frames, made once: all time is spent in the algorithm."""
 
     observation_space = spaces.Box(0, 255, (84, 84, 4), np.uint8)
@@ -39,7 +39,7 @@ class ImageEnv(gym.Env[np.ndarray, int]):
         self._steps = 0
         return self._frames[0], {}
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """As in gymnasium.
 
         :param action: without effect
