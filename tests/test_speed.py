@@ -155,7 +155,7 @@ def test_smoke(tmp_path: Path) -> None:
         "--settings",
         "B",
     ]
-    command += ["--sides", "eager", "--output", tmp_path]
+    command += ["--sides", "eager", "--output", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
     measured = json.loads((tmp_path / "speed.json").read_text())
     assert list(measured["ratios"]["B"]["sides"]) == ["stock", "eager"]

@@ -103,6 +103,7 @@ class Runner:
     def __init__(
         self, side: str, chosen: str, python: str = sys.executable, environment: Mapping[str, str] | None = None
     ) -> None:
+        self._python = python
         variables = os.environ | ONE_THREAD | dict(environment or {})
         if python != sys.executable:
             variables.pop("PYTHONPATH", None)  # it belongs to this interpreter
@@ -136,7 +137,7 @@ class Runner:
         if not line:
             _, errors = self._process.communicate()
             said = errors.strip().splitlines() or ["it ended without a word"]
-            raise RuntimeError(said[-1].replace(str(self._process.args[0]), "python"))
+            raise RuntimeError(said[-1].replace(self._python, "python"))
         return line
 
 
