@@ -34,8 +34,8 @@ from sb3_ppo_variants.bench.provenance import cpu, versions
 PARTS = ("ratios", "limits", "scaling", "threads", "study")
 DEFAULT_PARTS = PARTS[:-1]
 # Seconds on two idle cores, for the announcement: those of starting and compiling, and those of a repetition.
-START_SECONDS = {"ratios": 60, "scaling": 200, "limits": 15, "threads": 12, "study": 0}
-REPETITION_SECONDS = {"ratios": 10, "scaling": 35, "limits": 3, "threads": 6, "study": 240}
+START_SECONDS = {"ratios": 75, "scaling": 350, "limits": 5, "threads": 12, "study": 0}
+REPETITION_SECONDS = {"ratios": 10, "scaling": 14, "limits": 1, "threads": 6, "study": 240}
 PER_SETTING = {"ratios", "threads", "limits"}
 
 
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--sides", nargs="+", choices=OWN, default=OWN, help="stock is always the first")
     parser.add_argument("--other", metavar="PYTHON", help="interpreter of an environment that has SBX")
-    parser.add_argument("--repetitions", type=int, default=9)
+    parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="one repetition: does everything run?")
     parser.add_argument("--output", type=Path, default=PUBLISHED)
     options = parser.parse_args()

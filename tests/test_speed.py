@@ -145,7 +145,7 @@ def test_a_runner_answers_and_says_why_it_cannot() -> None:
 @pytest.mark.slow
 def test_smoke(tmp_path: Path) -> None:
     """The cheapest part, from the command line to the page."""
-    arguments = "--quick --parts ratios limits --settings B --sides eager --output".split()
+    arguments = ["--quick", "--parts", "ratios", "limits", "--settings", "B", "--sides", "eager", "--output"]
     command = [sys.executable, str(ROOT / "benchmarks/speed.py"), *arguments, str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
     measured = json.loads((tmp_path / "speed.json").read_text())

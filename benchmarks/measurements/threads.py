@@ -9,7 +9,7 @@ from measurements.ratios import compare
 from measurements.runner import PHASES, running
 from measurements.settings import SIDES, setting
 
-MEASURED = ("stock", "compiled")
+MEASURED = ("stock",)
 
 
 def measure(settings: list[str], repetitions: int) -> list[dict[str, Any]]:
