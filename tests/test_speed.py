@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from measurements import runner, tables  # noqa: E402
+from measurements import runner, scaling, tables  # noqa: E402
 from measurements.goals import goals  # noqa: E402
 from measurements.limits import products  # noqa: E402
 from measurements.publish import PAGE, PUBLISHED, page  # noqa: E402
@@ -104,6 +104,19 @@ def test_the_page_says_what_was_left_out_and_shows_only_what_was_measured(found:
     assert "## Scaling" not in text
     del found["ratios"]
     assert "| a setting | rollout | environment alone | 100.0 |" in page(found)
+
+
+def test_scaling_is_drawn_once_per_axis(found: dict[str, Any], tmp_path: Path) -> None:
+    measured = found["ratios"]["A"]
+    rows = [scaling.BASE | measured, scaling.BASE | {"width": 512} | measured]
+    scaling.draw(rows, tmp_path / "a.svg")
+    scaling.draw(rows, tmp_path / "b.svg")
+    drawn = (tmp_path / "a.svg").read_text()
+    assert drawn == (tmp_path / "b.svg").read_text()
+    assert "4 | 256 | 512 | stock PPO | 1.00 (0.90 to 1.10) | 1.00 (0.90 to 1.10) |" in tables.scaling(
+        {"scaling": rows}
+    )
+    assert len(scaling.points(quick=False)) == 7
 
 
 class Recorded:
