@@ -1,8 +1,18 @@
-"""Speed of the eager loop as ratios to stock PPO: `python benchmarks/speed.py [--repetitions 15] [--json FILE]`.
+"""Speed of the classes against stock PPO: `python benchmarks/speed.py [--parts ...] [--other PYTHON] [--quick]`.
 
-All classes are timed in one process, one after the other within each repetition and in an order that rotates, with one
-torch thread; the table gives the median over repetitions of stock's time divided by the class's, above 1 for faster,
-and the quartiles. "update" is one `train()` on a rollout already collected, "learn" is rollout and update together.
+Every implementation runs in a process of its own with one thread, and they take turns within each repetition, in an
+order that rotates. A ratio is stock's time divided by the implementation's in the same repetition, above 1 for faster;
+the tables give the median over repetitions and the quartiles. The parts:
+
+ratios    stock, eager, log_kl, KL penalty, compiled, and what `--other` has: rollout, update and end to end, the first
+          iteration with an empty and a filled cache of compiled code, peak memory
+limits    the bare environment's steps, and the matrix products of an update
+scaling   the number of environments, the minibatch and the width of the network
+threads   two torch threads against one
+study     16 short runs of `ppo-bench run` against plain SB3 scripts; only when it is asked for
+
+The folder gets speed.json, README.md and the figure; docs/speed.md of this checkout is filled with its tables when the
+folder is the published one. It needs a machine that nobody else uses.
 """
 
 from __future__ import annotations
@@ -10,82 +20,107 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Callable
-from dataclasses import asdict
-from functools import partial
+import time
 from pathlib import Path
 from typing import Any
 
-import torch as th
-from stable_baselines3 import PPO
-from stable_baselines3.common.env_util import make_vec_env
-from timing import interleaved, ratio
+import gymnasium as gym
+from measurements import limits, ratios, scaling, study, threads
+from measurements.publish import PUBLISHED, publish, versions_of
+from measurements.settings import OTHERS, OWN, SETTINGS
 
-from sb3_ppo_variants import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
+from sb3_ppo_variants.bench.provenance import cpu, versions
 
-SETTINGS: dict[str, tuple[str, int, dict[str, Any]]] = {
-    "CartPole-v1, SB3's defaults": ("CartPole-v1", 1, {}),
-    "CartPole-v1, RL Zoo's arguments": ("CartPole-v1", 8, {"n_steps": 32, "batch_size": 256, "n_epochs": 20}),
-    "Pendulum-v1, SB3's defaults": ("Pendulum-v1", 1, {}),
-}
-CLASSES: dict[str, Callable[..., PPO]] = {
-    "PPO": PPO,
-    "VariantPPO": VariantPPO,
-    "VariantPPO, log_kl": lambda *args, **kwargs: VariantPPO(*args, log_kl=True, **kwargs),
-    "DualClipPPO": DualClipPPO,
-    "AdaptiveClipPPO": AdaptiveClipPPO,
-    "KLPenaltyPPO": KLPenaltyPPO,
-}
+PARTS = ("ratios", "limits", "scaling", "threads", "study")
+DEFAULT_PARTS = PARTS[:-1]
+# Seconds on two idle cores, for the announcement: those of starting and compiling, and those of a repetition.
+START_SECONDS = {"ratios": 75, "scaling": 350, "limits": 5, "threads": 12, "study": 0}
+REPETITION_SECONDS = {"ratios": 10, "scaling": 14, "limits": 1, "threads": 6, "study": 240}
+PER_SETTING = {"ratios", "threads", "limits"}
 
 
-def update(model: PPO, updates: int) -> None:
-    """Some updates on the rollout already collected."""
-    for _ in range(updates):
-        model.train()
+def expected(parts: list[str], repetitions: dict[str, int], settings: list[str]) -> float:
+    """Rough seconds of the whole, from the numbers above.
+
+    :param parts: to be measured
+    :param repetitions: of each part
+    :param settings: to be measured
+    """
+    times = {part: len(settings) if part in PER_SETTING else 1 for part in parts}
+    return sum(times[p] * (START_SECONDS[p] + repetitions[p] * REPETITION_SECONDS[p]) for p in parts)
 
 
-def learn(model: PPO, updates: int) -> None:
-    """Some rollouts and updates."""
-    model.learn(updates * model.n_steps * model.n_envs, reset_num_timesteps=False)
+def available(settings: list[str]) -> list[str]:
+    """The settings whose environments can be made; a line says why another cannot.
+
+    :param settings: names of them
+    """
+    found = []
+    for name in settings:
+        environment = SETTINGS[name].environment
+        try:
+            if isinstance(environment, str):
+                gym.make(environment).close()
+            found.append(name)
+        except (gym.error.Error, ImportError) as error:
+            print(f"setting {name} is left out: {error}")
+    return found
 
 
-def measure(setting: str, repetitions: int) -> list[dict[str, Any]]:
-    """One row per class and phase."""
-    environment, n_envs, arguments = SETTINGS[setting]
-    models = {}
-    for name, cls in CLASSES.items():
-        env = make_vec_env(environment, n_envs=n_envs, seed=0)
-        models[name] = cls("MlpPolicy", env, seed=0, device="cpu", **arguments)
-        models[name].learn(models[name].n_steps * n_envs)  # warm, with a full rollout buffer and a logger
-    rows = []
-    for phase, run in (("update", update), ("learn", learn)):
-        # The same number of samples in every setting.
-        updates = max(1, 2048 // (models["PPO"].n_steps * n_envs))
-        functions = {name: partial(run, model, updates) for name, model in models.items()}
-        times = interleaved(functions, repetitions)
-        for name in models:
-            rows.append({"setting": setting, "class": name, "phase": phase} | asdict(ratio(times["PPO"], times[name])))
-    return rows
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Everything that is asked for.
+
+    :param options: of the command line
+    """
+    settings = available(options.settings)
+    repetitions = {part: 1 if options.quick or part == "study" else options.repetitions for part in PARTS}
+    repetitions["scaling"] = min(repetitions["scaling"], 5)
+    if not options.quick:
+        print(f"about {expected(options.parts, repetitions, settings) / 60:.0f} minutes on two idle cores", flush=True)
+    pythons = {side: options.other for side in OTHERS if options.other}
+    sides = [*options.sides, *pythons]
+    found: dict[str, Any] = {
+        "versions": {"python": platform.python_version(), **versions()} | versions_of(options.other),
+        "cpu": cpu(),
+        "platform": platform.platform(),
+    }
+    for part in options.parts:
+        print(f"{part}:", flush=True)
+        start = time.perf_counter()
+        count = repetitions[part]
+        if part == "ratios":
+            found[part] = {name: ratios.measure(name, sides, pythons, count) for name in settings}
+        elif part == "limits":
+            found[part] = limits.measure(settings, count, 200 if options.quick else 10_000)
+        elif part == "scaling":
+            found[part] = scaling.measure(count, options.quick)
+        elif part == "threads":
+            found[part] = threads.measure(settings, count)
+        else:
+            runs, steps = (2, 2048) if options.quick else (study.RUNS, 20_480)
+            found[part] = study.measure(count, runs, steps)
+        print(f"  {time.perf_counter() - start:.0f} seconds", flush=True)
+    return found
 
 
 def main() -> None:
-    """Measure every setting, print a table, write JSON if asked."""
+    """Measure, print the tables and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=15)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(DEFAULT_PARTS))
+    parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--sides", nargs="+", choices=OWN, default=OWN, help="stock is always the first")
+    parser.add_argument("--other", metavar="PYTHON", help="interpreter of an environment that has SBX")
+    parser.add_argument("--repetitions", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="one repetition: does everything run?")
+    parser.add_argument("--output", type=Path, default=PUBLISHED)
     options = parser.parse_args()
-    th.set_num_threads(1)
-    rows = []
-    for setting in SETTINGS:
-        print(f"\n{setting}\n{'':22}{'update':>24}{'learn':>24}")
-        measured = measure(setting, options.repetitions)
-        rows += measured
-        for name in CLASSES:
-            cells = [r for r in measured if r["class"] == name]
-            print(f"{name:22}" + "".join(f"{r['median']:10.2f} ({r['low']:.2f} to {r['high']:.2f})" for r in cells))
-    if options.json:
-        versions = {"python": platform.python_version(), "torch": th.__version__}
-        options.json.write_text(json.dumps({"versions": versions, "ratios": rows}, indent=1) + "\n")
+    options.sides = ["stock", *(side for side in options.sides if side != "stock")]
+    if options.quick and options.output == PUBLISHED:
+        parser.error("--quick measures nothing worth publishing: give --output another folder")
+    found = measure(options)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "speed.json").write_text(json.dumps(found, indent=1) + "\n")
+    print(publish(found, options.output))
 
 
 if __name__ == "__main__":

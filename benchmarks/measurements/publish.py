@@ -1,0 +1,89 @@
+"""From the JSON to what is read: the page beside it, its figure, and the tables in docs/speed.md.
+
+`python -m measurements.publish`, in benchmarks, makes them again from the published JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from measurements import scaling
+from measurements.tables import TABLES, filled, render
+
+ROOT = Path(__file__).parent.parent.parent
+PUBLISHED = ROOT / "benchmarks/published/speed"
+PAGE = ROOT / "docs/speed.md"
+TITLES = {
+    "ratios": "Speed as a multiple of stock PPO's",
+    "reached": "Goals",
+    "compilation": "Compilation",
+    "memory": "Peak memory",
+    "where": "Milliseconds and their floor",
+    "environments": "Bare environments",
+    "threads": "Time with two threads over time with one",
+    "scaling": "Scaling",
+    "study": "A whole study",
+}
+_VERSIONS = """
+import json
+from importlib import metadata
+def find(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+print(json.dumps({name: find(name) for name in ("sbx_rl", "jax")}))
+"""
+
+
+def versions_of(python: str | None) -> dict[str, str | None]:
+    """Versions in the other interpreter.
+
+    :param python: path of it
+    """
+    if python is None:
+        return {}
+    answer = subprocess.run([python, "-c", _VERSIONS], check=True, capture_output=True, text=True)
+    found: dict[str, str | None] = json.loads(answer.stdout)
+    return found
+
+
+def page(found: dict[str, Any]) -> str:
+    """The page beside the JSON.
+
+    :param found: the JSON
+    """
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items() if version)
+    lines = ["# Speed", "", "Made by `python benchmarks/speed.py`; medians with quartiles.", ""]
+    lines += [f"{found['cpu']}, one thread. {versions}.", ""]
+    for name, title in TITLES.items():
+        if found.get(TABLES[name][0]):
+            lines += [f"## {title}", "", render(name, found), ""]
+            lines += ["![scaling](figures/scaling.svg)", ""] if name == "scaling" else []
+    left_out = {f"{name}: {why}" for of in found.get("ratios", {}).values() for name, why in of["left_out"].items()}
+    lines += [f"Left out: {reason}" for reason in sorted(left_out)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def publish(found: dict[str, Any], folder: Path) -> str:
+    """Write the page, the figure and, for the published folder, the tables of the documentation.
+
+    :param found: the JSON
+    :param folder: of it
+    :return: the page
+    """
+    text = page(found)
+    (folder / "README.md").write_text(text)
+    if "scaling" in found:
+        (folder / "figures").mkdir(exist_ok=True)
+        scaling.draw(found["scaling"], folder / "figures/scaling.svg")
+    if folder.resolve() == PUBLISHED.resolve():
+        PAGE.write_text(filled(PAGE.read_text(), found))
+    return text
+
+
+if __name__ == "__main__":
+    publish(json.loads((PUBLISHED / "speed.json").read_text()), PUBLISHED)

@@ -1,0 +1,160 @@
+"""What is measured: environments with PPO's arguments, and the implementations that run them.
+
+Nothing here needs more than Stable-Baselines3, so that an interpreter with another implementation can import it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.vec_env import VecEnv
+
+
+class ImageEnv(gym.Env[np.ndarray, np.int64]):
+    """Noise of the shape of four stacked Atari frames, made once: all time is spent in the algorithm."""
+
+    observation_space = spaces.Box(0, 255, (84, 84, 4), np.uint8)
+    action_space = spaces.Discrete(6)
+
+    def __init__(self, episode: int = 200) -> None:
+        self._frames = np.random.default_rng(0).integers(0, 256, (16, 84, 84, 4), np.uint8)
+        self._episode, self._steps = episode, 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        """As in gymnasium.
+
+        :param seed: of the environment's generator, which nothing draws from
+        :param options: none
+        """
+        super().reset(seed=seed)
+        self._steps = 0
+        return self._frames[0], {}
+
+    def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """As in gymnasium.
+
+        :param action: without effect
+        """
+        self._steps += 1
+        frame = self._frames[self._steps % len(self._frames)]
+        return frame, 1.0, self._steps == self._episode, False, {}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A task and how PPO is applied to it.
+
+    :param title: for the tables
+    :param environment: id of gymnasium's, or a function that makes one
+    :param n_envs: number of environments
+    :param arguments: of PPO
+    :param policy: of PPO
+    :param iterations: rollouts or updates in one repetition
+    """
+
+    title: str
+    environment: str | Callable[[], gym.Env[Any, Any]]
+    n_envs: int = 1
+    arguments: dict[str, Any] = field(default_factory=dict)
+    policy: str = "MlpPolicy"
+    iterations: int = 1
+
+    @property
+    def steps(self) -> int:
+        """Environment steps in an iteration, with SB3's default of 2048 per environment."""
+        return int(self.arguments.get("n_steps", 2048)) * self.n_envs
+
+    def vec_env(self) -> VecEnv:
+        """The environments, seeded."""
+        return make_vec_env(self.environment, n_envs=self.n_envs, seed=0)
+
+
+def scaled(n_envs: int, batch_size: int, width: int) -> Setting:
+    """CartPole-v1 with rollouts of about 2048 steps, whatever the number of environments.
+
+    :param n_envs: number of environments
+    :param batch_size: samples in a minibatch
+    :param width: of the two hidden layers
+    """
+    arguments = {
+        "n_steps": 2048 // n_envs,
+        "batch_size": batch_size,
+        "policy_kwargs": {"net_arch": [width, width]},
+    }
+    return Setting(f"{n_envs} environments, minibatch {batch_size}, 2x{width}", "CartPole-v1", n_envs, arguments)
+
+
+ZOO_CARTPOLE = {
+    "n_steps": 32,
+    "batch_size": 256,
+    "n_epochs": 20,
+    "gae_lambda": 0.8,
+    "gamma": 0.98,
+    "learning_rate": LinearSchedule(0.001, 0.0, 1.0),
+    "clip_range": LinearSchedule(0.2, 0.0, 1.0),
+}
+WIDE = {"n_steps": 256, "batch_size": 256, "policy_kwargs": {"net_arch": [256, 256, 256]}}
+IMAGES = {"n_steps": 16, "batch_size": 64, "n_epochs": 2}
+
+SETTINGS = {
+    "A": Setting("HalfCheetah-v5, 1 environment, SB3's defaults", "HalfCheetah-v5"),
+    "B": Setting("CartPole-v1, RL Zoo's arguments", "CartPole-v1", 8, ZOO_CARTPOLE, iterations=8),
+    "C": Setting("Pendulum-v1, 8 environments, 3x256 network", "Pendulum-v1", 8, WIDE),
+    "D": Setting("84x84x4 images, 8 environments, NatureCNN", ImageEnv, 8, IMAGES, "CnnPolicy"),
+}
+
+
+def setting(name: str) -> Setting:
+    """A setting by its letter, or `environments,minibatch,width` for a scaled one.
+
+    :param name: of it
+    """
+    return SETTINGS[name] if name in SETTINGS else scaled(*(int(number) for number in name.split(",")))
+
+
+@dataclass(frozen=True)
+class Side:
+    """An implementation of PPO.
+
+    :param title: for the tables
+    :param module: where its class is
+    :param name: of its class
+    :param arguments: beside those of the setting
+    """
+
+    title: str
+    module: str
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def model(self, chosen: Setting, **arguments: Any) -> Any:
+        """A model for a setting.
+
+        :param chosen: the setting
+        :param arguments: beside its own
+        """
+        own = {"seed": 0, "device": "cpu"} | chosen.arguments | self.arguments | arguments
+        cls = getattr(importlib.import_module(self.module), self.name)
+        return cls(chosen.policy, chosen.vec_env(), **own)
+
+
+_own = partial(Side, module="sb3_ppo_variants")
+SIDES = {
+    "stock": Side("stock PPO", "stable_baselines3", "PPO"),
+    "eager": _own("VariantPPO", name="VariantPPO"),
+    "log_kl": _own("VariantPPO, log_kl", name="VariantPPO", arguments={"log_kl": True}),
+    "kl_penalty": _own("KLPenaltyPPO", name="KLPenaltyPPO"),
+    "compiled": _own("VariantPPO, compiled", name="VariantPPO", arguments={"compile": "strict"}),
+    "sbx": Side("SBX", "sbx", "PPO"),
+}
+OWN = [name for name in SIDES if name != "sbx"]
+OTHERS = [name for name in SIDES if name not in OWN]

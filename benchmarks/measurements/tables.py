@@ -1,0 +1,225 @@
+"""The tables of the published measurement and of docs/speed.md, all made from the one JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from measurements.goals import goals
+from measurements.settings import OTHERS, SIDES
+
+Found = dict[str, Any]
+NOT_MEASURED = "Not measured yet."
+BLOCK = re.compile(r"(<!-- speed: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in markdown.
+
+    :param heading: of its columns
+    :param rows: of cells
+    """
+    heading = list(heading)
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def spread(speed: dict[str, float]) -> str:
+    """Median and quartiles.
+
+    :param speed: of a side in a phase
+    """
+    return f"{speed['median']:.2f} ({speed['low']:.2f} to {speed['high']:.2f})"
+
+
+def middle(side: dict[str, Any], phase: str) -> float:
+    """Median seconds of one iteration.
+
+    :param side: what was found of it
+    :param phase: name of it
+    """
+    return float(np.median(side["seconds"][phase]))
+
+
+def _sides(found: Found, chosen: Callable[[str], bool] = lambda side: True) -> Iterable[tuple[Found, str, Found]]:
+    for measured in found.get("ratios", {}).values():
+        yield from ((measured, side, of) for side, of in measured["sides"].items() if chosen(side))
+
+
+def ratios(found: Found) -> str:
+    """Speed of every implementation as a multiple of stock PPO's.
+
+    :param found: the JSON
+    """
+    return table(
+        ["setting", "implementation", "rollout", "update", "end to end"],
+        (
+            [measured["setting"], SIDES[side].title]
+            + [spread(of["speed"][phase]) for phase in ("rollout", "update", "end_to_end")]
+            for measured, side, of in _sides(found)
+        ),
+    )
+
+
+def payback(measured: Found, start: Found) -> str:
+    """Environment steps after which the compiled loop is ahead of stock PPO.
+
+    :param measured: a setting
+    :param start: the first iterations of a compiled model
+    """
+    first, *later = start["first"]
+    gain = middle(measured["sides"]["stock"], "end_to_end") - middle(measured["sides"]["compiled"], "end_to_end")
+    if gain <= 0:
+        return "never"
+    return f"{(first - min(later)) / gain * measured['steps']:,.0f}"
+
+
+def compilation(found: Found) -> str:
+    """What the first iteration costs, and when it is paid back.
+
+    :param found: the JSON
+    """
+    rows = []
+    for measured, _, of in _sides(found, lambda side: side == "compiled"):
+        for cache, start in (("empty", of["empty_cache"]), ("filled", of["start"])):
+            first, *later = start["first"]
+            extra = f"{first - min(later):.1f}"
+            rows.append([measured["setting"], cache, extra, payback(measured, start)])
+    return table(["setting", "cache", "compilation, s", "environment steps until stock PPO is overtaken"], rows)
+
+
+def memory(found: Found) -> str:
+    """Peak memory of a fresh process after three iterations.
+
+    :param found: the JSON
+    """
+    rows = []
+    for measured, side, of in _sides(found):
+        stock = measured["sides"]["stock"]["start"]["peak_mib"]
+        peak = of["start"]["peak_mib"]
+        rows.append([measured["setting"], SIDES[side].title, f"{peak:.0f}", f"{peak / stock:.2f}"])
+    return table(["setting", "implementation", "peak, MiB", "over stock PPO"], rows)
+
+
+def where(found: Found) -> str:
+    """Milliseconds of one iteration beside what no implementation can do without.
+
+    :param found: the JSON
+    """
+    rows = []
+    for limit in found["limits"]:
+        for part, floor in (("rollout", "environment alone"), ("update", "matrix products alone")):
+            for measured, side, of in _sides(found, lambda side: side in ("stock", "eager", "compiled", *OTHERS)):
+                if measured["setting"] == limit["setting"]:
+                    rows.append([limit["setting"], part, SIDES[side].title, f"{1e3 * middle(of, part):.1f}"])
+            rows.append([limit["setting"], part, floor, f"{1e3 * limit[f'{part}_seconds']:.1f}"])
+    return table(["setting", "part", "of", "ms in one iteration"], rows)
+
+
+def environments(found: Found) -> str:
+    """Steps that one bare environment does in a second.
+
+    :param found: the JSON
+    """
+    return table(
+        ["setting", "steps per second"],
+        ([limit["setting"], f"{limit['steps_per_second']:,.0f}"] for limit in found["limits"]),
+    )
+
+
+def threads(found: Found) -> str:
+    """Time with two threads over time with one.
+
+    :param found: the JSON
+    """
+    return table(
+        ["setting", "implementation", "rollout", "update", "end to end"],
+        (
+            [row["setting"], row["side"]]
+            + [spread(row["two_over_one"][phase]) for phase in ("rollout", "update", "end_to_end")]
+            for row in found["threads"]
+        ),
+    )
+
+
+def scaling(found: Found) -> str:
+    """Speed as a multiple of stock PPO's at each point.
+
+    :param found: the JSON
+    """
+    return table(
+        ["environments", "minibatch", "width", "implementation", "update", "end to end"],
+        (
+            [str(row[axis]) for axis in ("environments", "minibatch", "width")]
+            + [SIDES[side].title]
+            + [spread(of["speed"][phase]) for phase in ("update", "end_to_end")]
+            for row in found["scaling"]
+            for side, of in row["sides"].items()
+        ),
+    )
+
+
+def study(found: Found) -> str:
+    """Seconds of a whole study.
+
+    :param found: the JSON
+    """
+    measured = found["study"]
+    medians = {side: float(np.median(seconds)) for side, seconds in measured["seconds"].items()}
+    names = {"scripts": "SB3 scripts, two at a time, default threads", "harness": "`ppo-bench run`, compiled"}
+    return table(
+        [f"{measured['runs']} runs of {measured['steps']:,} steps", "seconds", "speed"],
+        [
+            [names["scripts"], f"{medians['scripts']:.0f}", "1"],
+            [names["harness"], f"{medians['harness']:.0f}", spread(measured["speed"])],
+        ],
+    )
+
+
+def reached(found: Found) -> str:
+    """What the package is meant to reach, and what it does.
+
+    :param found: the JSON
+    """
+    return table(
+        ["goal", "setting", "asked", "measured", "reached"],
+        (
+            [goal.name, goal.setting, f"{goal.sign} {goal.asked:.2f}", f"{goal.measured:.2f}", goal.answer]
+            for goal in goals(found)
+        ),
+    )
+
+
+TABLES: dict[str, tuple[str, Callable[[Found], str]]] = {
+    "ratios": ("ratios", ratios),
+    "reached": ("ratios", reached),
+    "compilation": ("ratios", compilation),
+    "memory": ("ratios", memory),
+    "where": ("limits", where),
+    "environments": ("limits", environments),
+    "threads": ("threads", threads),
+    "scaling": ("scaling", scaling),
+    "study": ("study", study),
+}
+
+
+def render(name: str, found: Found) -> str:
+    """A table, or the words that say that its part was not measured.
+
+    :param name: of the table
+    :param found: the JSON; empty before there is one
+    """
+    part, make = TABLES[name]
+    return make(found) if found.get(part) else NOT_MEASURED
+
+
+def filled(text: str, found: Found) -> str:
+    """A page with the tables of the JSON between its marks, `<!-- speed: NAME -->` and `<!-- end -->`.
+
+    :param text: of the page
+    :param found: the JSON; empty before there is one
+    """
+    return BLOCK.sub(lambda match: f"{match[1]}\n{render(match[2], found)}\n\n{match[3]}", text)

@@ -1,0 +1,166 @@
+"""The measurement of speed: what it starts, what it calculates, and that docs/speed.md says what was published."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from measurements import runner, scaling, tables  # noqa: E402
+from measurements.goals import goals  # noqa: E402
+from measurements.limits import products  # noqa: E402
+from measurements.publish import PAGE, PUBLISHED, page  # noqa: E402
+from measurements.ratios import compare  # noqa: E402
+from measurements.settings import SIDES, ImageEnv, Setting, setting  # noqa: E402
+
+NUMBER_OF_A_MEASUREMENT = re.compile(
+    r"\d[\d,.]*\s?(?:x|%|times|ms|us|s|seconds|minutes|MiB|MB|GB|steps)\b", re.IGNORECASE
+)
+
+
+def speed(value: float) -> dict[str, float]:
+    return {"median": value, "low": value - 0.1, "high": value + 0.1}
+
+
+def side(seconds: float, first: float, peak: float) -> dict[str, Any]:
+    phases = ("rollout", "update", "end_to_end")
+    return {
+        "start": {"first": [first, 0.5, 0.4], "peak_mib": peak},
+        "seconds": {phase: [seconds] * 3 for phase in phases},
+        "speed": {phase: speed(1.0 / seconds) for phase in phases},
+    }
+
+
+@pytest.fixture
+def found() -> dict[str, Any]:
+    compiled = side(0.25, 1.4, 500.0) | {"empty_cache": {"first": [20.4, 0.5, 0.4], "peak_mib": 900.0}}
+    sides = {"stock": side(1.0, 1.0, 200.0), "eager": side(0.8, 1.0, 230.0), "compiled": compiled}
+    sides["kl_penalty"] = side(0.96, 1.0, 210.0)
+    measured = {"setting": "a setting", "steps": 2048, "left_out": {"sbx": "no module"}, "sides": sides}
+    limits = [{"setting": "a setting", "rollout_seconds": 0.1, "update_seconds": 0.05, "steps_per_second": 20480.0}]
+    return {"versions": {"torch": "2"}, "cpu": "a CPU", "ratios": {"A": measured}, "limits": limits}
+
+
+def test_documentation_has_the_numbers_of_the_published_json() -> None:
+    published = PUBLISHED / "speed.json"
+    measured = json.loads(published.read_text()) if published.exists() else {}
+    text = PAGE.read_text()
+    assert tables.filled(text, measured) == text
+    assert {match[2] for match in tables.BLOCK.finditer(text)} <= set(tables.TABLES)
+    if measured:
+        assert page(measured) == (PUBLISHED / "README.md").read_text()
+
+
+def test_documentation_has_no_other_measured_number() -> None:
+    prose = re.sub(r"```.*?```", "", tables.BLOCK.sub("", PAGE.read_text()), flags=re.DOTALL)
+    assert NUMBER_OF_A_MEASUREMENT.findall("it is 3.5 times as fast, 20 ms") == ["3.5 times", "20 ms"]
+    assert NUMBER_OF_A_MEASUREMENT.findall(prose) == []
+
+
+def test_tables_are_filled_between_their_marks(found: dict[str, Any]) -> None:
+    text = "before\n<!-- speed: memory -->\n\nold\n\n<!-- end -->\nafter"
+    new = tables.filled(text, found)
+    assert new.startswith(
+        "before\n<!-- speed: memory -->\n\n| setting | implementation | peak, MiB | over stock PPO |\n"
+    )
+    assert "| a setting | VariantPPO | 230 | 1.15 |" in new
+    assert new.endswith("|\n\n<!-- end -->\nafter")
+    assert tables.filled(new, found) == new
+    assert tables.filled(new, {}) == "before\n<!-- speed: memory -->\n\nNot measured yet.\n\n<!-- end -->\nafter"
+
+
+def test_compilation_is_paid_back_by_the_time_saved(found: dict[str, Any]) -> None:
+    # 20 s for a cold cache and 1 s for a warm one, 0.75 s saved in each 2048 steps.
+    assert "| a setting | empty | 20.0 | 54,613 |" in tables.compilation(found)
+    assert "| a setting | filled | 1.0 | 2,731 |" in tables.compilation(found)
+    found["ratios"]["A"]["sides"]["stock"] = side(0.2, 1.0, 200.0)
+    assert "| never |" in tables.compilation(found)
+
+
+def test_goals_are_compared_with_what_was_measured(found: dict[str, Any]) -> None:
+    reached = {goal.name: (round(goal.measured, 4), goal.answer) for goal in goals(found)}
+    assert reached == {
+        "eager update over stock": (1.25, "yes"),
+        "eager end to end over stock": (1.25, "yes"),
+        "eager peak memory over stock's": (1.15, "no"),
+        "time of the exact KL penalty's update over clip's": (1.2, "yes"),
+        "compiled update over stock": (4.0, "yes"),
+        "compiled end to end over stock": (4.0, "yes"),
+    }
+
+
+def test_the_page_says_what_was_left_out_and_shows_only_what_was_measured(found: dict[str, Any]) -> None:
+    text = page(found)
+    assert "Left out: sbx: no module" in text
+    assert "| a setting | rollout | environment alone | 100.0 |" in text
+    assert "## Scaling" not in text
+    del found["ratios"]
+    assert "| a setting | rollout | environment alone | 100.0 |" in page(found)
+
+
+def test_scaling_is_drawn_once_per_axis(found: dict[str, Any], tmp_path: Path) -> None:
+    measured = found["ratios"]["A"]
+    rows = [scaling.BASE | measured, scaling.BASE | {"width": 512} | measured]
+    scaling.draw(rows, tmp_path / "a.svg")
+    scaling.draw(rows, tmp_path / "b.svg")
+    drawn = (tmp_path / "a.svg").read_text()
+    assert drawn == (tmp_path / "b.svg").read_text()
+    assert "4 | 256 | 512 | stock PPO | 1.00 (0.90 to 1.10) | 1.00 (0.90 to 1.10) |" in tables.scaling(
+        {"scaling": rows}
+    )
+    assert len(scaling.points(quick=False)) == 7
+
+
+class Recorded:
+    """A runner that notes its turns."""
+
+    def __init__(self, name: str, turns: list[str]) -> None:
+        self._name, self._turns = name, turns
+
+    def __call__(self, phase: str) -> None:
+        self._turns.append(f"{self._name} {phase}")
+
+
+def test_turns_rotate() -> None:
+    turns: list[str] = []
+    runners: Any = {name: Recorded(name, turns) for name in "ab"}
+    result = compare(runners, ["update"], 2, 4)
+    assert turns == ["a update", "b update", "b update", "a update"]
+    assert [len(result[name]["seconds"]["update"]) for name in "ab"] == [2, 2]
+    assert result["a"]["speed"]["update"]["median"] == 1.0
+
+
+def test_products_of_a_minibatch() -> None:
+    """Two networks of two hidden layers and their heads: forward and weights for all six, inputs but for the first."""
+    assert len(products(SIDES["stock"].model(setting("B")))) == 6 * 2 + 4
+    images = Setting("images", ImageEnv, 1, {"n_steps": 8, "batch_size": 8}, "CnnPolicy")
+    # Three convolutions of one product each way, the features, and two heads.
+    assert len(products(SIDES["stock"].model(images))) == 3 * 2 + 3 * 3
+
+
+def test_a_runner_answers_and_says_why_it_cannot() -> None:
+    with runner.running("stock", "8,2048,8") as started:
+        assert len(started.start["first"]) == 3
+        assert started.start["peak_mib"] > 50
+        started("rollout")
+    with pytest.raises(RuntimeError, match="KeyError: 'nobody'"):
+        runner.Runner("nobody", "B")
+
+
+@pytest.mark.slow
+def test_smoke(tmp_path: Path) -> None:
+    """The cheapest part, from the command line to the page."""
+    arguments = ["--quick", "--parts", "ratios", "limits", "--settings", "B", "--sides", "eager", "--output"]
+    command = [sys.executable, str(ROOT / "benchmarks/speed.py"), *arguments, str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    measured = json.loads((tmp_path / "speed.json").read_text())
+    assert list(measured["ratios"]["B"]["sides"]) == ["stock", "eager"]
+    assert "eager update over stock" in (tmp_path / "README.md").read_text()
