@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch as th
@@ -30,7 +31,7 @@ class Unsupported(Exception):
 
 
 # Draws from torch's own generator, as in eager mode.
-CONFIGURATION = {"fallback_random": True}
+CONFIGURATION: Mapping[str, bool] = MappingProxyType({"fallback_random": True})
 Function = Callable[[Sequence[th.Tensor]], Sequence[th.Tensor]]
 
 
@@ -84,7 +85,7 @@ def _compile(graph: GraphModule, inputs: tuple[th.Tensor, ...], package: Path) -
     exported = th.export.export(graph, inputs, strict=False)
     with tempfile.TemporaryDirectory(dir=package.parent) as folder:
         made = th._inductor.aoti_compile_and_package(
-            exported, package_path=str(Path(folder) / "new.pt2"), inductor_configs=CONFIGURATION
+            exported, package_path=str(Path(folder) / "new.pt2"), inductor_configs=dict(CONFIGURATION)
         )
         os.replace(made, package)  # whole or not there, whoever else compiles the same
 
@@ -96,7 +97,7 @@ def _fingerprint(graph: GraphModule, inputs: tuple[th.Tensor, ...]) -> str:
         graph.code,
         *(repr((tensor.shape, tensor.stride(), tensor.dtype, tensor.device)) for tensor in inputs),
         *(repr(constant.tolist()) for constant in constants),
-        repr((CONFIGURATION, th.__version__, th.get_num_threads(), _machine())),
+        repr((dict(CONFIGURATION), th.__version__, th.get_num_threads(), _machine())),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,3 +113,13 @@ def test_a_bad_observation_is_named_too(traces: Traces) -> None:
     model._last_obs[0, 0] = np.nan
     with pytest.raises(FloatingPointError, match="observation"):
         model.learn(64, reset_num_timesteps=False)
+
+
+@pytest.mark.slow
+def test_later_processes_compile_nothing(tmp_path: Path) -> None:
+    """What the first process left is all that the second one needs."""
+    script = "from tests.compiled.test_actor import rollouts; rollouts('box', 'strict', updates=1)"
+    environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+        assert len(list((tmp_path / "sb3_ppo_variants").glob("*.pt2"))) == 2
