@@ -77,7 +77,7 @@ def test_train_evaluate_continue_and_plot(tmp_path: Path) -> None:
     assert model.n_steps == 32  # of the yml, which no argument named
     assert model.n_epochs == 20
     assert model.clip_range(0.5) == pytest.approx(0.1)  # lin_0.2 half way
-    assert vars(model)["dual_clip"](0.75) == 3.0  # lin_4_2, a quarter of the way
+    assert model._schedule("dual_clip")(0.75) == 3.0  # lin_4_2, a quarter of the way
     assert (first / "evaluations.npz").is_file()
 
     enjoyed = zoo(tmp_path, "enjoy", "--algo", "dual_clip_ppo", *ARGUMENTS, "--no-render", "-n", "300")
