@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ TRAIN = [*ARGUMENTS, "--n-timesteps", "512", "--device", "cpu", "--verbose", "0"
 
 def zoo(folder: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "sb3_ppo_variants.zoo", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    no_windows = os.environ | {"MPLBACKEND": "Agg"}
+    done = subprocess.run(command, cwd=folder, env=no_windows, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
