@@ -1,0 +1,43 @@
+"""``python -m sb3_ppo_variants.zoo``: RL Zoo's own command line, with the variants among its algorithms."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from sb3_ppo_variants.zoo.settings import with_conf_file
+
+# RL Zoo's commands, imported one at a time: plots need packages that training does not.
+COMMANDS = {
+    "train": "rl_zoo3.train",
+    "enjoy": "rl_zoo3.enjoy",
+    "plot_train": "rl_zoo3.plots.plot_train",
+    "all_plots": "rl_zoo3.plots.all_plots",
+    "plot_from_file": "rl_zoo3.plots.plot_from_file",
+}
+
+
+def main() -> None:
+    """Run one of RL Zoo's commands with its own arguments.
+
+    :raises SystemExit: for an unknown command, naming the known ones, and where RL Zoo is not installed
+    """
+    command, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    if command not in COMMANDS:
+        raise SystemExit(f"zoo: command {command!r} is unknown; known are {', '.join(COMMANDS)}")
+    try:
+        importlib.import_module("sb3_ppo_variants.zoo.register").register()
+        run = getattr(importlib.import_module(COMMANDS[command]), command)
+    except ImportError as error:
+        raise SystemExit(
+            f"zoo: {command} needs RL Zoo ({error}): pip install 'sb3-ppo-variants[zoo]'; "
+            "plot_from_file needs rl_zoo3[plots] as well"
+        ) from error
+    if command == "train":
+        arguments = with_conf_file(arguments)
+    sys.argv = [f"{sys.argv[0]} {command}", *arguments]
+    run()
+
+
+if __name__ == "__main__":
+    main()
