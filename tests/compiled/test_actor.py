@@ -14,7 +14,7 @@ import torch as th
 from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_ppo_variants import MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
-from tests.compiled.conftest import Traces
+from tests.compiled.conftest import Traces, needs_compiler
 from tests.environments import SpacesEnv
 from tests.models import SMALL
 
@@ -53,6 +53,7 @@ def test_the_same_rollouts(traces: Traces, host: str) -> None:
     assert_same_rollout(rollouts(host, compile), rollouts(host, compile=False))
 
 
+@needs_compiler
 @pytest.mark.parametrize("host", ["box", *(pytest.param(name, marks=pytest.mark.slow) for name in HOSTS)])
 def test_the_same_rollouts_in_native_code(host: str) -> None:
     compile = True if host == "recurrent" else "strict"
@@ -115,6 +116,7 @@ def test_a_bad_observation_is_named_too(traces: Traces) -> None:
         model.learn(64, reset_num_timesteps=False)
 
 
+@needs_compiler
 @pytest.mark.slow
 def test_later_processes_compile_nothing(tmp_path: Path) -> None:
     """What the first process left is all that the second one needs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,18 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.utils import LinearSchedule
 
-from sb3_ppo_variants import KLPenaltyPPO, MaskableVariantPPO, Minibatch, RecurrentVariantPPO, VariantPPO
+from sb3_ppo_variants import (
+    KLPenaltyPPO,
+    MaskableVariantPPO,
+    Minibatch,
+    RecurrentVariantPPO,
+    ResumeCallback,
+    VariantPPO,
+    resume_model,
+)
 from sb3_ppo_variants.compiled.native import Unsupported
 from sb3_ppo_variants.terms import TERMS
-from tests.compiled.conftest import Traces
+from tests.compiled.conftest import Traces, needs_compiler
 from tests.environments import SpacesEnv
 from tests.models import BAND, SMALL, logged, same_weights, slow_down
 
@@ -221,9 +230,21 @@ def test_bad_values_are_named(value: Any) -> None:
         VariantPPO("MlpPolicy", SpacesEnv(), compile=value)
 
 
+def test_a_run_that_was_killed_goes_on_bit_for_bit(traces: Traces, tmp_path: Path) -> None:
+    def make() -> Any:
+        return VariantPPO("MlpPolicy", make_vec_env(SpacesEnv, n_envs=2, seed=0), compile="strict", **FAR)
+
+    whole = make().learn(64 * 4)
+    make().learn(64 * 2, callback=ResumeCallback(tmp_path / "resume.zip", every=64))
+    resumed = resume_model(VariantPPO, tmp_path / "resume.zip")
+    resumed.learn(64 * 2, reset_num_timesteps=False)
+    assert same_weights(resumed, whole)
+
+
 NATIVE = {"clip": {"objective": "clip"}, **{name: case for name, case in CASES.items() if name != "image"}}
 
 
+@needs_compiler
 @pytest.mark.parametrize(
     "case", [pytest.param(name, marks=[] if name == "clip" else [pytest.mark.slow]) for name in NATIVE]
 )
@@ -234,6 +255,7 @@ def test_native_code_does_the_same(case: str) -> None:
 PAIRS = list(itertools.product(TERMS, ["box", "multidiscrete"]))
 
 
+@needs_compiler
 @pytest.mark.slow
 @pytest.mark.parametrize(("term", "action"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
 def test_native_code_of_every_term(term: str, action: str) -> None:
