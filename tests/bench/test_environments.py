@@ -70,6 +70,8 @@ def test_the_forms_of_wrappers() -> None:
     assert wrappers(["a.B", {"c.D": None}]) == [{"a.B": {}}, {"c.D": {}}]
     with pytest.raises(ValueError, match="a wrapper is a dotted path"):
         wrappers([{"a.B": {}, "c.D": {}}])
+    with pytest.raises(ValueError, match=r"say env_kwargs: \{max_episode_steps: N\}"):
+        wrappers([{"gymnasium.wrappers.TimeLimit": {"max_episode_steps": 100}}])
 
 
 def test_wrappers_normalisation_and_frames_lie_as_in_rl_zoo() -> None:
