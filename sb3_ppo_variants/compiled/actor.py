@@ -71,6 +71,10 @@ class CompiledActor:
         structure = native_forward.structure
         return tuple(outputs) if structure is None else tree_unflatten(list(outputs), structure)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied or pickled with its policy, by a callback in the middle of a rollout say, it is the class's own."""
+        return getattr, (self._policy, "forward")
+
     def _noise(self) -> dict[str, th.Tensor]:
         own = vars(self._policy.action_dist)
         return {name: own[name] for name in NOISE if name in own}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import cloudpickle  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import torch as th
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_ppo_variants import MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
@@ -66,6 +69,25 @@ def test_the_policy_is_its_own_again_after_the_rollout(traces: Traces) -> None:
     observation = model.env.reset()
     action, _ = model.predict(observation, deterministic=True)
     assert action.shape == (2, 3)
+
+
+class CopiesThePolicy(BaseCallback):
+    """Copies the policy in the middle of a rollout."""
+
+    def _on_step(self) -> bool:
+        for copied in (copy.deepcopy(self.model.policy), cloudpickle.loads(cloudpickle.dumps(self.model.policy))):
+            observation = th.as_tensor(self.model._last_obs)
+            with th.random.fork_rng():
+                theirs = self.model.policy(observation)
+            with th.random.fork_rng():
+                mine = copied(observation)
+            assert all(th.allclose(one, other, atol=1e-5) for one, other in zip(mine, theirs, strict=True))
+            assert type(copied.forward).__name__ == "method"
+        return self.num_timesteps < 6
+
+
+def test_a_callback_may_copy_the_policy(traces: Traces) -> None:
+    VariantPPO("MlpPolicy", SpacesEnv(), compile="strict", **SMALL).learn(32, callback=CopiesThePolicy())
 
 
 def test_new_weights_are_used(traces: Traces) -> None:
