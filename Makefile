@@ -14,8 +14,9 @@ demo: $(VENV)/.bench-installed
 # What a finished study has to show, without its runs: make publish STUDY=quickstart
 publish:
 	mkdir -p benchmarks/published/$(STUDY)/figures
-	cd results/$(STUDY) && cp report.md results.csv timings.csv study.yaml $(CURDIR)/benchmarks/published/$(STUDY)
+	cd results/$(STUDY) && cp report.md study.yaml *.csv *.gz $(CURDIR)/benchmarks/published/$(STUDY)
 	cp results/$(STUDY)/figures/*.svg benchmarks/published/$(STUDY)/figures
+	cd benchmarks/published/$(STUDY) && sha256sum study.yaml *.csv *.gz > SHA256SUMS
 
 test: lint type
 	$(BIN)/pytest -n 2

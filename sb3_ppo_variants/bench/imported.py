@@ -97,6 +97,14 @@ def with_imported(table: Table, arms: list[ImportedArm]) -> Table:
     return replace(table, results=pd.concat([table.results, added], ignore_index=True))
 
 
+def without_imported(table: Table) -> Table:
+    """Leave out what :func:`with_imported` added.
+
+    :param table: as it was written
+    """
+    return replace(table, results=table.results[table.results["identity"] != IDENTITY].reset_index(drop=True))
+
+
 def _read(study: Study, name: str, source: Imported) -> ImportedArm:
     runs: dict[tuple[str, int], ImportedRun] = {}
     left_out = []

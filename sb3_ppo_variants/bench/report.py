@@ -15,12 +15,12 @@ from sb3_ppo_variants.bench import curve_plots, page, plots, score_plots, style
 from sb3_ppo_variants.bench.contrasts import Ablation
 from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.formats import FILTERS
-from sb3_ppo_variants.bench.imported import ImportedArm, read_imported, with_imported
+from sb3_ppo_variants.bench.imported import ImportedArm, read_imported, with_imported, without_imported
 from sb3_ppo_variants.bench.provenance import versions
 from sb3_ppo_variants.bench.run import Run
 from sb3_ppo_variants.bench.study import Study
 from sb3_ppo_variants.bench.summary import Designs, Summary, summarise, update_sizes
-from sb3_ppo_variants.bench.table import Table, collect, write
+from sb3_ppo_variants.bench.table import Table, collect, read, write
 
 
 class MixedVersions(Exception):
@@ -44,6 +44,8 @@ class Report:
 def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_versions: bool = False) -> Report:
     """Write the tables, the figures, report.md and report.html of a study's finished runs.
 
+    Where no run lies, but the tables of an earlier report do, as in a published folder, it is made again from these.
+
     :param study: the study
     :param study_text: the study file, shown in the report
     :param folders: where the runs lie and where the report goes
@@ -53,6 +55,8 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     """
     runs = study.runs()
     table = collect(runs, folders)
+    if not table.records:
+        table = without_imported(read(folders.root) or table)
     if not table.records:
         raise FileNotFoundError("no finished run of this study, nothing to report")
     mixed = distinct(record["provenance"]["versions"] for record in table.records)
@@ -134,6 +138,8 @@ def _context(
 ) -> dict[str, Any]:
     """Collect what both reports say."""
     places = [record["provenance"] for record in table.records]
+    done = {(record["configuration"]["arm"], record["identity"]) for record in table.records}
+    missing = [run for run in runs if (run.arm, run.identity) not in done]
     return dict(
         study=study,
         study_text=study_text.strip(),
@@ -142,8 +148,8 @@ def _context(
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         runs=len(runs),
         finished=len(table.records),
-        failed=[(run, traceback(folders.failed(run))) for run in runs if _has_failed(run, folders)],
-        missing=[run for run in runs if not folders.finished(run).exists() and not _has_failed(run, folders)],
+        failed=[(run, traceback(folders.failed(run))) for run in missing if _has_failed(run, folders)],
+        missing=[run for run in missing if not _has_failed(run, folders)],
         fewest=min(summary.counts.values()),
         seeds={arm: seeds(summary, arm) for arm in summary.arms},
         scoring=_scoring(study),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,13 @@ RESULT_COLUMNS = [
     "arm", "environment", "seed", "identity", "timesteps", "mean_return", "std_return", "mean_length", "episodes",
 ]  # fmt: skip
 TIMING_COLUMNS = ["arm", "environment", "seed", "identity", "seconds", "steps_per_second", "started", "finished", "cpu"]
+TABLE_FILES = {
+    "results.csv": "results",
+    "timings.csv": "timings",
+    "updates.csv.gz": "updates",
+    "times.csv.gz": "times",
+}
+RECORDS_FILE = "records.json.gz"
 UPDATE_KEY = "time/total_timesteps"
 
 
@@ -65,13 +73,40 @@ def collect(runs: Iterable[Run], folders: Folders) -> Table:
 
 
 def write(table: Table, folder: Path) -> None:
-    """Write ``results.csv`` (equal bytes for equal runs), ``timings.csv`` and, with an engine, ``results.parquet``."""
-    for name, frame in (("results", table.results), ("timings", table.timings)):
+    """Write ``results.csv`` (equal bytes for equal runs) and all else that a report is made from, see :func:`read`.
+
+    With an engine for it, ``results.parquet`` too.
+    """
+    for name, attribute in TABLE_FILES.items():
         # Floats are written with the fewest digits that read back to the same number.
-        temporary = folder / f".{name}.csv"
-        frame.to_csv(temporary, index=False, lineterminator="\n")
-        temporary.replace(folder / f"{name}.csv")
+        temporary = folder / f".{name}"
+        frame: pd.DataFrame = getattr(table, attribute)
+        frame.to_csv(temporary, index=False, lineterminator="\n", compression=_compression(name))
+        temporary.replace(folder / name)
+    packed = gzip.compress(json.dumps(table.records).encode(), mtime=0)
+    (folder / RECORDS_FILE).write_bytes(packed)
     _write_parquet(table.results, folder)
+
+
+def read(folder: Path) -> Table | None:
+    """Read what :func:`write` wrote, so that a published report can be made again without its runs.
+
+    :param folder: with the tables of a study
+    :return: None when they are not there
+    """
+    if not (folder / RECORDS_FILE).exists():
+        return None
+    frames = {
+        # The Python engine reads the very numbers that were written, in every version of pandas.
+        attribute: pd.read_csv(folder / name, dtype={"identity": str}, engine="python")
+        for name, attribute in TABLE_FILES.items()
+    }
+    return Table(**frames, records=json.loads(gzip.decompress((folder / RECORDS_FILE).read_bytes())))
+
+
+def _compression(name: str) -> Any:
+    # Without the time, so that equal tables give equal bytes.
+    return {"method": "gzip", "mtime": 0} if name.endswith(".gz") else None
 
 
 def _write_parquet(results: pd.DataFrame, folder: Path) -> None:

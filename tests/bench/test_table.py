@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sb3_ppo_variants.bench.folders import Folders
-from sb3_ppo_variants.bench.table import collect, write
+from sb3_ppo_variants.bench.table import RECORDS_FILE, TABLE_FILES, collect, read, write
 from tests.bench.conftest import Finished
 
 
@@ -29,10 +29,25 @@ def test_results_are_what_was_evaluated(finished: Finished) -> None:
 def test_written_numbers_read_back_equal(finished: Finished, tmp_path: Path) -> None:
     table = collect(reversed(finished.study.runs()), finished.folders)
     write(table, tmp_path)
-    read = pd.read_csv(tmp_path / "results.csv")
-    pd.testing.assert_frame_equal(read, table.results, check_exact=True, check_dtype=False)
-    assert read.sort_values(["arm", "environment", "seed", "timesteps"]).index.tolist() == list(range(32))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "timings.csv"]
+    results = pd.read_csv(tmp_path / "results.csv")
+    pd.testing.assert_frame_equal(results, table.results, check_exact=True, check_dtype=False)
+    assert results.sort_values(["arm", "environment", "seed", "timesteps"]).index.tolist() == list(range(32))
+    assert {path.name for path in tmp_path.iterdir()} - {"results.parquet"} == {*TABLE_FILES, RECORDS_FILE}
+
+
+def test_a_table_reads_back_equal(finished: Finished, tmp_path: Path) -> None:
+    table = collect(finished.study.runs(), finished.folders)
+    assert read(tmp_path) is None
+    write(table, tmp_path)
+    again = read(tmp_path)
+    assert again is not None
+    assert again.records == table.records
+    for name in TABLE_FILES.values():
+        frame, expected = getattr(again, name), getattr(table, name)
+        pd.testing.assert_frame_equal(frame, expected, check_exact=True, check_dtype=False)
+    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    write(again, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
 
 
 def test_clocks_are_in_timings_only(finished: Finished) -> None:
