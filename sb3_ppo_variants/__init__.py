@@ -3,13 +3,14 @@
 from importlib.metadata import version
 
 from sb3_ppo_variants.arguments import Coefficient, Option
-from sb3_ppo_variants.chain import Minibatch, Term
+from sb3_ppo_variants.chain import Term
 from sb3_ppo_variants.maskable import (
     MaskableAdaptiveClipPPO,
     MaskableDualClipPPO,
     MaskableKLPenaltyPPO,
     MaskableVariantPPO,
 )
+from sb3_ppo_variants.minibatch import Minibatch
 from sb3_ppo_variants.ppo import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
 from sb3_ppo_variants.recurrent import (
     RecurrentAdaptiveClipPPO,

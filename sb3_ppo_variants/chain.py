@@ -1,7 +1,7 @@
 """An objective is a chain of terms, each a map of a per-sample surrogate to a per-sample surrogate.
 
-The chain starts from `advantages * ratio`; a term clips it, bounds it or subtracts a penalty from it. What a term is,
-what it sees of a minibatch and how a list of names becomes a chain is here; the terms themselves are in `terms/`.
+The chain starts from `advantages * ratio`; a term clips it, bounds it or subtracts a penalty from it. What a term is
+and how a list of names becomes a chain is here; what a term sees is in `minibatch.py`, the terms are in `terms/`.
 """
 
 from __future__ import annotations
@@ -17,128 +17,11 @@ from typing import Any, Literal
 import torch as th
 
 from sb3_ppo_variants.arguments import CLIP_RANGE, Coefficient, Number, Option, one_of
-from sb3_ppo_variants.kl import Direction, Parameters, kl_divergence
+from sb3_ppo_variants.kl import Parameters
+from sb3_ppo_variants.minibatch import Minibatch
 
 Stage = Literal["shape", "bound", "penalty"]
 STAGES: tuple[Stage, ...] = ("shape", "bound", "penalty")
-
-
-class Minibatch:
-    r"""What a term sees of a minibatch; all tensors have the shape ``(batch,)``.
-
-    :param advantages: as they enter the surrogate, so normalised when ``normalize_advantage`` is on
-    :param log_ratio: :math:`\log \pi_\theta(a|s) - \log \pi_{old}(a|s)`; its exponential is ``ratio``
-    :param old: the old distribution of each sample, when a term needs the exact divergence
-    :param new: the current distribution of each sample
-    :param prepared: what the terms made of the old distributions once per rollout, the rows of these samples
-    """
-
-    def __init__(
-        self,
-        advantages: th.Tensor,
-        log_ratio: th.Tensor,
-        old: Parameters | None = None,
-        new: Parameters | None = None,
-        prepared: Mapping[str, th.Tensor] | None = None,
-    ) -> None:
-        self.advantages = advantages
-        self.log_ratio = log_ratio
-        self.ratio = th.exp(log_ratio)
-        self.prepared = {} if prepared is None else prepared
-        self._old = old
-        self._new = new
-        self._kl: dict[Direction, th.Tensor] = {}
-
-    def kl(self, direction: Direction = "forward") -> th.Tensor:
-        """Exact divergence per sample, computed at most once per direction.
-
-        :param direction: ``"forward"`` for KL(old || new), ``"reverse"`` for KL(new || old)
-        :return: shape ``(batch,)``, in nats, summed over action dimensions
-        :raises RuntimeError: when the term's record does not say that it needs the divergence
-        """
-        if direction not in self._kl:
-            if self._old is None or self._new is None:
-                raise RuntimeError("a term asks for the exact KL, but no record in the objective says needs_kl=True")
-            pair = (self._old, self._new) if direction == "forward" else (self._new, self._old)
-            self._kl[direction] = kl_divergence(*pair)
-        return self._kl[direction]
-
-    @property
-    def asked_for_kl(self) -> bool:
-        """Whether a term asked for an exact divergence."""
-        return bool(self._kl)
-
-    def tensors(self) -> dict[str, Any]:
-        """What the statistics of an update need of it: everything but the distributions."""
-        return {
-            "advantages": self.advantages,
-            "log_ratio": self.log_ratio,
-            "ratio": self.ratio,
-            "prepared": dict(self.prepared),
-            "kl": dict(self._kl),
-        }
-
-    @staticmethod
-    def from_tensors(
-        advantages: th.Tensor,
-        log_ratio: th.Tensor,
-        ratio: th.Tensor,
-        prepared: Mapping[str, th.Tensor],
-        kl: dict[Direction, th.Tensor],
-    ) -> Minibatch:
-        """A minibatch as the statistics need it, from what :meth:`tensors` gives.
-
-        :param advantages: as in the class
-        :param log_ratio: as in the class
-        :param ratio: its exponential
-        :param prepared: as in the class
-        :param kl: the exact divergences that were asked for, by direction
-        """
-        minibatch = Minibatch.__new__(Minibatch)
-        minibatch.advantages, minibatch.log_ratio, minibatch.ratio = advantages, log_ratio, ratio
-        minibatch.prepared, minibatch._kl = prepared, kl
-        minibatch._old = minibatch._new = None
-        return minibatch
-
-    def detach(self) -> Minibatch:
-        """The same numbers without their graph, for the statistics of the update."""
-        kl = {direction: kl.detach() for direction, kl in self._kl.items()}
-        return Minibatch.from_tensors(self.advantages, self.log_ratio.detach(), self.ratio.detach(), self.prepared, kl)
-
-    @staticmethod
-    def concatenate(parts: Sequence[Minibatch]) -> Minibatch:
-        """All samples of an update as one minibatch.
-
-        :param parts: at least one
-        """
-        return Minibatch.from_tensors(
-            th.cat([part.advantages for part in parts]),
-            th.cat([part.log_ratio for part in parts]),
-            th.cat([part.ratio for part in parts]),
-            {name: th.cat([part.prepared[name] for part in parts]) for name in parts[0].prepared},
-            {direction: th.cat([part._kl[direction] for part in parts]) for direction in parts[0]._kl},
-        )
-
-
-@dataclass(frozen=True)
-class OldPolicy:
-    """What is kept of the policy before the update.
-
-    :param distribution: of every valid step of the rollout
-    :param prepared: what the terms made of it, each of shape ``(n_steps * n_envs, ...)``
-    """
-
-    distribution: Parameters
-    prepared: Mapping[str, th.Tensor]
-
-    def rows(self, indices: th.Tensor) -> OldPolicy:
-        """The old policy at some steps.
-
-        :param indices: integers of shape ``(batch,)``
-        """
-        return OldPolicy(
-            self.distribution.rows(indices), {name: tensor[indices] for name, tensor in self.prepared.items()}
-        )
 
 
 def _never(values: Mapping[str, Any]) -> bool:

@@ -13,8 +13,8 @@ import torch as th
 from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from sb3_ppo_variants.chain import Minibatch, OldPolicy
 from sb3_ppo_variants.kl import Parameters, parameters_of
+from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
 from sb3_ppo_variants.statistics import Losses
 from sb3_ppo_variants.update import Evaluation, Update
 

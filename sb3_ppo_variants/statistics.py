@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch as th
 
-from sb3_ppo_variants.chain import Minibatch
+from sb3_ppo_variants.minibatch import Minibatch
 
 
 class Losses(NamedTuple):

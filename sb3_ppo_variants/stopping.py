@@ -9,7 +9,7 @@ from typing import Any
 import torch as th
 
 from sb3_ppo_variants.arguments import Number, one_of
-from sb3_ppo_variants.chain import Minibatch
+from sb3_ppo_variants.minibatch import Minibatch
 
 
 @dataclass(frozen=True)

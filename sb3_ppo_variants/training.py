@@ -15,12 +15,13 @@ from stable_baselines3.common.distributions import TanhBijector
 from stable_baselines3.common.utils import explained_variance, update_learning_rate
 
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
-from sb3_ppo_variants.chain import BoundChain, Chain, Minibatch, OldPolicy
+from sb3_ppo_variants.chain import BoundChain, Chain
 from sb3_ppo_variants.checks import check_observation, check_quantities, check_rollout, restored_on_error
 from sb3_ppo_variants.compiled.compiler import Compiler
 from sb3_ppo_variants.compiled.native import without_validation
 from sb3_ppo_variants.kl import Parameters, kl_divergence
 from sb3_ppo_variants.losses import LossComputation
+from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
 from sb3_ppo_variants.optimizer import foreach_steps
 from sb3_ppo_variants.rollout import Draw, draws, in_storage_order, whole
 from sb3_ppo_variants.statistics import approx_kl

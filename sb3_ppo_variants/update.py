@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import torch as th
 
-from sb3_ppo_variants.chain import BoundChain, Minibatch, OldPolicy
+from sb3_ppo_variants.chain import BoundChain
+from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
 from sb3_ppo_variants.statistics import Losses, UpdateStatistics
 
 

@@ -10,6 +10,7 @@ import sb3_ppo_variants
 PACKAGE = Path(sb3_ppo_variants.__file__).parent
 FLOORS = [
     ["arguments", "checks", "environment_state", "kl", "optimizer", "rollout"],
+    ["minibatch"],
     ["schedules", "kl_ball", "chain", "adaptation"],
     ["stopping"],
     ["terms", "rules", "stops", "statistics"],

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import torch as th
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from sb3_ppo_variants.chain import Minibatch, OldPolicy
 from sb3_ppo_variants.compiled.adam import adam, ensure_state, plain_group
 from sb3_ppo_variants.compiled.native import Function, Unsupported, in_place_of, native
 from sb3_ppo_variants.kl import Parameters
 from sb3_ppo_variants.losses import LossComputation
+from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
 from sb3_ppo_variants.rollout import Draw, rows
 from sb3_ppo_variants.statistics import Losses
 from sb3_ppo_variants.update import Step, Update

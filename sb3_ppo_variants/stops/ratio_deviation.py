@@ -3,7 +3,7 @@
 import torch as th
 
 from sb3_ppo_variants.arguments import Number
-from sb3_ppo_variants.chain import Minibatch
+from sb3_ppo_variants.minibatch import Minibatch
 from sb3_ppo_variants.stopping import Stop
 
 

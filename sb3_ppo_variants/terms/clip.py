@@ -3,7 +3,8 @@
 import torch as th
 
 from sb3_ppo_variants.arguments import CLIP_RANGE
-from sb3_ppo_variants.chain import Minibatch, Term
+from sb3_ppo_variants.chain import Term
+from sb3_ppo_variants.minibatch import Minibatch
 
 
 def clip(surrogate: th.Tensor, minibatch: Minibatch, *, clip_range: float) -> th.Tensor:

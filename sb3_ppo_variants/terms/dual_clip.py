@@ -7,7 +7,8 @@ from typing import Any
 import torch as th
 
 from sb3_ppo_variants.arguments import Coefficient
-from sb3_ppo_variants.chain import Minibatch, Term
+from sb3_ppo_variants.chain import Term
+from sb3_ppo_variants.minibatch import Minibatch
 
 
 def dual_clip(surrogate: th.Tensor, minibatch: Minibatch, *, dual_clip: float) -> th.Tensor:

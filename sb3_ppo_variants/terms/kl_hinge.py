@@ -3,7 +3,8 @@
 import torch as th
 
 from sb3_ppo_variants.arguments import Coefficient
-from sb3_ppo_variants.chain import Minibatch, Term, always
+from sb3_ppo_variants.chain import Term, always
+from sb3_ppo_variants.minibatch import Minibatch
 
 
 def kl_hinge(surrogate: th.Tensor, minibatch: Minibatch, *, kl_hinge_coef: float, kl_hinge_start: float) -> th.Tensor:

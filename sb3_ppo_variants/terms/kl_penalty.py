@@ -6,8 +6,9 @@ from typing import Any
 import torch as th
 
 from sb3_ppo_variants.arguments import Coefficient, Option
-from sb3_ppo_variants.chain import Minibatch, Term
+from sb3_ppo_variants.chain import Term
 from sb3_ppo_variants.kl import DIRECTIONS, ESTIMATORS, Direction, Estimator, estimate_kl
+from sb3_ppo_variants.minibatch import Minibatch
 
 
 def kl_penalty(

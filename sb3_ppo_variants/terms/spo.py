@@ -5,7 +5,8 @@ import math
 import torch as th
 
 from sb3_ppo_variants.arguments import Coefficient
-from sb3_ppo_variants.chain import Minibatch, Term
+from sb3_ppo_variants.chain import Term
+from sb3_ppo_variants.minibatch import Minibatch
 
 
 def spo(surrogate: th.Tensor, minibatch: Minibatch, *, spo_range: float) -> th.Tensor:

@@ -5,9 +5,10 @@ import math
 import torch as th
 
 from sb3_ppo_variants.arguments import CLIP_RANGE, Coefficient
-from sb3_ppo_variants.chain import Minibatch, Term
+from sb3_ppo_variants.chain import Term
 from sb3_ppo_variants.kl import Parameters
 from sb3_ppo_variants.kl_ball import ratio_bounds
+from sb3_ppo_variants.minibatch import Minibatch
 
 LOWER, UPPER = "trust_region_clip_lower", "trust_region_clip_upper"
 

@@ -18,23 +18,16 @@ from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.imported import read_imported
 from sb3_ppo_variants.bench.validation import load_study
 from sb3_ppo_variants.bench.zoo_logs import UnreadableLog, evaluations, read_log, training_episodes
-from tests.bench.conftest import Finished, WriteStudy
+from tests.bench.conftest import TINY, Finished, WriteStudy
 from tests.bench.test_study import mistakes
 
-STUDY = """
-    name: tiny
-    total_timesteps: 256
-    seeds: 2
-    evaluation: {every: 64, episodes: 2, last: 2}
-    arguments: {device: cpu, n_steps: 64, n_epochs: 2, learning_rate: 1e-3}
-    environments:
-      CartPole-v1: {n_envs: 2, random_score: 20.0, reference_score: 500.0}
-      Pendulum-v1: {normalize: true}
-    arms:
-      narrow: {algorithm: stable_baselines3.PPO, arguments: {clip_range: lin_0.1}}
+STUDY = (
+    TINY.rstrip()
+    + """
     imported:
       zoo_ppo: {folder: logs/ppo}
 """
+)
 
 
 def write_log(
