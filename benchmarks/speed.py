@@ -21,13 +21,15 @@ import argparse
 import json
 import platform
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import torch as th
 from measurements import limits, ratios, scaling, study, threads
 from measurements.publish import PUBLISHED, publish, versions_of
-from measurements.settings import OTHERS, OWN, SETTINGS
+from measurements.settings import ON_CPU, OTHERS, OWN, SETTINGS
 
 from sb3_ppo_variants.bench.provenance import cpu, versions
 
@@ -67,8 +69,8 @@ def available(settings: list[str]) -> list[str]:
     return found
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Everything that is asked for.
+def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Everything that is asked for, and each time something is there, all that was found so far.
 
     :param options: of the command line
     """
@@ -84,12 +86,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "cpu": cpu(),
         "platform": platform.platform(),
     }
+    if options.device != "cpu":
+        found["gpu"] = th.cuda.get_device_name(options.device)
     for part in options.parts:
         print(f"{part}:", flush=True)
         start = time.perf_counter()
         count = repetitions[part]
         if part == "ratios":
-            found[part] = {name: ratios.measure(name, sides, pythons, count) for name in settings}
+            found[part] = {}
+            for name in settings:
+                found[part][name] = ratios.measure(name, sides, pythons, count, device=options.device)
+                yield found
         elif part == "limits":
             found[part] = limits.measure(settings, count, 200 if options.quick else 10_000)
         elif part == "scaling":
@@ -100,7 +107,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             runs, steps = (2, 2048) if options.quick else (study.RUNS, 20_480)
             found[part] = study.measure(count, runs, steps)
         print(f"  {time.perf_counter() - start:.0f} seconds", flush=True)
-    return found
+        yield found
 
 
 def main() -> None:
@@ -108,18 +115,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(DEFAULT_PARTS))
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
-    parser.add_argument("--sides", nargs="+", choices=OWN, default=OWN, help="stock is always the first")
+    parser.add_argument("--sides", nargs="+", choices=[*OWN, *ON_CPU], default=OWN, help="stock is always the first")
+    parser.add_argument("--device", default="cpu", help="of torch; for another than the CPU only ratios are measured")
     parser.add_argument("--other", metavar="PYTHON", help="interpreter of an environment that has SBX")
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="one repetition: does everything run?")
-    parser.add_argument("--output", type=Path, default=PUBLISHED)
+    parser.add_argument("--output", type=Path, help="folder; that of the published measurement when left out")
     options = parser.parse_args()
     options.sides = ["stock", *(side for side in options.sides if side != "stock")]
-    if options.quick and options.output == PUBLISHED:
+    if options.device != "cpu" and options.parts != ["ratios"]:
+        parser.error(f"--device {options.device} measures ratios alone: add --parts ratios")
+    if options.output is None:
+        options.output = PUBLISHED["speed" if options.device == "cpu" else "speed_cuda"]
+    if options.quick and options.output in PUBLISHED.values():
         parser.error("--quick measures nothing worth publishing: give --output another folder")
-    found = measure(options)
     options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "speed.json").write_text(json.dumps(found, indent=1) + "\n")
+    for found in measure(options):
+        (options.output / "speed.json").write_text(json.dumps(found, indent=1) + "\n")
     print(publish(found, options.output))
 
 

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 from measurements import runner, scaling, tables  # noqa: E402
 from measurements.goals import goals  # noqa: E402
 from measurements.limits import products  # noqa: E402
-from measurements.publish import PAGE, PUBLISHED, page  # noqa: E402
+from measurements.publish import PAGE, PUBLISHED, page, published  # noqa: E402
 from measurements.ratios import compare  # noqa: E402
 from measurements.settings import SIDES, ImageEnv, Setting, setting  # noqa: E402
 
@@ -44,19 +44,24 @@ def found() -> dict[str, Any]:
     compiled = side(0.25, 1.4, 500.0) | {"empty_cache": {"first": [20.4, 0.5, 0.4], "peak_mib": 900.0}}
     sides = {"stock": side(1.0, 1.0, 200.0), "eager": side(0.8, 1.0, 230.0), "compiled": compiled}
     sides["kl_penalty"] = side(0.96, 1.0, 210.0)
-    measured = {"setting": "a setting", "steps": 2048, "left_out": {"sbx": "no module"}, "sides": sides}
+    measured = {
+        "setting": "a setting",
+        "steps": 2048,
+        "repetitions": 3,
+        "left_out": {"sbx": "no module"},
+        "sides": sides,
+    }
     limits = [{"setting": "a setting", "rollout_seconds": 0.1, "update_seconds": 0.05, "steps_per_second": 20480.0}]
     return {"versions": {"torch": "2"}, "cpu": "a CPU", "ratios": {"A": measured}, "limits": limits}
 
 
 def test_documentation_has_the_numbers_of_the_published_json() -> None:
-    published = PUBLISHED / "speed.json"
-    measured = json.loads(published.read_text()) if published.exists() else {}
     text = PAGE.read_text()
-    assert tables.filled(text, measured) == text
-    assert {match[2] for match in tables.BLOCK.finditer(text)} <= set(tables.TABLES)
-    if measured:
-        assert page(measured) == (PUBLISHED / "README.md").read_text()
+    assert tables.filled(text, published()) == text
+    assert {match[3] for match in tables.BLOCK.finditer(text)} <= set(tables.TABLES)
+    assert {match[2] for match in tables.BLOCK.finditer(text)} == set(published())
+    for name, measured in published().items():
+        assert page(measured) == (PUBLISHED[name] / "README.md").read_text()
 
 
 def test_documentation_has_no_other_measured_number() -> None:
@@ -67,13 +72,13 @@ def test_documentation_has_no_other_measured_number() -> None:
 
 def test_tables_are_filled_between_their_marks(found: dict[str, Any]) -> None:
     text = "before\n<!-- speed: memory -->\n\nold\n\n<!-- end -->\nafter"
-    new = tables.filled(text, found)
+    new = tables.filled(text, {"speed": found})
     assert new.startswith(
         "before\n<!-- speed: memory -->\n\n| setting | implementation | peak, MiB | over stock PPO |\n"
     )
     assert "| a setting | VariantPPO | 230 | 1.15 |" in new
     assert new.endswith("|\n\n<!-- end -->\nafter")
-    assert tables.filled(new, found) == new
+    assert tables.filled(new, {"speed": found}) == new
     assert tables.filled(new, {}) == "before\n<!-- speed: memory -->\n\nNot measured yet.\n\n<!-- end -->\nafter"
 
 

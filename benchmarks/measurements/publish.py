@@ -1,6 +1,6 @@
 """From the JSON to what is read: the page beside it, its figure, and the tables in docs/speed.md.
 
-`python -m measurements.publish`, in benchmarks, makes them again from the published JSON.
+`python -m measurements.publish`, in benchmarks, makes them again from the published JSONs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from measurements import scaling
 from measurements.tables import TABLES, filled, render
 
 ROOT = Path(__file__).parent.parent.parent
-PUBLISHED = ROOT / "benchmarks/published/speed"
+PUBLISHED = {name: ROOT / "benchmarks/published" / name for name in ("speed", "speed_cuda")}
 PAGE = ROOT / "docs/speed.md"
 TITLES = {
     "ratios": "Speed as a multiple of stock PPO's",
@@ -57,10 +57,15 @@ def page(found: dict[str, Any]) -> str:
     :param found: the JSON
     """
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items() if version)
-    lines = ["# Speed", "", "Made by `python benchmarks/speed.py`; medians with quartiles.", ""]
-    lines += [f"{found['cpu']}, one thread. {versions}.", ""]
+    command = "python benchmarks/speed.py" + (" --device cuda --parts ratios" if "gpu" in found else "")
+    counts = {of["repetitions"] for of in found.get("ratios", {}).values()}
+    repetitions = f"of {' or '.join(map(str, sorted(counts)))} repetitions " if counts else ""
+    lines = ["# Speed", "", f"Made by `{command}`; medians {repetitions}with quartiles.", ""]
+    gpu = f"{found['gpu']} with " if "gpu" in found else ""
+    lines += [f"{gpu}{found['cpu']}, one thread. {versions}.", ""]
     for name, title in TITLES.items():
-        if found.get(TABLES[name][0]):
+        # The goals were set for a CPU.
+        if found.get(TABLES[name][0]) and not (gpu and name == "reached"):
             lines += [f"## {title}", "", render(name, found), ""]
             lines += ["![scaling](figures/scaling.svg)", ""] if name == "scaling" else []
     left_out = {f"{name}: {why}" for of in found.get("ratios", {}).values() for name, why in of["left_out"].items()}
@@ -80,10 +85,17 @@ def publish(found: dict[str, Any], folder: Path) -> str:
     if "scaling" in found:
         (folder / "figures").mkdir(exist_ok=True)
         scaling.draw(found["scaling"], folder / "figures/scaling.svg")
-    if folder.resolve() == PUBLISHED.resolve():
-        PAGE.write_text(filled(PAGE.read_text(), found))
+    if folder.resolve() in PUBLISHED.values():
+        PAGE.write_text(filled(PAGE.read_text(), published()))
     return text
 
 
+def published() -> dict[str, dict[str, Any]]:
+    """The published JSONs by their folders."""
+    files = {name: folder / "speed.json" for name, folder in PUBLISHED.items()}
+    return {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
+
+
 if __name__ == "__main__":
-    publish(json.loads((PUBLISHED / "speed.json").read_text()), PUBLISHED)
+    for name, measured in published().items():
+        publish(measured, PUBLISHED[name])

@@ -14,6 +14,8 @@ from timing import interleaved, ratio
 from measurements.runner import PHASES, Runner, running
 from measurements.settings import setting
 
+COMPILED = ("compiled", "compiled_on_cpu")
+
 
 def compare(runners: Mapping[str, Runner], phases: Sequence[str], repetitions: int, iterations: int) -> dict[str, Any]:
     """Seconds of one iteration, by runner and phase, and the first runner's time divided by each one's.
@@ -39,6 +41,7 @@ def measure(
     pythons: Mapping[str, str],
     repetitions: int,
     phases: Sequence[str] = PHASES,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """One setting: ratios by phase, first iterations with an empty and with a filled cache, and peak memory.
 
@@ -47,6 +50,7 @@ def measure(
     :param pythons: interpreter of each implementation that is not in this one
     :param repetitions: how often each takes its turn
     :param phases: names of them
+    :param device: of torch
     """
     left_out: dict[str, str] = {}
     started: dict[str, dict[str, Any]] = {}
@@ -54,10 +58,10 @@ def measure(
         cache = stack.enter_context(tempfile.TemporaryDirectory())
         runners: dict[str, Runner] = {}
         for side in sides:
-            start = partial(running, side, chosen, environment={"TORCHINDUCTOR_CACHE_DIR": cache})
+            start = partial(running, side, chosen, environment={"TORCHINDUCTOR_CACHE_DIR": cache}, device=device)
             start = partial(start, python=pythons[side]) if side in pythons else start
             try:
-                if side == "compiled":
+                if side in COMPILED:
                     with start() as runner:  # fills the cache
                         started[side] = {"empty_cache": runner.start}
                 runners[side] = stack.enter_context(start())

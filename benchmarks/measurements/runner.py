@@ -1,8 +1,9 @@
 """One implementation in a process of its own: started once, then told what to do line by line.
 
-`python -m measurements.runner SIDE SETTING`, in any interpreter that has the implementation, builds a model, runs the
-first iterations and writes a line of JSON about them. Each line `PHASE` on its input is then answered with the seconds
-that the phase took, so that several such processes can take turns within a repetition, and no start-up is counted.
+`python -m measurements.runner SIDE SETTING DEVICE`, in any interpreter that has the implementation, builds a model,
+runs the first iterations and writes a line of JSON about them. Each line `PHASE` on its input is then answered with the
+seconds that the phase took, so that several such processes can take turns within a repetition, and no start-up is
+counted.
 """
 
 from __future__ import annotations
@@ -75,14 +76,15 @@ class Loop:
         model.collect_rollouts(model.env, self._callback, model.rollout_buffer, n_rollout_steps=model.n_steps)
 
 
-def serve(side: str, chosen: Setting, answers: TextIO) -> None:
+def serve(side: str, chosen: Setting, device: str, answers: TextIO) -> None:
     """Build a model, say what its first iterations took, then do what the input says.
 
     :param side: name of the implementation
     :param chosen: the setting
+    :param device: of torch
     :param answers: where answers go
     """
-    loop = Loop(SIDES[side].model(chosen), chosen.iterations)
+    loop = Loop(SIDES[side].model(chosen, device), chosen.iterations)
     first = [seconds(partial(loop.iteration, number)) for number in (1, 2, 3)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"first": first, "peak_mib": peak}), file=answers, flush=True)
@@ -97,18 +99,24 @@ class Runner:
     :param chosen: name of the setting
     :param python: the interpreter that has it
     :param environment: variables beside those of this process
+    :param device: of torch
     :raises RuntimeError: when the process ends before it is ready, with its last line
     """
 
     def __init__(
-        self, side: str, chosen: str, python: str = sys.executable, environment: Mapping[str, str] | None = None
+        self,
+        side: str,
+        chosen: str,
+        python: str = sys.executable,
+        environment: Mapping[str, str] | None = None,
+        device: str = "cpu",
     ) -> None:
         self._python = python
         variables = os.environ | ONE_THREAD | dict(environment or {})
         if python != sys.executable:
             variables.pop("PYTHONPATH", None)  # it belongs to this interpreter
         self._process = subprocess.Popen(
-            [python, "-W", "ignore", "-m", "measurements.runner", side, chosen],
+            [python, "-W", "ignore", "-m", "measurements.runner", side, chosen, device],
             cwd=FOLDER,
             env=variables,
             text=True,
@@ -158,4 +166,4 @@ def running(*args: Any, **kwargs: Any) -> Iterator[Runner]:
 if __name__ == "__main__":
     out = sys.stdout
     sys.stdout = sys.stderr  # libraries may print
-    serve(sys.argv[1], setting(sys.argv[2]), out)
+    serve(sys.argv[1], setting(sys.argv[2]), sys.argv[3], out)

@@ -136,13 +136,14 @@ class Side:
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
 
-    def model(self, chosen: Setting, **arguments: Any) -> Any:
+    def model(self, chosen: Setting, device: str = "cpu", **arguments: Any) -> Any:
         """A model for a setting.
 
         :param chosen: the setting
+        :param device: of torch, unless the implementation has one of its own
         :param arguments: beside its own
         """
-        own = {"seed": 0, "device": "cpu"} | chosen.arguments | self.arguments | arguments
+        own = {"seed": 0, "device": device} | chosen.arguments | self.arguments | arguments
         cls = getattr(importlib.import_module(self.module), self.name)
         return cls(chosen.policy, chosen.vec_env(), **own)
 
@@ -155,6 +156,12 @@ SIDES = {
     "kl_penalty": _own("KLPenaltyPPO", name="KLPenaltyPPO"),
     "compiled": _own("VariantPPO, compiled", name="VariantPPO", arguments={"compile": "strict"}),
     "sbx": Side("SBX", "sbx", "PPO"),
+    # For comparison, where the others run on a GPU.
+    "stock_on_cpu": Side("stock PPO on the CPU", "stable_baselines3", "PPO", {"device": "cpu"}),
+    "compiled_on_cpu": _own(
+        "VariantPPO on the CPU, compiled", name="VariantPPO", arguments={"compile": "strict", "device": "cpu"}
+    ),
 }
-OWN = [name for name in SIDES if name != "sbx"]
-OTHERS = [name for name in SIDES if name not in OWN]
+OTHERS = ["sbx"]
+ON_CPU = ["stock_on_cpu", "compiled_on_cpu"]
+OWN = [name for name in SIDES if name not in OTHERS + ON_CPU]

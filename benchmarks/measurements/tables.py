@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from measurements.settings import OTHERS, SIDES
 
 Found = dict[str, Any]
 NOT_MEASURED = "Not measured yet."
-BLOCK = re.compile(r"(<!-- speed: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+# The folder of the measurement and the name of the table.
+BLOCK = re.compile(r"(<!-- (speed\w*): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -216,10 +217,10 @@ def render(name: str, found: Found) -> str:
     return make(found) if found.get(part) else NOT_MEASURED
 
 
-def filled(text: str, found: Found) -> str:
-    """A page with the tables of the JSON between its marks, `<!-- speed: NAME -->` and `<!-- end -->`.
+def filled(text: str, found: Mapping[str, Found]) -> str:
+    """A page with the tables of the JSONs between its marks, `<!-- FOLDER: NAME -->` and `<!-- end -->`.
 
     :param text: of the page
-    :param found: the JSON; empty before there is one
+    :param found: the JSON by its folder, ``speed`` or ``speed_cuda``
     """
-    return BLOCK.sub(lambda match: f"{match[1]}\n{render(match[2], found)}\n\n{match[3]}", text)
+    return BLOCK.sub(lambda match: f"{match[1]}\n{render(match[3], found.get(match[2], {}))}\n\n{match[4]}", text)

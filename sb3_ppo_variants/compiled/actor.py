@@ -58,10 +58,11 @@ class CompiledActor:
         :param kwargs: of it
         """
         leaves, spec = tree_flatten((args, kwargs))
-        tensors = [th.from_numpy(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
+        device = self._policy.device
+        tensors = [th.as_tensor(leaf, device=device) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
         noise = self._noise()
         inputs = [*self._weights, *noise.values(), *tensors]
-        key = tuple((tensor.shape, tensor.dtype) for tensor in inputs[len(self._weights) :])
+        key = tuple((tensor.shape, tensor.dtype, tensor.device) for tensor in inputs[len(self._weights) :])
         if key not in self._known:
             self._known[key] = self._attempt("the rollout", lambda: self._native(inputs, list(noise), spec))
         native_forward = self._known[key]
@@ -93,7 +94,7 @@ class CompiledActor:
             returned[:] = [structure]
             return outputs
 
-        run = native(function, inputs)
+        run = native(function, inputs, fixed=len(names))
         flat = tree_flatten(tuple(range(returned[0].num_leaves)))[1]
         return _Forward(run, None if returned[0] == flat else returned[0])
 

@@ -38,7 +38,7 @@ class Compiler:
 
     def acting(self) -> AbstractContextManager[None]:
         """A block in which the policy acts in native code, where it is wanted and possible."""
-        if not self._algorithm.compile or self._algorithm.device.type != "cpu":
+        if not self._algorithm.compile:
             return nullcontext()
         if self._actor is None:
             self._actor = CompiledActor(self._algorithm.policy, self.attempt)

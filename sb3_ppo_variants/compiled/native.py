@@ -1,8 +1,9 @@
-"""From a Python function of tensors to a library of native code: traced, compiled once per machine, loaded.
+"""From a Python function of tensors to native code: traced, compiled once per machine, called without guards.
 
 `make_fx` runs the function once and records every operation of torch, those of the backward pass included, so nothing
-of SB3 has to be written again; AOTInductor makes of it a library that is called without guards and without Python.
-Libraries are kept beside torch's own compilation cache and are found again by later processes.
+of SB3 has to be written again. For the CPU, AOTInductor makes a library of it, which is kept beside torch's own
+compilation cache and found again by later processes. For a GPU, inductor makes kernels, which torch keeps in that
+cache, and a CUDA graph plays them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from torch.distributions import Distribution
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
+
 
 class Unsupported(Exception):
     """Something that has no way into native code, in words for the user."""
@@ -35,29 +38,29 @@ CONFIGURATION: Mapping[str, bool] = MappingProxyType({"fallback_random": True})
 Function = Callable[[Sequence[th.Tensor]], Sequence[th.Tensor]]
 
 
-def native(function: Function, example: Sequence[th.Tensor]) -> Function:
+def native(function: Function, example: Sequence[th.Tensor], fixed: int) -> Function:
     """Native code for a function.
 
     The function may change its inputs in place. What it does must follow from the shapes of its inputs alone, and every
     tensor that may change from call to call must be an input: other numbers become constants.
 
     :param function: of a list of tensors, to a list of tensors
-    :param example: inputs of the shapes, strides and types that it will be called with
-    :return: a function that does the same; it does not look at the shapes
-    :raises Unsupported: when it reads a tensor that is no input
+    :param example: inputs of the shapes, strides, types and device that it will be called with
+    :param fixed: number of inputs, from the first, that nearly every call finds at the same address; on a GPU, the
+        caller sees changes of these alone
+    :return: a function that does the same; it does not look at the shapes. On a GPU it is a :class:`.CudaGraph`
+    :raises Unsupported: when it reads a tensor that is no input, or for a device that is neither a CPU nor CUDA
     :raises Exception: whatever torch or the C++ compiler raise when they cannot
     """
     inputs = tuple(tensor.clone() for tensor in example)
+    device = inputs[0].device
+    if device.type not in ("cpu", "cuda"):
+        raise Unsupported(f"device={str(device)!r}: native code is made for 'cpu' and 'cuda'")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own deprecations
         graph = traced(function, example)
         _check_constants(graph)
-        package = Path(cache_dir()) / "sb3_ppo_variants" / f"{_fingerprint(graph, inputs)}.pt2"
-        if not package.exists():
-            _compile(graph, inputs, package)
-        # `.loader.run` is what the package itself calls, once it has sorted its arguments for a third of the time.
-        run: Any = th._inductor.aoti_load_package(str(package)).loader.run
-    return cast(Function, run)
+        return _library(graph, inputs) if device.type == "cpu" else CudaGraph(kernels(graph, inputs), fixed)
 
 
 def traced(function: Function, example: Sequence[th.Tensor]) -> GraphModule:
@@ -78,6 +81,30 @@ def _check_constants(graph: GraphModule) -> None:
         if node.op == "get_attr" and any(user.target is not literal for user in node.users):
             shape = tuple(getattr(graph, node.target).shape)
             raise Unsupported(f"a tensor of shape {shape} is read that is neither a parameter nor an input")
+
+
+def kernels(graph: GraphModule, inputs: Sequence[th.Tensor]) -> Function:
+    """Kernels of inductor, called one by one from Python of its making.
+
+    :param graph: of :func:`traced`
+    :param inputs: of its shapes
+    """
+    run = th._inductor.compile(graph, list(inputs), options=dict(CONFIGURATION))
+
+    def call(tensors: Sequence[th.Tensor]) -> Sequence[th.Tensor]:
+        with th.no_grad():
+            return cast(Sequence[th.Tensor], run(*tensors))
+
+    return call
+
+
+def _library(graph: GraphModule, inputs: tuple[th.Tensor, ...]) -> Function:
+    package = Path(cache_dir()) / "sb3_ppo_variants" / f"{_fingerprint(graph, inputs)}.pt2"
+    if not package.exists():
+        _compile(graph, inputs, package)
+    # `.loader.run` is what the package itself calls, once it has sorted its arguments for a third of the time.
+    run: Any = th._inductor.aoti_load_package(str(package)).loader.run
+    return cast(Function, run)
 
 
 def _compile(graph: GraphModule, inputs: tuple[th.Tensor, ...], package: Path) -> None:

@@ -15,6 +15,7 @@ import torch as th
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from sb3_ppo_variants.compiled.adam import adam, ensure_state, plain_group
+from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
 from sb3_ppo_variants.compiled.native import Function, Unsupported, in_place_of, native
 from sb3_ppo_variants.kl import Parameters
 from sb3_ppo_variants.losses import LossComputation
@@ -66,8 +67,6 @@ class StepCompiler:
         :raises Exception: whatever the compiler raises
         """
         algorithm = self._algorithm
-        if algorithm.device.type != "cpu":
-            raise Unsupported(f"device={algorithm.device}: the compiled step is made for the CPU")
         if update.rollout is None:
             raise Unsupported(
                 f"{type(algorithm.rollout_buffer).__name__} makes minibatches that are more than rows of the rollout"
@@ -98,28 +97,32 @@ class CompiledStep:
         others |= dict(algorithm.policy.named_buffers())
         self.others = list(others)
         self._states = ensure_state(algorithm.policy.optimizer, [named[name] for name in self.trained])
-        self._steps = self._states[0]["step"].clone()
-        if any(not th.equal(state["step"], self._steps) for state in self._states):
+        steps = self._states[0]["step"]
+        if any(not th.equal(state["step"], steps) for state in self._states):
             raise Unsupported("the optimiser has stepped some parameters more often than others")
         self.coefficients = _coefficients(algorithm, update, group)
         self.batch_size = algorithm.batch_size
+        self._may_stop = bool(update.conditions)  # a GPU has to be waited for, to know
         inputs = Inputs(
             [named[name].detach() for name in self.trained],
             [state["exp_avg"] for state in self._states],
             [state["exp_avg_sq"] for state in self._states],
-            self._steps,
+            steps.to(algorithm.device, copy=True),
             [tensor.detach() for tensor in others.values()],
             update.rollout,
             [] if update.old is None else list(update.old.distribution.tensors),
             {} if update.old is None else dict(update.old.prepared),
-            th.tensor(list(self.coefficients.values()), dtype=th.float64),
-            th.arange(min(self.batch_size, len(update.rollout.advantages))),
+            th.tensor(list(self.coefficients.values()), dtype=th.float64, device=algorithm.device),
+            th.arange(min(self.batch_size, len(update.rollout.advantages)), device=algorithm.device),
         )
         self._inputs, spec = tree_flatten(inputs)
         key = _structure(algorithm, update, group, self._inputs)
         if key not in known:
             known[key] = _trace(algorithm, update, group, self, spec)
         self._traced = known[key]
+        if isinstance(self._traced.run, CudaGraph):
+            self._inputs = self._traced.run.place(self._inputs)
+        self._steps: th.Tensor = tree_unflatten(self._inputs, spec).steps
 
     def takes(self, draw: Draw) -> bool:
         """Whether a minibatch has the size that the step was compiled for.
@@ -134,19 +137,20 @@ class CompiledStep:
         :param draw: a minibatch that it takes
         """
         assert draw.indices is not None
-        self._inputs[-1] = th.from_numpy(draw.indices)
+        self._inputs[-1].copy_(th.from_numpy(draw.indices))
         scalars, *tensors = self._traced.run(self._inputs)
         policy, value, entropy, total, norm, stopped = scalars.unbind()
         advantages, log_ratio, ratio, *named = tensors
         prepared = dict(zip(self._traced.prepared, named, strict=False))
         kl = dict(zip(self._traced.kl, named[len(prepared) :], strict=True))
         minibatch = Minibatch.from_tensors(advantages, log_ratio, ratio, prepared, kl)
-        return Step(Losses(minibatch, policy, value, entropy, total), norm, bool(stopped))
+        return Step(Losses(minibatch, policy, value, entropy, total), norm, self._may_stop and bool(stopped))
 
     def store_count(self) -> None:
         """Write the number of steps into the optimiser's state; all else is there already."""
+        steps = self._steps.cpu()
         for state in self._states:
-            state["step"].copy_(self._steps)
+            state["step"].copy_(steps)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -176,7 +180,7 @@ def _structure(
         update.clip_range_vf is None,
         (group["betas"], group["eps"]),
         th.get_num_threads(),
-        tuple((tensor.shape, tensor.stride(), tensor.dtype) for tensor in inputs),
+        tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in inputs),
     )
 
 
@@ -211,7 +215,7 @@ def _trace(algorithm: Any, update: Update, group: Mapping[str, Any], step: Compi
 
     distribution = vars(algorithm.policy.action_dist).copy()
     try:
-        traced.run = native(function, step._inputs)
+        traced.run = native(function, step._inputs, fixed=3 * len(trained))
     finally:
         vars(algorithm.policy.action_dist).update(distribution)  # without what the trace has left there
     return traced
@@ -236,7 +240,7 @@ def _with_tensors(update: Update, values: Mapping[str, th.Tensor], options: Mapp
 def _stopped(minibatch: Minibatch, update: Update) -> th.Tensor:
     """Whether a condition ends the update before this step, a scalar."""
     reached = [measure(minibatch) > limit for measure, limit in update.conditions]
-    return th.stack(reached).any() if reached else th.zeros((), dtype=th.bool)
+    return th.stack(reached).any() if reached else th.zeros((), dtype=th.bool, device=minibatch.ratio.device)
 
 
 def _step(

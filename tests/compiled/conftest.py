@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 import torch as th
@@ -15,7 +15,7 @@ class Traces:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, function: native.Function, example: Sequence[th.Tensor]) -> Callable[..., Sequence[th.Tensor]]:
+    def __call__(self, function: native.Function, example: Sequence[th.Tensor], fixed: int) -> native.Function:
         self.count += 1
         graph = native.traced(function, example)
 
@@ -27,6 +27,7 @@ class Traces:
         return run
 
 
+needs_gpu = pytest.mark.skipif(not th.cuda.is_available(), reason="no GPU")
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 
 
