@@ -30,7 +30,8 @@ DOCS = ROOT / "docs"
 VARIANTS = DOCS / "variants"
 FIGURES = DOCS / "figures"
 GALLERY = VARIANTS / "README.md"
-PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
+BUILT = DOCS / "_build"
+PAGES = sorted([ROOT / "README.md", *(page for page in DOCS.rglob("*.md") if BUILT not in page.parents)])
 VARIANT_PAGES = sorted(set(VARIANTS.glob("*.md")) - {GALLERY})
 MARKDOWN = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks/README.md"]
 
