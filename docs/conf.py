@@ -33,6 +33,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "mathml",
+    "description",
 ]
 
 # What GitHub renders: equations between dollars and in fences, and anchors at headings.

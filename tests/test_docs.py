@@ -1,4 +1,4 @@
-"""The documentation holds: its examples run, its links lead somewhere, its tables and figures are those of the code."""
+"""The documentation holds: its links lead somewhere, its tables and figures are those of the code."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ import sys
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch as th
-from stable_baselines3 import PPO
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from sb3_ppo_variants import Minibatch, Term
 from sb3_ppo_variants.arguments import Number
@@ -24,34 +21,16 @@ from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
 from tests.contract.classes import term_values
+from tests.pages import BLOCK, DOCS, MARKDOWN, PAGES, ROOT, name_of, prose
 
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
 VARIANTS = DOCS / "variants"
 FIGURES = DOCS / "figures"
 GALLERY = VARIANTS / "README.md"
-BUILT = DOCS / "_build"
-PAGES = sorted([ROOT / "README.md", *(page for page in DOCS.rglob("*.md") if BUILT not in page.parents)])
 VARIANT_PAGES = sorted(set(VARIANTS.glob("*.md")) - {GALLERY})
-MARKDOWN = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks/README.md"]
 
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)\s]+)\)")
 SECTIONS = ["Equation", "What it limits", "Arguments", "Log keys", "When it helps, and when it does not", "Example"]
 CELLS = re.compile(r"(?<!\\)\|")
-
-
-def name_of(page: Path) -> str:
-    return str(page.relative_to(ROOT))
-
-
-def python_blocks(page: Path) -> list[str]:
-    return [code for language, code in BLOCK.findall(page.read_text()) if language == "python"]
-
-
-def prose(page: Path) -> str:
-    """The text without its blocks of code."""
-    return BLOCK.sub("", page.read_text())
 
 
 def tables(text: str) -> list[list[str]]:
@@ -73,23 +52,6 @@ def anchors(page: Path) -> set[str]:
     """The fragments that GitHub gives to the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=name_of)
-def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All blocks of a page one after the other, as a reader would, but `learn` ends after one short update."""
-    learn = OnPolicyAlgorithm.learn
-
-    def learn_once(model: Any, total_timesteps: int, *args: Any, **kwargs: Any) -> Any:
-        model.n_epochs = 1
-        return learn(model, min(total_timesteps, 1), *args, **kwargs)
-
-    monkeypatch.setattr(OnPolicyAlgorithm, "learn", learn_once)
-    monkeypatch.chdir(tmp_path)
-    PPO("MlpPolicy", "CartPole-v1").save("from_somebody")  # what differences.md loads
-    namespace: dict[str, Any] = {}
-    for code in python_blocks(page):
-        exec(compile(code, name_of(page), "exec"), namespace)
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
