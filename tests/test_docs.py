@@ -203,7 +203,10 @@ def test_the_symptoms_are_those_of_the_runs(monkeypatch: pytest.MonkeyPatch) -> 
     [
         ({"dual_clip": 3.0}, "dual_clip=3.0 belongs to the term 'dual_clip', which is not in the objective"),
         ({"objective": ["kl_penalty", "clip"]}, "'clip' (shape) cannot come after 'kl_penalty' (penalty)"),
-        ({"learning_rate": "lin_3e-4", "adapt": {"learning_rate": BAND | {"low": 1e-5}}}, "is a schedule, and a learned rate would"),
+        (
+            {"learning_rate": "lin_3e-4", "adapt": {"learning_rate": BAND | {"low": 1e-5}}},
+            "is a schedule, and a learned rate would",
+        ),
         ({"clip_range": 0.0, "adapt": {"clip_range": BAND}}, "starts at 0, which no multiplier can change"),
     ],
 )
