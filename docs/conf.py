@@ -43,6 +43,8 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+# RL Zoo is named in one function of the reference and is not needed for anything else here.
+autodoc_mock_imports = ["optuna", "rl_zoo3"]
 autodoc_default_options = {"members": True}
 python_use_unqualified_type_names = True
 # Types of other packages, whose pages would have to be fetched; aliases of types; and what is private.

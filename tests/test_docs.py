@@ -170,6 +170,9 @@ def test_the_reference_has_everything_public() -> None:
     for kind, names in (("terms", TERMS), ("rules", RULES), ("stops", STOPS)):
         assert {f"{kind}.{name}" for name in names} <= shown
     assert {f"terms.{name}.{name}" for name in TERMS} <= shown
+    assert {path.name for path in (ROOT / "examples").glob("[!_]*.py")} == set(
+        re.findall(r"/examples/(\w+\.py)", reference)
+    )
 
 
 def test_the_tutorial_shows_the_published_study() -> None:
