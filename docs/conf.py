@@ -47,12 +47,13 @@ autodoc_typehints_format = "short"
 autodoc_mock_imports = ["optuna", "rl_zoo3"]
 autodoc_default_options = {"members": True}
 python_use_unqualified_type_names = True
-# Types of other packages, whose pages would have to be fetched; aliases of types; and what is private.
+# Types in signatures: those of other packages, whose pages would have to be fetched; aliases and names that only type
+# checkers import, which are left as they are written; and what is private.
 LIBRARY = "annotated_types|collections|concurrent|contextlib|multiprocessing|pathlib|pydantic_core"
 FRAMEWORKS = "numpy|np|pandas|torch|th|gymnasium|stable_baselines3|sb3_contrib"
-ALIASES = "Algorithm|Array|BasePolicy|BufferedIOBase|Direction|Estimator|GymEnv|NoneType|Path|Schedule|dict\\[str"
+AS_WRITTEN = r"[A-Z]\w*|dict\[str"
 PRIVATE = r"sb3_ppo_variants\.compiled\.\w+\.(_\w+|T)"
-nitpick_ignore_regex = [("py:class", rf"({LIBRARY}|{FRAMEWORKS})\..*|{ALIASES}|{PRIVATE}")]
+nitpick_ignore_regex = [("py:class", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]
 
 html_theme = "furo"
 html_title = f"sb3_ppo_variants {version}"
