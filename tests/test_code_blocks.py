@@ -25,8 +25,8 @@ SHELL = ("bash", "")
 ELSEWHERE = ("yaml", "math", "text", "{toctree}")
 PYTHON_PAGES = [page for page in MARKDOWN if blocks(page, "python")]
 SHELL_BLOCKS = [block for page in MARKDOWN for block in blocks(page, *SHELL)]
-# Commands of other projects, and scripts that are the reader's own.
-OTHER_PROGRAMS = {"cat", "cd", "cp", "dask", "mkdir", "python3", "source"}
+# Commands of other projects and of the shell, and scripts that are the reader's own.
+OTHER_PROGRAMS = {"cat", "cd", "cp", "dask", "export", "mkdir", "python3", "source", "tensorboard"}
 READERS_SCRIPTS = {"train.py"}
 INLINE = re.compile(r"`((?:ppo-bench \w+ |make |python docs/|python benchmarks/)[^`]*)`")
 
