@@ -6,7 +6,7 @@ SOURCES := sb3_ppo_variants tests benchmarks docs examples
 # The networks here are small: a second torch thread slows them down, it never speeds them up.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo publish test test-all test-faults lint type format clean
+.PHONY: demo publish test test-all test-faults lint type docs format clean
 
 demo: $(VENV)/.bench-installed
 	$(BIN)/ppo-bench run benchmarks/studies/quickstart.yaml
@@ -21,7 +21,7 @@ publish:
 test: lint type
 	$(BIN)/pytest -n 2
 
-test-all: lint type
+test-all: lint type docs
 	$(BIN)/pytest -n 2 -m "slow or not slow"
 
 # Random SIGKILLs of everything that can be killed: ten minutes.
@@ -35,6 +35,11 @@ lint: $(VENV)/.dev-installed
 type: $(VENV)/.dev-installed
 	$(BIN)/mypy
 
+# The site; a warning is an error. The sources are the whole repository: README and the reports are pages too.
+docs: $(VENV)/.docs-installed
+	$(BIN)/sphinx-build -c docs -b html -W --keep-going -n -q . docs/_build
+	@echo "Open docs/_build/index.html"
+
 format: $(VENV)/.dev-installed
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
@@ -47,4 +52,4 @@ $(VENV)/.%-installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

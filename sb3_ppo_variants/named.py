@@ -91,7 +91,7 @@ class KLPenalty(VariantAlgorithm):
     :param kl_coef_bounds: smallest and largest :math:`\beta`
     :param kl_direction: ``"forward"`` for KL(old || new), ``"reverse"`` for KL(new || old); the rule always measures
         the forward one
-    :param kl_estimator: ``"exact"``, or ``"k1"``, ``"k2"``, ``"k3"`` from the action taken, see :mod:`.kl`
+    :param kl_estimator: ``"exact"``, or ``"k1"``, ``"k2"``, ``"k3"`` from the action taken, see :func:`.kl.estimate_kl`
     :param log_kl: log the exact KL of every update, even where no rule needs it
     :param kwargs: keyword arguments of the stock class
     """

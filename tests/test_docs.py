@@ -1,7 +1,8 @@
-"""The documentation holds: its examples run, its links lead somewhere, its tables and figures are those of the code."""
+"""The documentation holds: its links lead somewhere, its tables and figures are those of the code."""
 
 from __future__ import annotations
 
+import importlib
 import re
 import runpy
 import subprocess
@@ -13,10 +14,9 @@ from typing import Any
 
 import pytest
 import torch as th
-from stable_baselines3 import PPO
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from sb3_ppo_variants import Minibatch, Term
+import sb3_ppo_variants
+from sb3_ppo_variants import Minibatch, Term, VariantPPO
 from sb3_ppo_variants.arguments import Number
 from sb3_ppo_variants.chain import Chain
 from sb3_ppo_variants.kl import Parameters
@@ -24,33 +24,17 @@ from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
 from tests.contract.classes import term_values
+from tests.models import BAND
+from tests.pages import BLOCK, DOCS, MARKDOWN, PAGES, ROOT, blocks, name_of, prose
 
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
 VARIANTS = DOCS / "variants"
 FIGURES = DOCS / "figures"
 GALLERY = VARIANTS / "README.md"
-PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 VARIANT_PAGES = sorted(set(VARIANTS.glob("*.md")) - {GALLERY})
-MARKDOWN = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks/README.md"]
 
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)\s]+)\)")
 SECTIONS = ["Equation", "What it limits", "Arguments", "Log keys", "When it helps, and when it does not", "Example"]
 CELLS = re.compile(r"(?<!\\)\|")
-
-
-def name_of(page: Path) -> str:
-    return str(page.relative_to(ROOT))
-
-
-def python_blocks(page: Path) -> list[str]:
-    return [code for language, code in BLOCK.findall(page.read_text()) if language == "python"]
-
-
-def prose(page: Path) -> str:
-    """The text without its blocks of code."""
-    return BLOCK.sub("", page.read_text())
 
 
 def tables(text: str) -> list[list[str]]:
@@ -72,23 +56,6 @@ def anchors(page: Path) -> set[str]:
     """The fragments that GitHub gives to the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=name_of)
-def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All blocks of a page one after the other, as a reader would, but `learn` ends after one short update."""
-    learn = OnPolicyAlgorithm.learn
-
-    def learn_once(model: Any, total_timesteps: int, *args: Any, **kwargs: Any) -> Any:
-        model.n_epochs = 1
-        return learn(model, min(total_timesteps, 1), *args, **kwargs)
-
-    monkeypatch.setattr(OnPolicyAlgorithm, "learn", learn_once)
-    monkeypatch.chdir(tmp_path)
-    PPO("MlpPolicy", "CartPole-v1").save("from_somebody")  # what differences.md loads
-    namespace: dict[str, Any] = {}
-    for code in python_blocks(page):
-        exec(compile(code, name_of(page), "exec"), namespace)
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
@@ -194,6 +161,62 @@ def test_every_figure_is_shown() -> None:
         if image and "://" not in target
     }
     assert set(FIGURES.iterdir()) <= shown
+
+
+def test_the_reference_has_everything_public() -> None:
+    reference = "".join(page.read_text() for page in (DOCS / "reference").glob("*.rst"))
+    shown = set(re.findall(r"^\.\. auto\w+:: sb3_ppo_variants\.([\w.]+)", reference, re.MULTILINE))
+    assert set(sb3_ppo_variants.__all__) - {"__version__"} <= shown
+    for kind, names in (("terms", TERMS), ("rules", RULES), ("stops", STOPS)):
+        assert {f"{kind}.{name}" for name in names} <= shown
+    assert {f"terms.{name}.{name}" for name in TERMS} <= shown
+    assert {path.name for path in (ROOT / "examples").glob("[!_]*.py")} == set(
+        re.findall(r"/examples/(\w+\.py)", reference)
+    )
+
+
+def test_the_tutorial_shows_the_published_study() -> None:
+    tutorial = DOCS / "tutorial.md"
+    (study,) = blocks(tutorial, "yaml")
+    assert study.code == (ROOT / "benchmarks/studies/ablation.yaml").read_text()
+    report = (ROOT / "benchmarks/published/ablation/report.md").read_text().splitlines()
+    shown = [line for line in section(tutorial, "6. Read the answer").splitlines() if line.startswith("| ")]
+    assert len(shown) == 10
+    assert set(shown) <= set(report)
+
+
+def test_the_symptoms_are_those_of_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table has a row for each run, and what it says of two of them holds for any seed."""
+    monkeypatch.syspath_prepend(DOCS)
+    symptoms: Any = importlib.import_module("symptoms")
+    rows = tables((DOCS / "troubleshooting.md").read_text().split("<!-- symptoms -->")[1].split("<!-- end -->")[0])
+    assert rows[0] == list(symptoms.HEADING)
+    assert [row[0] for row in rows[2:]] == list(symptoms.RUNS)
+    monkeypatch.setattr(symptoms, "STEPS", 1_024)
+    for name in ("learning rate 0.00001", "one epoch of one minibatch"):
+        updates = symptoms.run(symptoms.RUNS[name])
+        assert len(updates.rows) == 2
+        assert updates.of("clip_fraction").max() == 0
+        assert symptoms.row(name, updates)[4:] == ["0", "-"]
+    assert updates.of("ratio_max").max() == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dual_clip": 3.0}, "dual_clip=3.0 belongs to the term 'dual_clip', which is not in the objective"),
+        ({"objective": ["kl_penalty", "clip"]}, "'clip' (shape) cannot come after 'kl_penalty' (penalty)"),
+        (
+            {"learning_rate": "lin_3e-4", "adapt": {"learning_rate": BAND | {"low": 1e-5}}},
+            "is a schedule, and a learned rate would",
+        ),
+        ({"clip_range": 0.0, "adapt": {"clip_range": BAND}}, "starts at 0, which no multiplier can change"),
+    ],
+)
+def test_the_messages_of_troubleshooting(arguments: dict[str, Any], message: str) -> None:
+    assert message in (DOCS / "troubleshooting.md").read_text()
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        VariantPPO("MlpPolicy", "CartPole-v1", **arguments)
 
 
 NUMBER = re.compile(r"(?<![\w.#-])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])")

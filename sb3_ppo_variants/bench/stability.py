@@ -26,7 +26,8 @@ class Stability:
     :param median_recovery: environment steps from the beginning of a fall after which half of the falls are over,
         by Kaplan and Meier with the falls never recovered from as censored; infinity when half is never reached, NaN
         without a fall
-    :param false_fall_rate: share of simulated runs of a constant policy that seem to fall; see :func:`false_falls`
+    :param false_fall_rate: share of simulated runs of a constant policy that seem to fall, see
+        :func:`.falls.false_falls`
     """
 
     runs: int
@@ -58,7 +59,7 @@ def stability(runs: Sequence[Evaluations], low: float, high: float, seed: int) -
     :param low: random score
     :param high: reference score
     :param seed: seed of the simulation of a constant policy
-    :raises ValueError: as :func:`run_stability`
+    :raises ValueError: as :func:`.falls.run_stability`
     """
     judged = [run_stability(run, low, high) for run in runs]
     climbed = [(run, result) for run, result in zip(runs, judged, strict=True) if result.climbed]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -95,8 +96,8 @@ def legend(figure: Figure, styles: dict[str, dict[str, Any]], arms: Sequence[str
 def _across(arms: Sequence[str], width: float) -> int:
     """Return how many columns of names fit into a width in inches; names fill one column after the other."""
     for columns in range(min(len(arms), 5), 1, -1):
-        rows = math.ceil(len(arms) / columns)
-        longest = [max(map(len, arms[start : start + rows])) for start in range(0, len(arms), rows)]
+        # As matplotlib deals them out: no column has more than one name more than another.
+        longest = [max(part) for part in np.array_split(list(map(len, arms)), columns)]
         if sum(0.55 + 0.085 * letters for letters in longest) <= width:
             return columns
     return 1

@@ -21,7 +21,10 @@ def bandit(
     .. math::
 
         m_i = w^{\,2 i / (n - 1) - 1}, \qquad
-        i \leftarrow \arg\max_i\ \frac{S_i}{N_i} + c \sqrt{\frac{\log \sum_j N_j}{N_i}}, \qquad
+        i \leftarrow \mathrm{arg}\max_i\ \frac{S_i}{N_i} + c \sqrt{\frac{\log \sum_j N_j}{N_i}}
+
+    .. math::
+
         N_i \leftarrow \gamma N_i + 1_i, \quad S_i \leftarrow \gamma S_i + 1_i\, x
 
     An arm that was never pulled comes first. The reward :math:`x` of a pull is not the return but its *change* from

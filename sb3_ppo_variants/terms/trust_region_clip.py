@@ -20,9 +20,12 @@ def trust_region_clip(
 
     .. math::
 
-        J = \min\big(r A,\ \mathrm{clip}(r,\ \min(l_{s,a}, 1 - \epsilon),\ \max(u_{s,a}, 1 + \epsilon))\, A\big), \qquad
-        u_{s,a} = \max_\pi \Big\{ \frac{\pi(a|s)}{\pi_{old}(a|s)} :
-            KL\big(\pi_{old}(\cdot|s) \,\|\, \pi(\cdot|s)\big) \le \delta \Big\}
+        J = \min\big(r A,\ \mathrm{clip}(r,\ \min(l_{s,a}, 1 - \epsilon),\ \max(u_{s,a}, 1 + \epsilon))\, A\big)
+
+    .. math::
+
+        u_{s,a} = \max_\pi \left\{ \frac{\pi(a|s)}{\pi_{old}(a|s)} :
+            KL\big(\pi_{old}(\cdot|s) \,\|\, \pi(\cdot|s)\big) \le \delta \right\}
 
     and :math:`l_{s,a}` the minimum. Gradient with respect to :math:`r`: :math:`A`, but 0 beyond the bound in the
     direction that the advantage asks for. The bounds are wide for an action of small probability, which plain PPO stops

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import io
 import math
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
 from sb3_ppo_variants.bench.curve_plots import learning_curves
-from sb3_ppo_variants.bench.style import line_styles
+from sb3_ppo_variants.bench.style import legend, line_styles
 from sb3_ppo_variants.bench.summary import summarise
 from tests.bench.numbers import RESULTS, make_study
 
@@ -34,3 +38,15 @@ def test_each_of_many_arms_has_a_panel_beside_the_baseline() -> None:
 def test_what_belongs_to_an_arm_is_marked_by_its_place() -> None:
     styles = line_styles(["ppo", "b", "a"])
     assert [styles[arm]["gid"] for arm in ("ppo", "b", "a")] == ["arm-0", "arm-1", "arm-2"]
+
+
+def test_a_legend_stays_within_its_figure() -> None:
+    """Five names in four columns are two and then one in each, not two in each."""
+    arms = ["ppo", "limits", "limits-without-clip", "limits-without-kl_penalty", "limits-base"]
+    figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+    figure.subplots()
+    legend(figure, line_styles(arms), arms)
+    FigureCanvasAgg(figure)
+    figure.savefig(io.BytesIO())
+    (drawn,) = figure.legends
+    assert drawn.get_window_extent().x1 <= figure.bbox.x1

@@ -1,8 +1,9 @@
-"""What docs/studies.md shows is valid, and the ready studies are what it says."""
+"""Every study in the documentation is valid, and the ready studies are what docs/studies.md says."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -13,10 +14,14 @@ import yaml
 from sb3_ppo_variants.bench.study import Study
 from sb3_ppo_variants.bench.validation import load_study
 from tests.bench.test_imported import write_log
+from tests.pages import DOCS, MARKDOWN, ROOT, Block, blocks
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs/studies.md").read_text()
-BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+STUDIES = DOCS / "studies.md"
+TEXT = STUDIES.read_text()
+BLOCKS = [block.code for block in blocks(STUDIES, "yaml")]
+ALL = [block for page in MARKDOWN for block in blocks(page, "yaml")]
+# The configuration of dask-jobqueue is the only other thing.
+QUEUES = [block for block in ALL if block.code.startswith("jobqueue:")]
 
 
 @pytest.fixture
@@ -36,20 +41,40 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def example(block: str, folder: Path) -> Study:
-    """Read a block of the page; keys that it leaves out are those of the first block."""
+    """Read a block of docs/studies.md; keys that it leaves out are those of the first block."""
     keys = yaml.safe_load(block).keys()
     rest = {key: value for key, value in yaml.safe_load(BLOCKS[0]).items() if key not in keys}
     (folder / "study.yaml").write_text((yaml.safe_dump(rest) if rest else "") + block)
     return load_study(folder / "study.yaml")
 
 
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_every_example_is_a_valid_study(number: int, surroundings: Path) -> None:
-    assert example(BLOCKS[number], surroundings).runs()
+@pytest.mark.parametrize("block", [block for block in ALL if block not in QUEUES], ids=str)
+def test_every_study_is_valid(block: Block, surroundings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the classes of one's own that its page writes into files."""
+    monkeypatch.syspath_prepend(surroundings)
+    for python in blocks(block.page, "python"):
+        if named := re.match(r"# (\w+)\.py\n", python.code):
+            (surroundings / f"{named[1]}.py").write_text(python.code)
+            monkeypatch.delitem(sys.modules, named[1], raising=False)
+    if block.page == STUDIES:
+        assert example(block.code, surroundings).runs()
+    else:
+        (surroundings / "study.yaml").write_text(block.code)
+        assert load_study(surroundings / "study.yaml").runs()
 
 
-def test_all_examples_are_found() -> None:
+def test_all_studies_are_found() -> None:
     assert len(BLOCKS) == TEXT.count("```yaml") == 9
+    assert len(ALL) >= 12
+
+
+@pytest.mark.parametrize("block", QUEUES, ids=str)
+def test_job_queues_have_these_keys(block: Block) -> None:
+    jobqueue = pytest.importorskip("dask_jobqueue")
+    for queue, settings in yaml.safe_load(block.code)["jobqueue"].items():
+        jobs = (getattr(jobqueue, f"{queue.upper()}Cluster").job_cls, jobqueue.core.Job)
+        known = {name for job in jobs for name in inspect.signature(job).parameters}
+        assert {key.replace("-", "_") for key in settings} <= known
 
 
 def test_the_arms_that_the_page_names(surroundings: Path) -> None:

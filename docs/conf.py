@@ -1,0 +1,66 @@
+"""The site: ``make docs``.
+
+The folder of the sources is that of the repository, so that README, changelog and published reports are pages too and
+every relative link leads where it leads on GitHub. Nothing is fetched, neither by the build nor by a reader's browser.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+from sb3_ppo_variants import __version__
+
+project = "sb3_ppo_variants"
+author = "The sb3_ppo_variants developers"
+copyright = author
+release = version = __version__
+
+root_doc = "docs/index"
+include_patterns = [
+    "*.md",
+    "docs/**.md",
+    "docs/**.rst",
+    "benchmarks/README.md",
+    "benchmarks/published/**.md",
+]
+exclude_patterns = ["docs/_build", ".*", "build", "dist", "results", "sb3_ppo_variants", "tests", "examples"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "mathml",
+    "description",
+]
+
+# What GitHub renders: equations between dollars and in fences, and anchors at headings.
+myst_enable_extensions = ["dollarmath"]
+myst_fence_as_directive = ["math"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+# RL Zoo is named in one function of the reference and is not needed for anything else here.
+autodoc_mock_imports = ["optuna", "rl_zoo3"]
+autodoc_default_options = {"members": True}
+python_use_unqualified_type_names = True
+# Types in signatures: those of other packages, whose pages would have to be fetched; aliases and names that only type
+# checkers import, which are left as they are written; and what is private.
+LIBRARY = "annotated_types|collections|concurrent|contextlib|multiprocessing|pathlib|pydantic_core"
+FRAMEWORKS = "numpy|np|pandas|torch|th|gymnasium|stable_baselines3|sb3_contrib"
+AS_WRITTEN = r"[A-Z]\w*|dict\[str"
+PRIVATE = r"sb3_ppo_variants\.compiled\.\w+\.(_\w+|T)"
+nitpick_ignore_regex = [("py:class", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]
+
+html_theme = "furo"
+html_title = f"sb3_ppo_variants {version}"
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+templates_path = ["_templates"]
+html_additional_pages = {"index": "to_front_page.html"}
+html_show_sourcelink = False
+copybutton_prompt_text = "$ "
