@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import runpy
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from sb3_ppo_variants.zoo.settings import with_conf_file
 
@@ -15,6 +18,8 @@ COMMANDS = {
     "all_plots": "rl_zoo3.plots.all_plots",
     "plot_from_file": "rl_zoo3.plots.plot_from_file",
 }
+# These are scripts, which have no function to call.
+SCRIPTS = {"load_from_hub": "rl_zoo3.load_from_hub", "push_to_hub": "rl_zoo3.push_to_hub"}
 
 
 def main() -> None:
@@ -23,11 +28,11 @@ def main() -> None:
     :raises SystemExit: for an unknown command, naming the known ones, and where RL Zoo is not installed
     """
     command, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
-    if command not in COMMANDS:
-        raise SystemExit(f"zoo: command {command!r} is unknown; known are {', '.join(COMMANDS)}")
+    if command not in COMMANDS | SCRIPTS:
+        raise SystemExit(f"zoo: command {command!r} is unknown; known are {', '.join(COMMANDS | SCRIPTS)}")
     try:
         importlib.import_module("sb3_ppo_variants.zoo.register").register()
-        run = getattr(importlib.import_module(COMMANDS[command]), command)
+        run = _command(command)
     except ImportError as error:
         raise SystemExit(
             f"zoo: {command} needs RL Zoo ({error}): pip install 'sb3-ppo-variants[zoo]'; "
@@ -37,6 +42,13 @@ def main() -> None:
         arguments = with_conf_file(arguments)
     sys.argv = [f"{sys.argv[0]} {command}", *arguments]
     run()
+
+
+def _command(name: str) -> Callable[[], object]:
+    if name in SCRIPTS:
+        return partial(runpy.run_module, SCRIPTS[name], run_name="__main__")
+    command: Callable[[], object] = getattr(importlib.import_module(COMMANDS[name]), name)
+    return command
 
 
 if __name__ == "__main__":
