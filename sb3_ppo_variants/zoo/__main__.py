@@ -7,6 +7,7 @@ import runpy
 import sys
 from collections.abc import Callable
 from functools import partial
+from unittest import mock
 
 from sb3_ppo_variants.zoo.settings import with_conf_file
 
@@ -19,7 +20,7 @@ COMMANDS = {
     "plot_from_file": "rl_zoo3.plots.plot_from_file",
 }
 # These are scripts, which have no function to call.
-SCRIPTS = {"load_from_hub": "rl_zoo3.load_from_hub", "push_to_hub": "rl_zoo3.push_to_hub"}
+SCRIPTS = ("load_from_hub", "push_to_hub")
 
 
 def main() -> None:
@@ -28,8 +29,8 @@ def main() -> None:
     :raises SystemExit: for an unknown command, naming the known ones, and where RL Zoo is not installed
     """
     command, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
-    if command not in COMMANDS | SCRIPTS:
-        raise SystemExit(f"zoo: command {command!r} is unknown; known are {', '.join(COMMANDS | SCRIPTS)}")
+    if command not in (*COMMANDS, *SCRIPTS):
+        raise SystemExit(f"zoo: command {command!r} is unknown; known are {', '.join((*COMMANDS, *SCRIPTS))}")
     try:
         importlib.import_module("sb3_ppo_variants.zoo.register").register()
         run = _command(command)
@@ -46,9 +47,24 @@ def main() -> None:
 
 def _command(name: str) -> Callable[[], object]:
     if name in SCRIPTS:
-        return partial(runpy.run_module, SCRIPTS[name], run_name="__main__")
+        return partial(_run_script, f"rl_zoo3.{name}")
     command: Callable[[], object] = getattr(importlib.import_module(COMMANDS[name]), name)
     return command
+
+
+def _run_script(module: str) -> None:
+    """Run a script of RL Zoo that talks to the Hub.
+
+    Where a model has no normalisation, RL Zoo 2.9 waits for an error of requests; huggingface_hub raises one of its own
+    since its release 1.
+
+    :param module: to run
+    """
+    from huggingface_hub.errors import EntryNotFoundError
+    from requests import exceptions
+
+    with mock.patch.object(exceptions, "HTTPError", (exceptions.HTTPError, EntryNotFoundError)):
+        runpy.run_module(module, run_name="__main__")
 
 
 if __name__ == "__main__":

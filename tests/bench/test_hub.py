@@ -187,7 +187,8 @@ def test_rl_zoo_loads_it_from_a_stand_in(folder: Path, tmp_path: Path) -> None:
     load = ["-m", "sb3_ppo_variants.zoo", "load_from_hub", "--algo", "ppo", "--env", "CartPole-v1", "-orga", "me"]
     with serving() as hub:
         hub.files = {path.name: path.read_bytes() for path in folder.iterdir()}
-        done = command(*load, "-f", "logs", cwd=tmp_path, env=environment(hub.address, tmp_path / "home"))
+        trusting = environment(hub.address, tmp_path / "home") | {"TRUST_REMOTE_CODE": "True"}
+        done = command(*load, "-f", "logs", cwd=tmp_path, env=trusting)
     assert done.returncode == 0, done.stderr
     loaded = tmp_path / "logs" / "ppo" / "CartPole-v1_1"
     assert (loaded / "CartPole-v1.zip").read_bytes() == (folder / "ppo-CartPole-v1.zip").read_bytes()
