@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
 SOURCES := sb3_ppo_variants tests benchmarks docs examples
 # The networks here are small: a second torch thread slows them down, it never speeds them up.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo publish test test-all test-faults lint type docs format clean
+.PHONY: demo publish test test-all test-faults test-extras test-oldest lint type docs format clean
 
 demo: $(VENV)/.bench-installed
 	$(BIN)/ppo-bench run benchmarks/studies/quickstart.yaml
@@ -27,6 +28,21 @@ test-all: lint type docs
 # Random SIGKILLs of everything that can be killed: ten minutes.
 test-faults: $(VENV)/.dev-installed
 	$(BIN)/python -m tests.bench.stress
+
+# Each extra in an environment of its own: half an hour.
+test-extras: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.extras
+
+# The oldest supported versions: make test-oldest PYTHON=python3.10
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/pytest
+
+$(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/pip install --quiet --constraint constraints-oldest.txt torch
+	$(OLDEST)/bin/pip install --quiet --constraint constraints-oldest.txt --editable \
+		".[bench,cluster,parquet,tensorboard,hub]" pytest hypothesis
+	touch $@
 
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check $(SOURCES)
@@ -52,4 +68,4 @@ $(VENV)/.%-installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist docs/_build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) build dist docs/_build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -22,7 +22,7 @@ FLOORS = [
     ["named"],
     ["ppo", "maskable", "recurrent"],
     ["resume"],
-    ["zoo", "bench"],
+    ["zoo", "bench", "trackers"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 

@@ -1,10 +1,11 @@
-"""What a wheel has to carry beside the code."""
+"""What ``python -m build`` makes: the wheel is built from the source distribution, so that shows both are whole."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -13,26 +14,71 @@ import pytest
 ROOT = Path(__file__).parent.parent
 NOT_CODE = [
     "sb3_ppo_variants/py.typed",
-    "sb3_ppo_variants/bench/templates/report.md.jinja",
+    *(
+        f"sb3_ppo_variants/bench/templates/{name}"
+        for name in (
+            "card.md.jinja",
+            "report.css",
+            "report.html.jinja",
+            "report.js",
+            "report.md.jinja",
+            "results.md.jinja",
+            "statistics.md.jinja",
+        )
+    ),
     "sb3_ppo_variants/zoo/hyperparams/maskable.yml",
     "sb3_ppo_variants/zoo/hyperparams/ppo.yml",
     "sb3_ppo_variants/zoo/hyperparams/recurrent.yml",
 ]
+# What the tests and a reader of the sources need.
+IN_SOURCES = [
+    "CHANGELOG.md",
+    "LICENSE",
+    "Makefile",
+    "constraints-oldest.txt",
+    "constraints.txt",
+    "benchmarks/studies/quickstart.yaml",
+    "docs/using.md",
+    "docs/figures/gallery.svg",
+    "examples/masked.py",
+    "tests/bench/conftest.py",
+    "tests/test_wheel.py",
+]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with both, made from what git knows of, because a build leaves files in its folder."""
+    pytest.importorskip("build")
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines():
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
+    # Outside the repository, where a folder `build` hides no module.
+    command = [sys.executable, "-m", "build", "--outdir", str(out), str(source)]
+    subprocess.run(command, cwd=out, check=True, capture_output=True)
+    return out
 
 
 @pytest.mark.slow
-def test_the_wheel_has_the_code_and_its_data(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    package = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "sb3_ppo_variants", source / "sb3_ppo_variants", ignore=package)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(source)]
-    subprocess.run(command, check=True)
-    (wheel,) = tmp_path.glob("sb3_ppo_variants-*.whl")
+def test_the_wheel_has_the_code_and_its_data(built: Path) -> None:
+    (wheel,) = built.glob("sb3_ppo_variants-*.whl")
     packed = zipfile.ZipFile(wheel)
-    carried = {name for name in packed.namelist() if name.startswith("sb3_ppo_variants/")}
+    carried = {name for name in packed.namelist() if ".dist-info/" not in name}
     code = {path.relative_to(ROOT).as_posix() for path in (ROOT / "sb3_ppo_variants").rglob("*.py")}
     assert carried == code | set(NOT_CODE)
     (commands,) = [name for name in packed.namelist() if name.endswith("/entry_points.txt")]
     assert "ppo-bench = sb3_ppo_variants.bench.cli:main" in packed.read(commands).decode()
+
+
+@pytest.mark.slow
+def test_the_source_distribution_has_its_tests_and_no_results(built: Path) -> None:
+    (archive,) = built.glob("sb3_ppo_variants-*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    assert set(IN_SOURCES) <= names
+    tests = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
+    assert tests <= names
+    assert not [name for name in names if name.startswith("benchmarks/published/") or "__pycache__" in name]

@@ -14,7 +14,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 
 SCHEDULED = ("learning_rate", "clip_range", "clip_range_vf")
-UNPACK = (typing_extensions.Unpack, getattr(typing, "Unpack", None))
+# Python has its own from 3.11 on.
+UNPACK = (typing_extensions.Unpack, getattr(typing, "Unpack", typing_extensions.Unpack))
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
             )
     _add_plan(commands)
     _add_scores(commands)
+    _add_card(commands)
+    _add_push(commands)
     return parser
 
 
@@ -127,8 +129,29 @@ def _add_scores(commands: Any) -> None:
     )
 
 
+def _add_card(commands: Any) -> None:
+    text = "make a folder for the Hugging Face Hub of a finished run: the model, its files, a card with the table"
+    command = _reading(commands, "card", text)
+    command.add_argument("--arm", required=True, help="the arm")
+    command.add_argument("--environment", required=True, help="the environment")
+    command.add_argument("--seed", metavar="N", type=int, help="the seed (default: the first of the study)")
+    command.add_argument(
+        "--episodes", metavar="N", type=_positive, default=100, help="of the evaluation of the model (default: 100)"
+    )
+    command.add_argument("--output", metavar="DIR", default="hub", help="where the folder is made (default: hub)")
+    command.add_argument("--allow-mixed-versions", action="store_true", help="as for report")
+
+
+def _add_push(commands: Any) -> None:
+    text = "upload a folder that card made to the Hugging Face Hub, as the user of hf auth login or of HF_TOKEN"
+    command = commands.add_parser("push", help=text, description=text)
+    command.add_argument("folder", metavar="FOLDER", help="what card made")
+    command.add_argument("repository", metavar="USER/NAME", help="made when it does not exist")
+    command.add_argument("--private", action="store_true", help="make it private")
+
+
 def _reading(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
-    """Add a command that reads a study and its results, and writes neither."""
+    """Add a command that reads a study and its results, and makes no runs."""
     command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     command.add_argument("study", metavar="STUDY.yaml", help="the study file")
     command.add_argument(

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from sb3_ppo_variants.bench import hub_commands
 from sb3_ppo_variants.bench.calibration import TrialFailed
 from sb3_ppo_variants.bench.clusters import ClusterError, dask_executor
 from sb3_ppo_variants.bench.executors import ExecutorLost, local, outcomes
@@ -44,6 +45,8 @@ def run_command(arguments: argparse.Namespace, command: Sequence[str]) -> int:
     :return: exit code
     """
     console, errors = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
+    if arguments.command == "push":
+        return hub_commands.push_folder(arguments, console, errors)
     path = Path(arguments.study)
     try:
         study = load_study(path)
@@ -74,6 +77,8 @@ def _carry_out(study: Study, arguments: argparse.Namespace, command: str, consol
         return _plan(study, folders, arguments, console, errors)
     if arguments.command == "scores":
         return _scores(study, folders, arguments, errors)
+    if arguments.command == "card":
+        return hub_commands.make_card(study, folders, arguments, console, errors)
     code = _run(study, folders, arguments, command, console) if arguments.command == "run" else 0
     if arguments.command == "run" and arguments.shard and not _complete(study, folders):
         console.print("Runs of other shards are missing: no report yet.")

@@ -73,9 +73,9 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     context = _context(study, study_text, table, summary, runs, folders, imported)
     report = Report(folders.root / "report.md", folders.root / "report.html", summary)
     context["figures"] = {name: f"figures/{name}.svg" for name in drawings}
-    report.path.write_text(_render("report.md.jinja", context))
+    report.path.write_text(render("report.md.jinja", context))
     context["figures"] = {name: page.figure(name, drawing, svgs[name]) for name, drawing in drawings.items()}
-    report.page.write_text(_render("report.html.jinja", {**context, **page.looks(summary)}))
+    report.page.write_text(render("report.html.jinja", {**context, **page.looks(summary)}))
     return report
 
 
@@ -115,7 +115,12 @@ def _drawings(study: Study, table: Table, summary: Summary, runs: list[Run]) -> 
     }
 
 
-def _render(template: str, context: dict[str, Any]) -> str:
+def render(template: str, context: dict[str, Any]) -> str:
+    """Fill a template of this package.
+
+    :param template: its name
+    :param context: what it names
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("sb3_ppo_variants.bench"),
         trim_blocks=True,

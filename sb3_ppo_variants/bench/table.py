@@ -27,6 +27,10 @@ TABLE_FILES = {
     "times.csv.gz": "times",
 }
 RECORDS_FILE = "records.json.gz"
+# So that the very numbers are read that were written. pandas does it by itself from 3.1 on, and warns of the word.
+EXACTLY: dict[str, Any] = (
+    {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+)
 UPDATE_KEY = "time/total_timesteps"
 
 
@@ -97,8 +101,7 @@ def read(folder: Path) -> Table | None:
     if not (folder / RECORDS_FILE).exists():
         return None
     frames = {
-        # The Python engine reads the very numbers that were written, in every version of pandas.
-        attribute: pd.read_csv(folder / name, dtype={"identity": str}, engine="python")
+        attribute: pd.read_csv(folder / name, dtype={"identity": str}, **EXACTLY)
         for name, attribute in TABLE_FILES.items()
     }
     return Table(**frames, records=json.loads(gzip.decompress((folder / RECORDS_FILE).read_bytes())))

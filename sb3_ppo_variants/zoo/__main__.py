@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import runpy
 import sys
+from collections.abc import Callable
+from functools import partial
+from unittest import mock
 
 from sb3_ppo_variants.zoo.settings import with_conf_file
 
@@ -15,6 +19,8 @@ COMMANDS = {
     "all_plots": "rl_zoo3.plots.all_plots",
     "plot_from_file": "rl_zoo3.plots.plot_from_file",
 }
+# These are scripts, which have no function to call.
+SCRIPTS = ("load_from_hub", "push_to_hub")
 
 
 def main() -> None:
@@ -23,11 +29,11 @@ def main() -> None:
     :raises SystemExit: for an unknown command, naming the known ones, and where RL Zoo is not installed
     """
     command, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
-    if command not in COMMANDS:
-        raise SystemExit(f"zoo: command {command!r} is unknown; known are {', '.join(COMMANDS)}")
+    if command not in (*COMMANDS, *SCRIPTS):
+        raise SystemExit(f"zoo: command {command!r} is unknown; known are {', '.join((*COMMANDS, *SCRIPTS))}")
     try:
         importlib.import_module("sb3_ppo_variants.zoo.register").register()
-        run = getattr(importlib.import_module(COMMANDS[command]), command)
+        run = _command(command)
     except ImportError as error:
         raise SystemExit(
             f"zoo: {command} needs RL Zoo ({error}): pip install 'sb3-ppo-variants[zoo]'; "
@@ -37,6 +43,28 @@ def main() -> None:
         arguments = with_conf_file(arguments)
     sys.argv = [f"{sys.argv[0]} {command}", *arguments]
     run()
+
+
+def _command(name: str) -> Callable[[], object]:
+    if name in SCRIPTS:
+        return partial(_run_script, f"rl_zoo3.{name}")
+    command: Callable[[], object] = getattr(importlib.import_module(COMMANDS[name]), name)
+    return command
+
+
+def _run_script(module: str) -> None:
+    """Run a script of RL Zoo that talks to the Hub.
+
+    Where a model has no normalisation, RL Zoo 2.9 waits for an error of requests; huggingface_hub raises one of its own
+    since its release 1.
+
+    :param module: to run
+    """
+    from huggingface_hub.errors import EntryNotFoundError
+    from requests import exceptions
+
+    with mock.patch.object(exceptions, "HTTPError", (exceptions.HTTPError, EntryNotFoundError)):
+        runpy.run_module(module, run_name="__main__")
 
 
 if __name__ == "__main__":

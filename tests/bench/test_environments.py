@@ -75,7 +75,7 @@ def test_the_forms_of_wrappers() -> None:
 
 
 def test_wrappers_normalisation_and_frames_lie_as_in_rl_zoo() -> None:
-    run = replace(RUN, env_wrapper=[{TIME: {"normalize_time": True}}], normalize={"gamma": 0.9}, frame_stack=3)
+    run = replace(RUN, env_wrapper=[{TIME: {}}], normalize={"gamma": 0.9}, frame_stack=3)
     training, evaluation = make_env(run), make_evaluation_env(run)
     for env in (training, evaluation):
         # Four numbers of CartPole and the time, three times.
@@ -144,7 +144,7 @@ TRIED = """
     arguments: {device: cpu}
     environments:
       CartPole-v1: {env_wrapper: gymnasium.wrappers.NoSuchWrapper}
-      Pendulum-v1: {env_wrapper: [{gymnasium.wrappers.TimeAwareObservation: {flat: true}}]}
+      Pendulum-v1: {env_wrapper: [{gymnasium.wrappers.RescaleAction: {min_action: -1.0, most: 1.0}}]}
 """
 
 
@@ -152,8 +152,11 @@ def test_wrappers_are_tried_before_anything_runs(write_study: WriteStudy) -> Non
     found = mistakes(write_study(TRIED))
     assert found[0] == "environments.CartPole-v1: ImportError: module gymnasium.wrappers has no NoSuchWrapper"
     assert found[1].startswith("environments.Pendulum-v1: TypeError: ")
-    study = load_study(write_study(TRIED.replace("NoSuchWrapper", "TimeAwareObservation").replace("flat", "flatten")))
-    assert study.run("ppo", "Pendulum-v1", 0).env_wrapper == [{TIME: {"flatten": True}}]
+    study = load_study(
+        write_study(TRIED.replace("NoSuchWrapper", "TimeAwareObservation").replace("most", "max_action"))
+    )
+    rescaled = {"gymnasium.wrappers.RescaleAction": {"min_action": -1.0, "max_action": 1.0}}
+    assert study.run("ppo", "Pendulum-v1", 0).env_wrapper == [rescaled]
 
 
 def test_values_that_no_environment_has(write_study: WriteStudy) -> None:

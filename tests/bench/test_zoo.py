@@ -37,8 +37,8 @@ CartPole-v1: &cart-pole
 Acrobot-v1:
   <<: *cart-pole
   env_wrapper:
-    - gymnasium.wrappers.TimeAwareObservation:
-        normalize_time: true
+    - gymnasium.wrappers.OrderEnforcing:
+        disable_render_order_enforcing: true
     - gymnasium.wrappers.FlattenObservation
 
 Callback-v0: {policy: MlpPolicy, callback: some.Callback}
@@ -96,7 +96,7 @@ def test_an_entry_as_a_study_reads_it(yml: str) -> None:
 
 def test_wrappers_of_an_entry(yml: str) -> None:
     assert hyperparameters(yml, PPO, "Acrobot-v1").env_wrapper == [
-        {"gymnasium.wrappers.TimeAwareObservation": {"normalize_time": True}},
+        {"gymnasium.wrappers.OrderEnforcing": {"disable_render_order_enforcing": True}},
         {"gymnasium.wrappers.FlattenObservation": {}},
     ]
 
@@ -177,7 +177,7 @@ def _study(path: Path) -> Study:
 def test_all_arms_play_the_same_task(write_study: WriteStudy) -> None:
     text = STUDY.replace("[CartPole-v1]", "[Acrobot-v1]")
     (found,) = mistakes(write_study(text))
-    assert found.startswith("environments.Acrobot-v1: env_wrapper is None for arm ppo and [{'gymnasium.wrappers.Time")
+    assert found.startswith("environments.Acrobot-v1: env_wrapper is None for arm ppo and [{'gymnasium.wrappers.Order")
     # Said for the environment, it is the task of every arm.
     chosen = "\n    environments: {Acrobot-v1: {env_wrapper: gymnasium.wrappers.FlattenObservation}}\n"
     study = load_study(write_study(text.replace("\n    environments: [Acrobot-v1]\n", chosen)))

@@ -1,0 +1,77 @@
+"""A model and the keys that it has logged -> which chart of a dashboard shows which keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sb3_ppo_variants.adaptation import Controller
+from sb3_ppo_variants.algorithm import VariantAlgorithm
+
+Charts = dict[str, list[str]]
+
+# Keys of one chart have one scale. Those of SB3 and of the training loop are known, those of the terms are not.
+RETURNS = {"return of an episode": ["rollout/ep_rew_mean", "eval/mean_reward"]}
+UPDATE = {
+    "KL(old || new), nats": ["train/kl", "train/approx_kl"],
+    "largest KL of a state, nats": ["train/kl_max"],
+    "mean |ratio - 1|": ["train/ratio_deviation"],
+    "largest ratio": ["train/ratio_max"],
+    "share of ratios outside the clip range": ["train/clip_fraction"],
+    "steps of the optimiser": ["train/gradient_steps"],
+}
+TRAINING = {
+    "loss of the last minibatch": ["train/loss"],
+    "policy loss": ["train/policy_gradient_loss"],
+    "value loss": ["train/value_loss"],
+    "entropy loss": ["train/entropy_loss"],
+    "standard deviation of the actions": ["train/std"],
+    "norm of the gradient": ["train/grad_norm"],
+    "explained variance": ["train/explained_variance"],
+}
+SHARES = "shares of the samples"
+
+
+def dashboard(model: VariantAlgorithm, logged: Iterable[str]) -> dict[str, Charts]:
+    """The charts of a model's own objective, coefficients and rules, in the categories of a dashboard.
+
+    :param model: a variant of any host
+    :param logged: the keys that its logger writes; SB3 writes returns apart from ``train/``, so these are taken for
+        granted
+    :return: category to title to keys; every key under ``train/`` is one of ``logged`` and stands in one chart alone
+    """
+    present = set(logged)
+    adaptive = model._adaptation.controllers
+    steady = [name for name in (*model._coefficients, "clip_range", "clip_range_vf") if name not in adaptive]
+    known: dict[str, Mapping[str, list[str]]] = {
+        "Size of the update": UPDATE,
+        **{f"Adaptive {name}": _of_controller(controller) for name, controller in adaptive.items()},
+        "Coefficients": {name: [f"train/{name}"] for name in steady},
+        "Training": TRAINING,
+    }
+    found = {category: _only(charts, present) for category, charts in known.items()}
+    shown = {key for charts in found.values() for keys in charts.values() for key in keys}
+    terms = _of_terms(sorted(key for key in present - shown if key.startswith("train/")))
+    ordered = {"Returns": RETURNS, "Size of the update": found.pop("Size of the update"), "Terms": terms, **found}
+    return {category: charts for category, charts in ordered.items() if charts}
+
+
+def _of_controller(controller: Controller) -> Charts:
+    name, target = controller.coefficient.name, controller.arguments.get("target")
+    towards = "" if target is None else f", towards {controller.follow} = {target:g}"
+    return {
+        f"{name}{towards}": [f"train/{name}"],
+        f"share of updates with {name} at a bound": [f"train/{name}_at_bound"],
+    }
+
+
+def _of_terms(keys: list[str]) -> Charts:
+    """Shares in one chart, which has room for them all; a chart for each other key, whose scale nobody knows."""
+    shares = [key for key in keys if "fraction" in key]
+    others = {key.removeprefix("train/"): [key] for key in keys if key not in shares}
+    return ({SHARES: shares} if shares else {}) | others
+
+
+def _only(charts: Mapping[str, list[str]], present: set[str]) -> Charts:
+    """The charts without the keys that are not there, and without those that would be empty."""
+    left = {title: [key for key in keys if key in present] for title, keys in charts.items()}
+    return {title: keys for title, keys in left.items() if keys}
