@@ -34,6 +34,7 @@ extensions = [
     "sphinx_copybutton",
     "mathml",
     "description",
+    "local_images",
 ]
 
 # What GitHub renders: equations between dollars and in fences, and anchors at headings.

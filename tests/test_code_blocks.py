@@ -15,7 +15,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from sb3_ppo_variants.bench.cli import _parser
-from sb3_ppo_variants.zoo.__main__ import COMMANDS
+from sb3_ppo_variants.zoo.__main__ import COMMANDS, SCRIPTS
 from tests.pages import MARKDOWN, ROOT, Block, blocks, name_of, prose
 
 # Blocks without a language are commands too, as are some of README's.
@@ -117,7 +117,7 @@ def check_python(arguments: list[str]) -> None:
     if arguments[0] == "-c":
         compile(arguments[1], "-c", "exec")
     elif arguments[:2] == ["-m", "sb3_ppo_variants.zoo"]:
-        assert arguments[2] in COMMANDS
+        assert arguments[2] in (*COMMANDS, *SCRIPTS)
     elif arguments[:2] == ["-m", "pytest"]:
         assert all((ROOT / path).exists() for path in arguments[2:] if not path.startswith("-")), arguments
     elif arguments[0] == "-m":
