@@ -19,7 +19,8 @@ Parts = Mapping[str, Mapping[str, Any]]
 class Cell:
     """One combination of a grid.
 
-    :param label: ``axis=level`` of every argument, joined by commas
+    :param label: ``axis=level`` of every argument, joined by commas; for a zip whose mappings use the same names, the
+        name alone
     :param levels: axis -> name of its level; a zip is one axis
     :param values: argument -> value
     """
@@ -65,14 +66,16 @@ def _axis(group: Mapping[str, Any], short: Mapping[str, str]) -> list[Cell]:
     if len(set(counts.values())) > 1:
         raise ValueError(f"grid.zip: axes must have equally many levels, these have {counts}")
     axis = "+".join(short[name] for name in group)
-    return [
-        Cell(
-            label=",".join(f"{short[name]}={level}" for name, (level, _) in zip(group, row, strict=True)),
-            levels={axis: "+".join(level for level, _ in row)},
-            values={name: value for name, (_, value) in zip(group, row, strict=True)},
-        )
-        for row in zip(*levels.values(), strict=True)
-    ]
+    given = [list(names) for names in group.values() if isinstance(names, dict)]
+    named_alike = len(given) == len(group) > 1 and all(names == given[0] for names in given)
+    found = []
+    for row in zip(*levels.values(), strict=True):
+        names, values = zip(*row, strict=True)
+        label = ",".join(f"{short[name]}={level}" for name, level in zip(group, names, strict=True))
+        level = "+".join(names)
+        label, level = (names[0], names[0]) if named_alike else (label, level)
+        found.append(Cell(label, {axis: level}, dict(zip(group, values, strict=True))))
+    return found
 
 
 def _levels(axis: str, given: Any) -> list[tuple[str, Any]]:

@@ -34,6 +34,15 @@ def test_a_zip_is_one_axis() -> None:
     assert found[1].levels == {"gamma": "0.9", "learning_rate+clip_range": "0.003+0.1"}
 
 
+def test_a_zip_whose_levels_have_the_same_names_says_them_once() -> None:
+    found = cells({"zip": {"learning_rate": {"usual": 3e-4, "x10": 3e-3}, "n_epochs": {"usual": 10, "x10": 10}}})
+    assert [cell.label for cell in found] == ["usual", "x10"]
+    assert found[1].levels == {"learning_rate+n_epochs": "x10"}
+    assert found[1].values == {"learning_rate": 3e-3, "n_epochs": 10}
+    others = cells({"zip": {"learning_rate": {"usual": 3e-4, "x10": 3e-3}, "n_epochs": {"few": 10, "many": 30}}})
+    assert [cell.label for cell in others] == ["learning_rate=usual,n_epochs=few", "learning_rate=x10,n_epochs=many"]
+
+
 def test_several_zips_are_multiplied() -> None:
     found = cells({"zip": [{"a": [1, 2], "b": [3, 4]}, {"c": [5, 6], "d": [7, 8]}]})
     assert [tuple(cell.values.values()) for cell in found] == [(1, 3, 5, 7), (1, 3, 6, 8), (2, 4, 5, 7), (2, 4, 6, 8)]
