@@ -11,7 +11,8 @@ scaling   the number of environments, the minibatch and the width of the network
 threads   two torch threads against one
 study     16 short runs of `ppo-bench run` against plain SB3 scripts; only when it is asked for
 
-The folder gets speed.json, README.md and the figure; docs/speed.md of this checkout is filled with its tables when the
+The folder gets speed.json, README.md and the figure, and keeps the parts that are not measured again if they were
+measured on this processor with these versions; docs/speed.md of this checkout is filled with its tables when the
 folder is the published one. It needs a machine that nobody else uses.
 """
 
@@ -88,6 +89,7 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     }
     if options.device != "cpu":
         found["gpu"] = th.cuda.get_device_name(options.device)
+    found = kept(options.output / "speed.json", found) | found
     for part in options.parts:
         print(f"{part}:", flush=True)
         start = time.perf_counter()
@@ -108,6 +110,16 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             found[part] = study.measure(count, runs, steps)
         print(f"  {time.perf_counter() - start:.0f} seconds", flush=True)
         yield found
+
+
+def kept(path: Path, here: dict[str, Any]) -> dict[str, Any]:
+    """What was measured before where everything is as now; nothing otherwise.
+
+    :param path: of the JSON
+    :param here: versions and machine
+    """
+    before: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return before if all(before.get(name) == value for name, value in here.items()) else {}
 
 
 def main() -> None:

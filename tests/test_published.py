@@ -1,4 +1,4 @@
-"""What the front page says equals what was published."""
+"""What the pages say equals what was published, and reports are made again from what was."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import hashlib
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,28 @@ from sb3_ppo_variants.bench.table import RECORDS_FILE, TABLE_FILES
 from sb3_ppo_variants.bench.validation import load_study
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+
+from fill_results import BLOCK, PAGES, filled, first_table  # noqa: E402
+
 # The first two studies were published before reports could be made from tables alone.
 WHOLE = sorted(path.parent for path in (ROOT / "benchmarks/published").glob(f"*/{RECORDS_FILE}"))
 DATE = re.compile(r"Made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
-def test_readme_shows_the_published_table() -> None:
-    report = (ROOT / "benchmarks/published/quickstart/report.md").read_text()
-    rows = [line for line in report.split("## Results")[1].split("![")[0].splitlines() if line.startswith("|")]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_show_the_published_tables(page: Path) -> None:
+    text = page.read_text()
+    assert BLOCK.search(text)
+    assert filled(text) == text
+
+
+def test_a_table_is_taken_from_its_section() -> None:
+    rows = first_table("quickstart", "Results").splitlines()
     assert len(rows) == 2 + 4  # the heading, and stock PPO with three variants
-    assert "\n".join(rows) in (ROOT / "README.md").read_text()
+    assert rows[2].startswith("| ppo | 488 ± 20 |")
+    page = "a\n<!-- report: quickstart, Results -->\nold\n<!-- end -->\nb"
+    assert filled(page) == "\n".join(["a", "<!-- report: quickstart, Results -->", "", *rows, "", "<!-- end -->", "b"])
 
 
 def test_published_studies_are_those_of_the_study_files() -> None:

@@ -20,6 +20,7 @@ from measurements.limits import products  # noqa: E402
 from measurements.publish import PAGE, PUBLISHED, page, published  # noqa: E402
 from measurements.ratios import compare  # noqa: E402
 from measurements.settings import SIDES, ImageEnv, Setting, setting  # noqa: E402
+from speed import kept  # noqa: E402
 
 NUMBER_OF_A_MEASUREMENT = re.compile(
     r"\d[\d,.]*\s?(?:x|%|times|ms|us|s|seconds|minutes|MiB|MB|GB|steps)\b", re.IGNORECASE
@@ -169,3 +170,11 @@ def test_smoke(tmp_path: Path) -> None:
     measured = json.loads((tmp_path / "speed.json").read_text())
     assert list(measured["ratios"]["B"]["sides"]) == ["stock", "eager"]
     assert "eager update over stock" in (tmp_path / "README.md").read_text()
+
+
+def test_parts_are_kept_where_the_machine_and_the_versions_are_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "speed.json"
+    assert kept(path, {"cpu": "a CPU"}) == {}
+    path.write_text(json.dumps({"cpu": "a CPU", "versions": {"torch": "2"}, "threads": [1]}))
+    assert kept(path, {"cpu": "a CPU", "versions": {"torch": "2"}})["threads"] == [1]
+    assert kept(path, {"cpu": "a CPU", "versions": {"torch": "3"}}) == {}

@@ -25,6 +25,7 @@ from torch._inductor.runtime.cache_dir_utils import cache_dir
 from torch.distributions import Distribution
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
 
@@ -68,10 +69,14 @@ def traced(function: Function, example: Sequence[th.Tensor]) -> GraphModule:
 
     :param function: as in :func:`native`
     :param example: as in :func:`native`
+    :raises Unsupported: when what it does depends on the numbers in its tensors
     """
     with without_validation():
         graph = make_fx(lambda *tensors: function(tensors), tracing_mode="fake", _allow_non_fake_inputs=True)
-        return graph(*(tensor.clone() for tensor in example))
+        try:
+            return graph(*(tensor.clone() for tensor in example))
+        except GuardOnDataDependentSymNode as error:
+            raise Unsupported("it branches on the numbers in a tensor, as sb3-contrib's LSTM policies do") from error
 
 
 def _check_constants(graph: GraphModule) -> None:

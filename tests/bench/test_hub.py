@@ -184,6 +184,7 @@ def test_an_upload_that_fails_says_why(folder: Path, tmp_path: Path) -> None:
 
 def test_rl_zoo_loads_it_from_a_stand_in(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("rl_zoo3")
+    pytest.importorskip("optuna")
     load = ["-m", "sb3_ppo_variants.zoo", "load_from_hub", "--algo", "ppo", "--env", "CartPole-v1", "-orga", "me"]
     with serving() as hub:
         hub.files = {path.name: path.read_bytes() for path in folder.iterdir()}
