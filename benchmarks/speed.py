@@ -29,7 +29,8 @@ import gymnasium as gym
 import torch as th
 from measurements import limits, ratios, scaling, study, threads
 from measurements.publish import PUBLISHED, publish, versions_of
-from measurements.settings import ON_CPU, OTHERS, OWN, SETTINGS
+from measurements.settings import SETTINGS
+from measurements.sides import ON_CPU, OTHERS, OWN
 
 from sb3_ppo_variants.bench.provenance import cpu, versions
 
@@ -59,10 +60,8 @@ def available(settings: list[str]) -> list[str]:
     """
     found = []
     for name in settings:
-        environment = SETTINGS[name].environment
         try:
-            if isinstance(environment, str):
-                gym.make(environment).close()
+            SETTINGS[name].env().close()
             found.append(name)
         except (gym.error.Error, ImportError) as error:
             print(f"setting {name} is left out: {error}")
