@@ -1,4 +1,4 @@
-"""The implementations that are measured.
+"""The implementations that are measured: each gives a trainer for a setting, which does one phase per call.
 
 Nothing here needs more than Stable-Baselines3, so that an interpreter with another implementation can import it.
 """
@@ -109,6 +109,8 @@ SIDES: dict[str, Side] = {
     "compiled": _own("VariantPPO, compiled", name="VariantPPO", arguments={"compile": "strict"}),
     "single_file": Adapted("a single file of PyTorch", "single_file"),
     "sbx": Class("SBX", "sbx", "PPO"),
+    "tianshou": Adapted("tianshou", "tianshou_ppo"),
+    "rlox": Adapted("rlox", "rlox_ppo"),
     # For comparison, where the others run on a GPU.
     "stock_on_cpu": Class("stock PPO on the CPU", "stable_baselines3", "PPO", {"device": "cpu"}),
     "compiled_on_cpu": _own(
@@ -116,6 +118,6 @@ SIDES: dict[str, Side] = {
     ),
 }
 # Those that the interpreter given on the command line may have.
-OTHERS = ["sbx"]
+OTHERS = ["sbx", "tianshou", "rlox"]
 ON_CPU = ["stock_on_cpu", "compiled_on_cpu"]
 OWN = [name for name in SIDES if name not in OTHERS + ON_CPU]
