@@ -41,6 +41,55 @@ def test_work_is_that_of_stock(side: str, name: str) -> None:
     assert {int(state["step"]) for state in optimizer.state.values()} == {3 * GRADIENT_STEPS[name]}
 
 
+def networks(module: Any) -> list[th.Tensor]:
+    """Parameters of a policy or a value, but for standard deviations, which begin at one."""
+    return [parameter for name, parameter in module.named_parameters() if name not in ("sigma_param", "log_std")]
+
+
+def of_tianshou(trainer: Any) -> tuple[list[th.Tensor], dict[str, Any], Any]:
+    batch, _ = trainer.collector.buffer.sample(0)
+    # The buffer has one environment after the other.
+    split = {"observations": batch.obs, "actions": batch.act, "rewards": batch.rew}
+    split = {name: array.reshape(4, 64, -1).swapaxes(0, 1) for name, array in split.items()}
+    parameters = [*networks(trainer.algorithm.policy.actor), *networks(trainer.algorithm.critic)]
+    return parameters, split, batch.obs_next.reshape(4, 64, -1)[:, -1]
+
+
+def of_rlox(trainer: Any) -> tuple[list[th.Tensor], dict[str, Any], Any]:
+    batch = trainer.collector.last
+    rollout = {"observations": batch.obs, "actions": batch.actions, "rewards": batch.rewards}
+    policy = trainer.algorithm.policy
+    return [*networks(policy.actor), *networks(policy.critic)], rollout, trainer.collector._collector._obs
+
+
+@pytest.mark.parametrize(("side", "of"), [("tianshou", of_tianshou), ("rlox", of_rlox)])
+def test_an_update_is_that_of_the_single_file(side: str, of: Callable[[Any], Any]) -> None:
+    """The same rollout in one minibatch, whose order then says nothing; that of the single file is that of stock."""
+    arguments = {"n_steps": 64, "batch_size": 256, "n_epochs": 3, "learning_rate": 0.01, "clip_range": 0.02}
+    arguments |= {"gamma": 0.9, "gae_lambda": 0.8, "ent_coef": 0.1, "vf_coef": 0.3, "max_grad_norm": 0.4}
+    chosen = Setting("equal", "Pendulum-v1", 4, arguments)
+    trainer = trainer_of(side, chosen)
+    single: Any = SIDES["single_file"].trainer(chosen, "cpu")
+    trainer.rollout()
+    parameters, rollout, last = of(trainer)
+    single_parameters = [*networks(single.agent.actor), *networks(single.agent.critic)]
+    for theirs, mine in zip(parameters, single_parameters, strict=True):
+        mine.data.copy_(theirs.data)
+    for name, array in rollout.items():
+        storage = getattr(single, name)
+        storage.copy_(th.as_tensor(array).reshape(storage.shape))
+    single.observation, single.start = th.as_tensor(last), th.zeros(4)
+    with th.no_grad():
+        for step in range(64):
+            distribution, single.values[step] = single.agent(single.observations[step])
+            single.log_probs[step] = distribution.log_prob(single.actions[step])
+    single.estimate_advantages()
+    single.update()
+    trainer.update()
+    for theirs, mine in zip(parameters, single_parameters, strict=True):
+        th.testing.assert_close(theirs, mine, rtol=1e-3, atol=1e-5)
+
+
 def test_tianshou_records_a_whole_rollout() -> None:
     trainer = trainer_of("tianshou", setting("B"))
     for _ in range(2):
