@@ -29,6 +29,7 @@ PHASES = ("rollout", "update", "end_to_end")
 # One thread for whatever library computes; a second one is a side of its own.
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
 
