@@ -4,8 +4,9 @@ Every implementation runs in a process of its own with one thread, and they take
 order that rotates. A ratio is stock's time divided by the implementation's in the same repetition, above 1 for faster;
 the tables give the median over repetitions and the quartiles. The parts:
 
-ratios    stock, eager, log_kl, KL penalty, compiled, and what `--other` has: rollout, update and end to end, the first
-          iteration with an empty and a filled cache of compiled code, peak memory
+ratios    stock, eager, log_kl, KL penalty, compiled, a single file of PyTorch, and those of SBX, tianshou and rlox that
+          `--other` has: rollout, update and end to end, the first iteration with an empty and a filled cache of
+          compiled code, peak memory
 limits    the bare environment's steps, and the matrix products of an update
 scaling   the number of environments, the minibatch and the width of the network
 threads   two torch threads against one
@@ -30,7 +31,8 @@ import gymnasium as gym
 import torch as th
 from measurements import limits, ratios, scaling, study, threads
 from measurements.publish import PUBLISHED, publish, versions_of
-from measurements.settings import ON_CPU, OTHERS, OWN, SETTINGS
+from measurements.settings import SETTINGS
+from measurements.sides import ON_CPU, OTHERS, OWN
 
 from sb3_ppo_variants.bench.provenance import cpu, versions
 
@@ -60,10 +62,8 @@ def available(settings: list[str]) -> list[str]:
     """
     found = []
     for name in settings:
-        environment = SETTINGS[name].environment
         try:
-            if isinstance(environment, str):
-                gym.make(environment).close()
+            SETTINGS[name].env().close()
             found.append(name)
         except (gym.error.Error, ImportError) as error:
             print(f"setting {name} is left out: {error}")
@@ -129,7 +129,11 @@ def main() -> None:
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--sides", nargs="+", choices=[*OWN, *ON_CPU], default=OWN, help="stock is always the first")
     parser.add_argument("--device", default="cpu", help="of torch; for another than the CPU only ratios are measured")
-    parser.add_argument("--other", metavar="PYTHON", help="interpreter of an environment that has SBX")
+    parser.add_argument(
+        "--other",
+        metavar="PYTHON",
+        help="interpreter of an environment that has Stable-Baselines3, and any of SBX, tianshou and rlox",
+    )
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="one repetition: does everything run?")
     parser.add_argument("--output", type=Path, help="folder; that of the published measurement when left out")

@@ -19,7 +19,8 @@ from measurements.goals import goals  # noqa: E402
 from measurements.limits import products  # noqa: E402
 from measurements.publish import PAGE, PUBLISHED, page, published  # noqa: E402
 from measurements.ratios import compare  # noqa: E402
-from measurements.settings import SIDES, ImageEnv, Setting, setting  # noqa: E402
+from measurements.settings import ImageEnv, Setting, setting  # noqa: E402
+from measurements.sides import STOCK  # noqa: E402
 from speed import kept  # noqa: E402
 
 NUMBER_OF_A_MEASUREMENT = re.compile(
@@ -146,10 +147,10 @@ def test_turns_rotate() -> None:
 
 def test_products_of_a_minibatch() -> None:
     """Two networks of two hidden layers and their heads: forward and weights for all six, inputs but for the first."""
-    assert len(products(SIDES["stock"].model(setting("B")))) == 6 * 2 + 4
+    assert len(products(STOCK.model(setting("B")))) == 6 * 2 + 4
     images = Setting("images", ImageEnv, 1, {"n_steps": 8, "batch_size": 8}, "CnnPolicy")
     # Three convolutions of one product each way, the features, and two heads.
-    assert len(products(SIDES["stock"].model(images))) == 3 * 2 + 3 * 3
+    assert len(products(STOCK.model(images))) == 3 * 2 + 3 * 3
 
 
 def test_a_runner_answers_and_says_why_it_cannot() -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch as th
 from timing import seconds
 
-from measurements.settings import SETTINGS, SIDES, Setting
+from measurements.settings import SETTINGS, Setting
+from measurements.sides import STOCK
 
 Product = Callable[[], Any]
 
@@ -23,7 +23,7 @@ def environment_steps(chosen: Setting, steps: int) -> None:
     :param chosen: the setting
     :param steps: how often
     """
-    env: Any = gym.make(chosen.environment) if isinstance(chosen.environment, str) else chosen.environment()
+    env: Any = chosen.env()
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(steps)]
     env.reset(seed=0)
@@ -87,7 +87,7 @@ def measure(settings: list[str], repetitions: int, steps: int) -> list[dict[str,
     rows = []
     for name in settings:
         chosen = SETTINGS[name]
-        model = SIDES["stock"].model(chosen)
+        model = STOCK.model(chosen)
         one = products(model)
         minibatches = math.ceil(chosen.steps / model.batch_size) * model.n_epochs
         with th.no_grad():

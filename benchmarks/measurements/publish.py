@@ -35,12 +35,14 @@ def find(name):
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-print(json.dumps({name: find(name) for name in ("sbx_rl", "jax")}))
+found = {name: find(name) for name in ("sbx_rl", "jax", "tianshou", "rlox")}
+found |= {f"{name} (other)": find(name) for name in ("torch", "gymnasium")}
+print(json.dumps(found))
 """
 
 
 def versions_of(python: str | None) -> dict[str, str | None]:
-    """Versions in the other interpreter.
+    """Versions in the other interpreter; of what both have, those are called other.
 
     :param python: path of it
     """

@@ -1,9 +1,9 @@
 """One implementation in a process of its own: started once, then told what to do line by line.
 
-`python -m measurements.runner SIDE SETTING DEVICE`, in any interpreter that has the implementation, builds a model,
-runs the first iterations and writes a line of JSON about them. Each line `PHASE` on its input is then answered with the
-seconds that the phase took, so that several such processes can take turns within a repetition, and no start-up is
-counted.
+`python -m measurements.runner SIDE SETTING DEVICE`, in any interpreter that has the implementation, starts a
+trainer, runs the first iterations and writes a line of JSON about them. Each line `PHASE` on its input is then answered
+with the seconds that the phase took, so that several such processes can take turns within a repetition, and no start-up
+is counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,75 +21,43 @@ from typing import Any, TextIO
 
 from timing import seconds
 
-from measurements.settings import SIDES, Setting, setting
+from measurements.settings import Setting, setting
+from measurements.sides import SIDES
 
 FOLDER = Path(__file__).parent.parent
-# The end of training, which is never reached: schedules stay where they begin.
-FAR = 10**12
 PHASES = ("rollout", "update", "end_to_end")
 # One thread for whatever library computes; a second one is a side of its own.
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
 
 
-class Loop:
-    """The parts of `learn` of SB3's on-policy algorithms, one by one.
+def repeat(phase: Callable[[], None], times: int) -> None:
+    """Call a phase as often as a turn asks for.
 
-    :param model: new
-    :param iterations: rollouts or updates in a call
+    :param phase: of a trainer
+    :param times: how often
     """
-
-    def __init__(self, model: Any, iterations: int) -> None:
-        self._model, self._iterations = model, iterations
-        _, self._callback = model._setup_learn(FAR, None, True, "speed", False)
-
-    def rollout(self) -> None:
-        """Only rollouts."""
-        for _ in range(self._iterations):
-            self._collect()
-
-    def update(self) -> None:
-        """Only updates, all on the rollout collected last."""
-        for _ in range(self._iterations):
-            self._model.train()
-
-    def end_to_end(self) -> None:
-        """Whole iterations of `learn`."""
-        for iteration in range(1, self._iterations + 1):
-            self.iteration(iteration)
-
-    def iteration(self, number: int) -> None:
-        """One iteration of `learn`.
-
-        :param number: counted from 1
-        """
-        model = self._model
-        self._collect()
-        model._update_current_progress_remaining(model.num_timesteps, FAR)
-        model.dump_logs(number)
-        model.train()
-
-    def _collect(self) -> None:
-        model = self._model
-        model.collect_rollouts(model.env, self._callback, model.rollout_buffer, n_rollout_steps=model.n_steps)
+    for _ in range(times):
+        phase()
 
 
 def serve(side: str, chosen: Setting, device: str, answers: TextIO) -> None:
-    """Build a model, say what its first iterations took, then do what the input says.
+    """Start a trainer, say what its first iterations took, then do what the input says.
 
     :param side: name of the implementation
     :param chosen: the setting
     :param device: of torch
     :param answers: where answers go
     """
-    loop = Loop(SIDES[side].model(chosen, device), chosen.iterations)
-    first = [seconds(partial(loop.iteration, number)) for number in (1, 2, 3)]
+    trainer = SIDES[side].trainer(chosen, device)
+    first = [seconds(trainer.end_to_end) for _ in range(3)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"first": first, "peak_mib": peak}), file=answers, flush=True)
     for line in sys.stdin:
-        print(seconds(getattr(loop, line.strip())), file=answers, flush=True)
+        print(seconds(partial(repeat, getattr(trainer, line.strip()), chosen.iterations)), file=answers, flush=True)
 
 
 class Runner:

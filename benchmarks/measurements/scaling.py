@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from measurements import ratios
-from measurements.settings import SIDES
+from measurements.sides import SIDES
 
 BASE = {"environments": 4, "minibatch": 256, "width": 64}
 AXES = {"environments": (1, 4, 16), "minibatch": (64, 256, 1024), "width": (64, 256, 512)}

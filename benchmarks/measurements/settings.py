@@ -1,21 +1,21 @@
-"""What is measured: environments with PPO's arguments, and the implementations that run them.
+"""What is measured: environments with PPO's arguments.
 
 Nothing here needs more than Stable-Baselines3, so that an interpreter with another implementation can import it.
 """
 
 from __future__ import annotations
 
-import importlib
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.utils import FloatSchedule, LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 
@@ -50,6 +50,38 @@ class ImageEnv(gym.Env[np.ndarray, np.int64]):
 
 
 @dataclass(frozen=True)
+class Hyperparameters:
+    """What PPO's arguments say, for implementations that name them otherwise; what changes, as it begins.
+
+    :param n_steps: of a rollout in each environment
+    :param batch_size: samples in a minibatch
+    :param n_epochs: passes over a rollout
+    :param learning_rate: of Adam, whose epsilon is SB3's 1e-5
+    :param gamma: discount
+    :param gae_lambda: of the advantages
+    :param clip_range: of the ratio; the value is not clipped
+    :param ent_coef: weight of the entropy
+    :param vf_coef: weight of the mean squared error of the value
+    :param max_grad_norm: norm to which the gradient is cut
+    :param hidden: widths of the hidden layers, of policy and value each
+    :param images: whether NatureCNN, shared by policy and value, comes before them
+    """
+
+    n_steps: int
+    batch_size: int
+    n_epochs: int
+    learning_rate: float
+    gamma: float
+    gae_lambda: float
+    clip_range: float
+    ent_coef: float
+    vf_coef: float
+    max_grad_norm: float
+    hidden: tuple[int, ...]
+    images: bool
+
+
+@dataclass(frozen=True)
 class Setting:
     """A task and how PPO is applied to it.
 
@@ -69,9 +101,24 @@ class Setting:
     iterations: int = 1
 
     @property
+    def hyperparameters(self) -> Hyperparameters:
+        """The arguments, with SB3's defaults for those that are not given."""
+        stock = {name: parameter.default for name, parameter in inspect.signature(PPO).parameters.items()}
+        given = stock | self.arguments
+        given |= {name: FloatSchedule(given[name])(1.0) for name in ("learning_rate", "clip_range")}
+        given["images"] = self.policy == "CnnPolicy"
+        default = [] if given["images"] else [64, 64]
+        given["hidden"] = tuple((given["policy_kwargs"] or {}).get("net_arch", default))
+        return Hyperparameters(**{one.name: given[one.name] for one in fields(Hyperparameters)})
+
+    @property
     def steps(self) -> int:
-        """Environment steps in an iteration, with SB3's default of 2048 per environment."""
-        return int(self.arguments.get("n_steps", 2048)) * self.n_envs
+        """Environment steps in an iteration."""
+        return self.hyperparameters.n_steps * self.n_envs
+
+    def env(self) -> gym.Env[Any, Any]:
+        """One bare environment."""
+        return gym.make(self.environment) if isinstance(self.environment, str) else self.environment()
 
     def vec_env(self) -> VecEnv:
         """The environments, seeded."""
@@ -119,49 +166,3 @@ def setting(name: str) -> Setting:
     :param name: of it
     """
     return SETTINGS[name] if name in SETTINGS else scaled(*(int(number) for number in name.split(",")))
-
-
-@dataclass(frozen=True)
-class Side:
-    """An implementation of PPO.
-
-    :param title: for the tables
-    :param module: where its class is
-    :param name: of its class
-    :param arguments: beside those of the setting
-    """
-
-    title: str
-    module: str
-    name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-
-    def model(self, chosen: Setting, device: str = "cpu", **arguments: Any) -> Any:
-        """A model for a setting.
-
-        :param chosen: the setting
-        :param device: of torch, unless the implementation has one of its own
-        :param arguments: beside its own
-        """
-        own = {"seed": 0, "device": device} | chosen.arguments | self.arguments | arguments
-        cls = getattr(importlib.import_module(self.module), self.name)
-        return cls(chosen.policy, chosen.vec_env(), **own)
-
-
-_own = partial(Side, module="sb3_ppo_variants")
-SIDES = {
-    "stock": Side("stock PPO", "stable_baselines3", "PPO"),
-    "eager": _own("VariantPPO", name="VariantPPO"),
-    "log_kl": _own("VariantPPO, log_kl", name="VariantPPO", arguments={"log_kl": True}),
-    "kl_penalty": _own("KLPenaltyPPO", name="KLPenaltyPPO"),
-    "compiled": _own("VariantPPO, compiled", name="VariantPPO", arguments={"compile": "strict"}),
-    "sbx": Side("SBX", "sbx", "PPO"),
-    # For comparison, where the others run on a GPU.
-    "stock_on_cpu": Side("stock PPO on the CPU", "stable_baselines3", "PPO", {"device": "cpu"}),
-    "compiled_on_cpu": _own(
-        "VariantPPO on the CPU, compiled", name="VariantPPO", arguments={"compile": "strict", "device": "cpu"}
-    ),
-}
-OTHERS = ["sbx"]
-ON_CPU = ["stock_on_cpu", "compiled_on_cpu"]
-OWN = [name for name in SIDES if name not in OTHERS + ON_CPU]

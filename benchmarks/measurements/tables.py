@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from measurements.goals import goals
-from measurements.settings import OTHERS, SIDES
+from measurements.sides import OTHERS, SIDES
 
 Found = dict[str, Any]
 NOT_MEASURED = "Not measured yet."
@@ -113,7 +113,9 @@ def where(found: Found) -> str:
     rows = []
     for limit in found["limits"]:
         for part, floor in (("rollout", "environment alone"), ("update", "matrix products alone")):
-            for measured, side, of in _sides(found, lambda side: side in ("stock", "eager", "compiled", *OTHERS)):
+            for measured, side, of in _sides(
+                found, lambda side: side in ("stock", "eager", "compiled", "single_file", *OTHERS)
+            ):
                 if measured["setting"] == limit["setting"]:
                     rows.append([limit["setting"], part, SIDES[side].title, f"{1e3 * middle(of, part):.1f}"])
             rows.append([limit["setting"], part, floor, f"{1e3 * limit[f'{part}_seconds']:.1f}"])

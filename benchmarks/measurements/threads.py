@@ -7,7 +7,8 @@ from typing import Any
 
 from measurements.ratios import compare
 from measurements.runner import PHASES, running
-from measurements.settings import SIDES, setting
+from measurements.settings import setting
+from measurements.sides import SIDES
 
 MEASURED = ("stock",)
 

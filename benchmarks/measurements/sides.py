@@ -1,0 +1,123 @@
+"""The implementations that are measured: each gives a trainer for a setting, which does one phase per call.
+
+Nothing here needs more than Stable-Baselines3, so that an interpreter with another implementation can import it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from measurements.settings import Setting
+from measurements.stable_baselines import StableBaselines
+
+
+class Trainer(Protocol):
+    """PPO in a setting, as it is measured: each phase once per call."""
+
+    def rollout(self) -> None:
+        """Only a rollout."""
+
+    def update(self) -> None:
+        """Only an update, on the rollout collected last."""
+
+    def end_to_end(self) -> None:
+        """A whole iteration of training."""
+
+
+class Side(Protocol):
+    """An implementation of PPO, with its title for the tables."""
+
+    @property
+    def title(self) -> str:
+        """For the tables."""
+
+    def trainer(self, chosen: Setting, device: str) -> Trainer:
+        """What is measured.
+
+        :param chosen: the setting
+        :param device: of torch, unless the implementation has one of its own
+        :raises ValueError: when the implementation cannot express the setting
+        """
+
+
+@dataclass(frozen=True)
+class Class:
+    """A class with the constructor and the methods of SB3's on-policy algorithms.
+
+    :param title: for the tables
+    :param module: where its class is
+    :param name: of its class
+    :param arguments: beside those of the setting
+    """
+
+    title: str
+    module: str
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def model(self, chosen: Setting, device: str = "cpu", **arguments: Any) -> Any:
+        """A model for a setting.
+
+        :param chosen: the setting
+        :param device: of torch, unless the implementation has one of its own
+        :param arguments: beside its own
+        """
+        own = {"seed": 0, "device": device} | chosen.arguments | self.arguments | arguments
+        cls = getattr(importlib.import_module(self.module), self.name)
+        return cls(chosen.policy, chosen.vec_env(), **own)
+
+    def trainer(self, chosen: Setting, device: str) -> Trainer:
+        """As in :class:`Side`.
+
+        :param chosen: the setting
+        :param device: of torch
+        """
+        return StableBaselines(self.model(chosen, device))
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """Something with an interface of its own, and a module here whose class ``Trainer`` knows it.
+
+    :param title: for the tables
+    :param module: name of it
+    """
+
+    title: str
+    module: str
+
+    def trainer(self, chosen: Setting, device: str) -> Trainer:
+        """As in :class:`Side`.
+
+        :param chosen: the setting
+        :param device: of torch
+        """
+        made: Trainer = importlib.import_module(f"measurements.{self.module}").Trainer(chosen, device)
+        return made
+
+
+STOCK = Class("stock PPO", "stable_baselines3", "PPO")
+_own = partial(Class, module="sb3_ppo_variants")
+SIDES: dict[str, Side] = {
+    "stock": STOCK,
+    "eager": _own("VariantPPO", name="VariantPPO"),
+    "log_kl": _own("VariantPPO, log_kl", name="VariantPPO", arguments={"log_kl": True}),
+    "kl_penalty": _own("KLPenaltyPPO", name="KLPenaltyPPO"),
+    "compiled": _own("VariantPPO, compiled", name="VariantPPO", arguments={"compile": "strict"}),
+    "single_file": Adapted("a single file of PyTorch", "single_file"),
+    "sbx": Class("SBX", "sbx", "PPO"),
+    "tianshou": Adapted("tianshou", "tianshou_ppo"),
+    "rlox": Adapted("rlox", "rlox_ppo"),
+    # For comparison, where the others run on a GPU.
+    "stock_on_cpu": Class("stock PPO on the CPU", "stable_baselines3", "PPO", {"device": "cpu"}),
+    "compiled_on_cpu": _own(
+        "VariantPPO on the CPU, compiled", name="VariantPPO", arguments={"compile": "strict", "device": "cpu"}
+    ),
+}
+# Those that the interpreter given on the command line may have.
+OTHERS = ["sbx", "tianshou", "rlox"]
+ON_CPU = ["stock_on_cpu", "compiled_on_cpu"]
+OWN = [name for name in SIDES if name not in OTHERS + ON_CPU]
