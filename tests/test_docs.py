@@ -224,7 +224,8 @@ NUMBER = re.compile(r"(?<![\w.#-])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])")
 
 def test_figures_are_those_of_the_code(tmp_path: Path) -> None:
     """The same text, with numbers that may differ by the rounding of another processor."""
-    subprocess.run([sys.executable, DOCS / "draw_variants.py", tmp_path], cwd=ROOT, check=True, capture_output=True)
+    for script in ("draw_variants.py", "draw_cliff.py"):
+        subprocess.run([sys.executable, DOCS / script, tmp_path], cwd=ROOT, check=True, capture_output=True)
     drawn, kept = ({path.name: path.read_text() for path in folder.glob("*.svg")} for folder in (tmp_path, FIGURES))
     assert sorted(drawn) == sorted(kept)
     if f"matplotlib=={version('matplotlib')};" not in (ROOT / "constraints.txt").read_text():
