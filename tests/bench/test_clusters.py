@@ -111,9 +111,12 @@ def test_runs_of_a_cluster_started_here_may_start_processes(
 
 
 SBATCH = """#!/bin/sh
-# Stands in for Slurm: runs the job script here and says a job number.
-grep '^#SBATCH' "$1" > "$(dirname "$0")/directives"
-sh "$1" > "$(dirname "$0")/job.log" 2>&1 &
+# Stands in for Slurm: runs the job script here and says a job number. As Slurm does, it keeps a copy of the script,
+# which is gone once this command has ended.
+folder="$(dirname "$0")"
+grep '^#SBATCH' "$1" > "$folder/directives"
+cp "$1" "$folder/job-$$.sh"
+sh "$folder/job-$$.sh" > "$folder/job-$$.log" 2>&1 &
 echo "Submitted batch job $!"
 """
 
