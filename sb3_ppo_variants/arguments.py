@@ -33,6 +33,7 @@ class Number:
     :param high: largest allowed value
     :param above_low: whether ``low`` itself is excluded
     :param whole: whether it must be an integer
+    :param finite: whether infinity is refused; where it is not, it means no limit
     """
 
     name: str
@@ -41,6 +42,7 @@ class Number:
     high: float = math.inf
     above_low: bool = False
     whole: bool = False
+    finite: bool = False
 
     def check(self, value: Any, shown: Any = None) -> None:
         """Refuse a value outside the range.
@@ -51,14 +53,14 @@ class Number:
         """
         is_number = isinstance(value, Real) and not isinstance(value, bool)
         in_range = is_number and self.low <= value <= self.high and not (self.above_low and value == self.low)
-        if in_range and not (self.whole and value != int(value)):
+        if in_range and not (self.finite and math.isinf(value)) and not (self.whole and value % 1 != 0):
             return
         # Infinity, which no number reaches, is shown as an open end.
         left = "(" if self.above_low or self.low == -math.inf else "["
         right = ")" if self.high == math.inf else "]"
         reached = "" if shown is None else f" reaches {value!r}, which"
         given = value if shown is None else shown
-        kind = "a whole number" if self.whole else "a number"
+        kind = "a whole number" if self.whole else "a finite number" if self.finite else "a number"
         raise ValueError(
             f"{self.name}={given!r}{reached} is not allowed: {kind} in {left}{self.low}, {self.high}{right}"
         )
@@ -101,5 +103,5 @@ class Option:
 
 # PPO's own arguments that may follow a schedule and a rule; any term may read the first.
 CLIP_RANGE = Coefficient("clip_range", default=0.2, low=0.0, tighter="down")
-LEARNING_RATE = Coefficient("learning_rate", default=3e-4, low=0.0, tighter="down")
-LOSS_WEIGHTS = (Coefficient("ent_coef", default=0.0), Coefficient("vf_coef", default=0.5))
+LEARNING_RATE = Coefficient("learning_rate", default=3e-4, low=0.0, finite=True, tighter="down")
+LOSS_WEIGHTS = (Coefficient("ent_coef", default=0.0, finite=True), Coefficient("vf_coef", default=0.5, finite=True))

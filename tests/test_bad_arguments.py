@@ -44,6 +44,13 @@ def needy_term(surrogate: th.Tensor, minibatch: Minibatch, *, needed_coef: float
         ({"objective": "dual_clip", "dual_clip": 1.0}, ValueError, r"dual_clip=1.0 is not allowed.*\(1.0, inf\)"),
         ({"objective": "dual_clip", "dual_clip": "lin_3"}, ValueError, "dual_clip='lin_3' reaches"),
         ({"objective": "dual_clip", "dual_clip": None}, TypeError, "dual_clip"),
+        ({"ent_coef": float("inf")}, ValueError, "ent_coef=inf is not allowed: a finite number"),
+        (
+            {"objective": "kl_penalty", "kl_coef": float("inf")},
+            ValueError,
+            "kl_coef=inf is not allowed: a finite number",
+        ),
+        ({"learning_rate": "lin_inf"}, ValueError, "learning_rate=.* reaches inf"),
         ({"clip_range": -0.1}, ValueError, "clip_range=-0.1 is not allowed"),
         ({"objective": "kl_penalty", "kl_coef": float("nan")}, ValueError, "kl_coef=nan"),
         ({"objective": "kl_penalty", "kl_direction": "up"}, ValueError, "kl_direction='up'.*'forward', 'reverse'"),

@@ -49,7 +49,7 @@ KL_HINGE = Term(
     kl_hinge,
     stage="penalty",
     coefficients=(
-        Coefficient("kl_hinge_coef", default=1000.0, low=0.0, tighter="up", off=0.0),
+        Coefficient("kl_hinge_coef", default=1000.0, low=0.0, finite=True, tighter="up", off=0.0),
         Coefficient("kl_hinge_start", default=0.02, low=0.0, tighter="down"),
     ),
     needs_kl=always,

@@ -65,7 +65,7 @@ KL_PENALTY = Term(
     "kl_penalty",
     kl_penalty,
     stage="penalty",
-    coefficients=(Coefficient("kl_coef", default=1.0, low=0.0, tighter="up", off=0.0),),
+    coefficients=(Coefficient("kl_coef", default=1.0, low=0.0, finite=True, tighter="up", off=0.0),),
     options=(
         Option("kl_direction", DIRECTIONS, default="forward"),
         Option("kl_estimator", ESTIMATORS, default="exact"),

@@ -52,6 +52,9 @@ ROLLBACK = Term(
     "rollback",
     rollback,
     stage="shape",
-    coefficients=(CLIP_RANGE, Coefficient("rollback_slope", default=0.3, low=-1.0, tighter="up", off=-1.0)),
+    coefficients=(
+        CLIP_RANGE,
+        Coefficient("rollback_slope", default=0.3, low=-1.0, finite=True, tighter="up", off=-1.0),
+    ),
     log=log,
 )

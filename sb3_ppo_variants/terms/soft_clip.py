@@ -47,6 +47,8 @@ SOFT_CLIP = Term(
     "soft_clip",
     soft_clip,
     stage="shape",
-    coefficients=(Coefficient("soft_clip_temperature", default=4.0, low=0.0, above_low=True, tighter="up"),),
+    coefficients=(
+        Coefficient("soft_clip_temperature", default=4.0, low=0.0, above_low=True, finite=True, tighter="up"),
+    ),
     log=log,
 )

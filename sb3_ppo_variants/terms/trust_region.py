@@ -72,7 +72,7 @@ TRUST_REGION = Term(
     "trust_region",
     trust_region,
     stage="shape",
-    coefficients=(TRUST_REGION_KL, Coefficient("trust_region_slope", default=0.0, low=0.0, tighter="up")),
+    coefficients=(TRUST_REGION_KL, Coefficient("trust_region_slope", default=0.0, low=0.0, finite=True, tighter="up")),
     needs_kl=always,
     log=log,
 )

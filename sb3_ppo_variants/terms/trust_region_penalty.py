@@ -57,7 +57,7 @@ TRUST_REGION_PENALTY = Term(
     stage="penalty",
     coefficients=(
         TRUST_REGION_KL,
-        Coefficient("trust_region_penalty_coef", default=5.0, low=0.0, tighter="up", off=0.0),
+        Coefficient("trust_region_penalty_coef", default=5.0, low=0.0, finite=True, tighter="up", off=0.0),
     ),
     needs_kl=always,
     log=log,
