@@ -27,7 +27,7 @@ from sb3_ppo_variants.bench.run import Run
 from sb3_ppo_variants.bench.scores import score_lines
 from sb3_ppo_variants.bench.shards import shard
 from sb3_ppo_variants.bench.study import Study
-from sb3_ppo_variants.bench.terminal import failures, results_table, status_table
+from sb3_ppo_variants.bench.terminal import failures, results_tables, status_table
 from sb3_ppo_variants.bench.validation import StudyMistakes, load_study
 from sb3_ppo_variants.bench.worker import Task
 
@@ -178,5 +178,6 @@ def _refuse_other_versions(runs: Sequence[Run], folders: Folders) -> None:
 def _report(study: Study, path: Path, folders: Folders, allow_mixed_versions: bool, console: Console) -> None:
     with folders.locked():
         report = make_report(study, path.read_text(), folders, allow_mixed_versions)
-    console.print(results_table(study, report.summary))
+    for table in results_tables(study, report.summary, console.width):
+        console.print(table)
     console.print(f"Report: {report.page}", markup=False, soft_wrap=True)

@@ -9,11 +9,17 @@ from sb3_ppo_variants.bench.power import Detectable
 from sb3_ppo_variants.bench.stats import Estimate
 
 
+def fixed(value: float, digits: int) -> str:
+    """Write a number with so many digits behind the point, and none with a sign that is zero."""
+    # Zero has a sign in floating point, and minus zero plus zero has none.
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
 def number(value: float) -> str:
     """Write a number with about four significant digits."""
     size = abs(value)
     digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3
-    return f"{value:.{digits}f}"
+    return fixed(value, digits)
 
 
 def plus_minus(estimate: Estimate) -> str:
@@ -22,15 +28,15 @@ def plus_minus(estimate: Estimate) -> str:
     if not half > 0:
         return number(estimate.value) + (" ± 0" if half == 0 else "")
     digits = max(0, 1 - math.floor(math.log10(half)))
-    return f"{estimate.value:.{digits}f} ± {half:.{digits}f}"
+    return f"{fixed(estimate.value, digits)} ± {half:.{digits}f}"
 
 
 def interval(estimate: Estimate) -> str:
     """Write a number and its interval."""
     if estimate.value != estimate.value:
         return "n/a"
-    bounds = "" if estimate.low != estimate.low else f" [{estimate.low:.2f}, {estimate.high:.2f}]"
-    return f"{estimate.value:.2f}{bounds}"
+    bounds = "" if estimate.low != estimate.low else f" [{fixed(estimate.low, 2)}, {fixed(estimate.high, 2)}]"
+    return fixed(estimate.value, 2) + bounds
 
 
 def spread(estimate: Estimate) -> str:

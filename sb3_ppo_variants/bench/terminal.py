@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 
 from rich import box
 from rich.markup import escape
@@ -21,22 +22,52 @@ from sb3_ppo_variants.bench.summary import Summary
 STATES = ("finished", "stale", "failed", "missing")
 
 
-def results_table(study: Study, summary: Summary) -> Table:
-    """Make the table that ends a study.
+# Beside every column of a table.
+PADDING = 2
+# Heading, and one cell for each arm.
+Column = tuple[str, list[Text]]
+
+
+def results_tables(study: Study, summary: Summary, width: int) -> list[Table]:
+    """Make the table that ends a study, in as many parts as a terminal needs: each has the arms and some columns.
 
     :param study: the study
     :param summary: its numbers
+    :param width: of the terminal, in characters
     """
+    space = width - max(map(len, summary.arms)) - PADDING
+    parts: list[list[Column]] = [[]]
+    for column in _columns(summary):
+        if parts[-1] and sum(map(_width, [*parts[-1], column])) > space:
+            parts.append([])
+        parts[-1].append(column)
+    return [_part(study, summary, columns) for columns in parts]
+
+
+def _columns(summary: Summary) -> Iterator[Column]:
+    for environment in summary.environments:
+        found = [summary.returns.get((arm, environment)) for arm in summary.arms]
+        yield environment, [Text("missing") if e is None else _below(plus_minus(e), "±") for e in found]
+    yield "IQM", [_below(interval(summary.aggregates[arm].iqm), "[") for arm in summary.arms]
+    others = [arm for arm in summary.arms if arm != BASELINE]
+    better = {arm: _below(interval(summary.comparisons[arm].improvement), "[") for arm in others}
+    yield "beats PPO", [better.get(arm, Text("baseline")) for arm in summary.arms]
+    yield "seeds", [Text(seeds(summary, arm)) for arm in summary.arms]
+
+
+def _width(column: Column) -> int:
+    heading, cells = column
+    lines = [len(line) for cell in cells for line in cell.plain.splitlines()]
+    return max(len(heading), *lines) + PADDING
+
+
+def _part(study: Study, summary: Summary, columns: list[Column]) -> Table:
     table = _table(study)
     table.add_column("arm", no_wrap=True)
-    for heading in (*map(escape, summary.environments), "IQM", "beats PPO", "seeds"):
-        table.add_column(heading, justify="right", overflow="fold")
-    for arm in summary.arms:
-        found = [summary.returns.get((arm, environment)) for environment in summary.environments]
-        returns = ["missing" if estimate is None else _below(plus_minus(estimate), "±") for estimate in found]
-        improvement = "baseline" if arm == BASELINE else _below(interval(summary.comparisons[arm].improvement), "[")
-        aggregate = _below(interval(summary.aggregates[arm].iqm), "[")
-        table.add_row(escape(arm), *returns, aggregate, improvement, seeds(summary, arm))
+    for heading, _ in columns:
+        table.add_column(escape(heading), justify="right")
+    for arm, *cells in zip(summary.arms, *(cells for _, cells in columns), strict=True):
+        table.add_row(escape(arm), *cells)
     return table
 
 

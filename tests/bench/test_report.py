@@ -37,6 +37,9 @@ def test_numbers_are_written_with_their_intervals() -> None:
     assert interval(Estimate(0.5, 0.25, 1.0)) == "0.50 [0.25, 1.00]"
     assert interval(Estimate(0.5, NAN, NAN)) == "0.50"
     assert interval(Estimate(NAN, NAN, NAN)) == "n/a"
+    # What rounds to zero has no sign.
+    assert plus_minus(Estimate(-0.3, -168.3, 167.7)) == "0 ± 168"
+    assert interval(Estimate(-0.004, -0.006, 0.001)) == "0.00 [-0.01, 0.00]"
     assert cell("a|b\nc") == "a\\|b c"
 
 

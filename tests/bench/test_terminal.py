@@ -1,0 +1,27 @@
+"""The table that ends a study fits the terminal."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from sb3_ppo_variants.bench.summary import summarise
+from sb3_ppo_variants.bench.terminal import results_tables
+from tests.bench.numbers import RESULTS, make_study
+
+
+@pytest.mark.parametrize(("width", "parts"), [(20, 5), (40, 2), (60, 2), (61, 1)])
+def test_a_narrow_terminal_gets_the_table_in_parts(width: int, parts: int) -> None:
+    summary = summarise(RESULTS, make_study())
+    tables = results_tables(make_study(), summary, width)
+    assert len(tables) == parts
+    console = Console(width=width)
+    with console.capture() as capture:
+        for table in tables:
+            console.print(table)
+    shown = capture.get()
+    headings = [word for line in shown.splitlines() if line.startswith(" arm") for word in line.split()]
+    assert [word for word in headings if word != "arm"] == ["Known-v0", "Range-v0", "IQM", "beats", "PPO", "seeds"]
+    assert "[0.21, 0.75]" in shown
+    assert "baseline" in shown
+    assert "…" not in shown
