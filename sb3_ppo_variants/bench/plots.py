@@ -19,6 +19,8 @@ from sb3_ppo_variants.bench.style import STYLE, Drawing, legend, line_styles, st
 from sb3_ppo_variants.bench.summary import Summary
 
 BAND = 0.13
+# On the axis of steps, where a run has more updates.
+POINTS = 100
 KL_TITLES = {"kl": "exact KL(old || new) after the update [nats]", "approx_kl": "approx_kl, SB3's estimate [nats]"}
 
 
@@ -56,6 +58,8 @@ def intervals(summary: Summary) -> Drawing:
 def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients: Sequence[str]) -> Drawing:
     """KL and the coefficients that move, against steps: mean over the seeds, band from least to greatest.
 
+    Runs with more than 100 updates are drawn by the median of each hundredth of the steps.
+
     :param table: the updates table
     :param environment: which environment
     :param arms: arm names, in order
@@ -71,8 +75,7 @@ def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients
         figure, panels = grid(max(1, len(shown)), height=2.5)
         for axes, key in zip(panels, shown, strict=False):
             for arm in arms:
-                groups = rows[rows["arm"] == arm].dropna(subset=[key]).groupby("timesteps")[key]
-                curve = groups.agg(["mean", "min", "max"])
+                curve = _over_seeds(rows[rows["arm"] == arm].dropna(subset=[key]), key)
                 axes.plot(curve.index, curve["mean"], **styles[arm])
                 band(axes, curve.index, curve["min"], curve["max"], styles[arm])
                 drawn.append(curve.reset_index().assign(arm=arm, quantity=key))
@@ -83,6 +86,16 @@ def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients
         legend(figure, styles, [arm for arm in arms if any(rows.loc[rows["arm"] == arm, shown].notna().any())])
     data = pd.concat([frame for frame in drawn if len(frame)] or drawn, ignore_index=True)[drawn[0].columns]
     return Drawing(figure, f"KL and coefficients, {environment}", data)
+
+
+def _over_seeds(rows: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Mean, least and greatest of the seeds against steps."""
+    steps = rows["timesteps"]
+    if rows.groupby("seed")["timesteps"].nunique().max() > POINTS:
+        stretch = steps.max() / POINTS
+        steps = np.ceil(steps / stretch) * stretch
+    medians = rows.assign(timesteps=steps).groupby(["timesteps", "seed"])[key].median()
+    return medians.groupby("timesteps").agg(["mean", "min", "max"])
 
 
 def band(axes: Axes, x: Any, low: Any, high: Any, style: dict[str, Any], step: Literal["post"] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ EXACTLY: dict[str, Any] = (
     {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 )
 UPDATE_KEY = "time/total_timesteps"
+# So many updates of a run say how large they were. Runs with short rollouts have tens of thousands.
+UPDATES_OF_RUN = 250
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Table:
 
     :param results: one row per evaluation; deterministic columns only
     :param timings: one row per run; wall-clock columns
-    :param updates: one row per logger dump that carries ``train/`` values
+    :param updates: one row per logger dump that carries ``train/`` values, at most 250 of a run: evenly spaced ones
     :param times: one row per evaluation, seconds of training until then; runs that did not write them are absent
     :param records: the ``run.json`` of each finished run
     """
@@ -167,7 +170,7 @@ def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _updates(run: Run, folder: Path) -> pd.DataFrame:
-    """Return the ``train/`` values of a run, names without the prefix.
+    """Return the ``train/`` values of a run, names without the prefix; every n-th where there are many.
 
     SB3 writes what ``train()`` recorded at the next dump of its logger, so ``timesteps`` is that of the dump: up to
     one rollout later than the update itself.
@@ -176,7 +179,9 @@ def _updates(run: Run, folder: Path) -> pd.DataFrame:
     train = sorted(column for column in progress.columns if column.startswith("train/"))
     values = progress[train].dropna(how="all").rename(columns=lambda name: name.removeprefix("train/"))
     values.insert(0, "timesteps", progress.loc[values.index, UPDATE_KEY])
-    return _labelled(run, values)
+    every = math.ceil(len(values) / UPDATES_OF_RUN) or 1
+    # Counted from the end, so that the last one is among them.
+    return _labelled(run, values.iloc[::-every][::-1])
 
 
 def _times(run: Run, folder: Path) -> pd.DataFrame:

@@ -91,3 +91,17 @@ def test_updates_of_a_run(finished: Finished) -> None:
     # The schedule from 0.1 to 0 is read after 128 and after 256 of 256 steps.
     assert narrow["clip_range"].tolist() == pytest.approx([0.05, 0.0])
     assert narrow["approx_kl"].notna().all()
+
+
+def test_of_many_updates_every_nth_is_kept(finished: Finished, tmp_path: Path) -> None:
+    root = shutil.copytree(finished.folders.root, tmp_path / "tiny")
+    run = finished.study.run("ppo", "Pendulum-v1", 0)
+    progress = Folders(root).finished(run) / "progress.csv"
+    counted = pd.DataFrame({"time/total_timesteps": range(8, 5016, 8), "train/kl": np.arange(626.0)})
+    counted.to_csv(progress, index=False)
+    updates = collect([run], Folders(root)).updates
+    # 626 updates, at most 250: every third, the last one among them.
+    assert updates["kl"].tolist() == list(range(1, 626, 3))
+    assert updates["timesteps"].iloc[-1] == 5008
+    counted.tail(250).to_csv(progress, index=False)
+    assert len(collect([run], Folders(root)).updates) == 250
