@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,15 @@ class ClusterError(Exception):
 
 
 @contextlib.contextmanager
-def dask_executor(scheduler: str | None, cluster: str, workers: int) -> Iterator[Executor]:
+def dask_executor(
+    scheduler: str | None, cluster: str, workers: int, say: Callable[[str], object]
+) -> Iterator[Executor]:
     """Connect to a dask cluster; one that was started here is ended with the context.
 
     :param scheduler: address or scheduler file of a running scheduler; None to start a cluster
     :param cluster: ``"local"`` or a key of :data:`JOB_QUEUES`
     :param workers: number of workers that a started cluster gets
+    :param say: told when runs have to wait for the first worker, as in a queue they may for hours
     :raises ClusterError: when a package is missing, nobody answers, or the cluster refuses its arguments
     """
     wanted = ["distributed"] if scheduler is not None or cluster == "local" else ["distributed", "dask_jobqueue"]
@@ -53,6 +56,10 @@ def dask_executor(scheduler: str | None, cluster: str, workers: int) -> Iterator
             client = stack.enter_context(_connected(scheduler, cluster, workers, stack))
         except (OSError, ValueError, RuntimeError) as error:
             raise ClusterError(f"{scheduler or cluster}: {error}") from error
+        if not client.scheduler_info()["workers"]:
+            say(
+                f"{scheduler or cluster}: no worker yet. Runs begin with the first; should none come, its log says why."
+            )
         # Two runs are never the same call, whatever dask thinks of their arguments.
         yield client.get_executor(pure=False)
 

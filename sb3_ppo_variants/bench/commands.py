@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import shlex
@@ -145,7 +146,7 @@ def _run(study: Study, folders: Folders, arguments: argparse.Namespace, command:
     failed = 0
     try:
         with (
-            _executor(arguments, len(tasks)) as executor,
+            _executor(arguments, len(tasks), console) as executor,
             Progress(missing, folders, console) as progress,
             closing(outcomes(executor, tasks)) as ended,
         ):
@@ -159,10 +160,11 @@ def _run(study: Study, folders: Folders, arguments: argparse.Namespace, command:
     return 1 if failed else 0
 
 
-def _executor(arguments: argparse.Namespace, tasks: int) -> AbstractContextManager[Executor]:
+def _executor(arguments: argparse.Namespace, tasks: int, console: Console) -> AbstractContextManager[Executor]:
     workers = min(arguments.workers, tasks)
     if arguments.executor == "dask":
-        return dask_executor(arguments.scheduler, arguments.cluster or "local", workers)
+        say = functools.partial(console.print, markup=False, soft_wrap=True)
+        return dask_executor(arguments.scheduler, arguments.cluster or "local", workers, say)
     return local(workers)
 
 

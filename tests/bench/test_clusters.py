@@ -135,6 +135,7 @@ def test_jobs_of_a_queue_make_the_runs(
     process = start(*command, PATH=f"{tmp_path}:{os.environ['PATH']}", DASK_CONFIG=str(tmp_path / "dask.yaml"))
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
+    assert "slurm: no worker yet." in output
     assert "#SBATCH -p short" in (tmp_path / "directives").read_text()
     assert (tmp_path / "interrupted" / "results.csv").read_bytes() == undisturbed
 
