@@ -89,7 +89,8 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     }
     if options.device != "cpu":
         found["gpu"] = th.cuda.get_device_name(options.device)
-    found = kept(options.output / "speed.json", found) | found
+    before = kept(options.output / "speed.json", found)
+    found = before | found | {"versions": before.get("versions", {}) | found["versions"]}
     for part in options.parts:
         print(f"{part}:", flush=True)
         start = time.perf_counter()
@@ -113,13 +114,17 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def kept(path: Path, here: dict[str, Any]) -> dict[str, Any]:
-    """What was measured before where everything is as now; nothing otherwise.
+    """What was measured before where everything that is in use again is as now; nothing otherwise.
 
     :param path: of the JSON
     :param here: versions and machine
     """
     before: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return before if all(before.get(name) == value for name, value in here.items()) else {}
+    # A library that takes no part now, or took none before, says nothing about the others.
+    known, used = before.get("versions", {}), here["versions"]
+    same = all(known[name] == used[name] for name in known.keys() & used)
+    same &= all(before.get(name) == value for name, value in here.items() if name != "versions")
+    return before if same else {}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs/cliff.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs/classic.md", ROOT / "docs/cliff.md"]
 BLOCK = re.compile(r"(<!-- report: (\w+), (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

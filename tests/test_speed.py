@@ -175,7 +175,9 @@ def test_smoke(tmp_path: Path) -> None:
 
 def test_parts_are_kept_where_the_machine_and_the_versions_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "speed.json"
-    assert kept(path, {"cpu": "a CPU"}) == {}
+    assert kept(path, {"cpu": "a CPU", "versions": {"torch": "2"}}) == {}
     path.write_text(json.dumps({"cpu": "a CPU", "versions": {"torch": "2"}, "threads": [1]}))
     assert kept(path, {"cpu": "a CPU", "versions": {"torch": "2"}})["threads"] == [1]
+    assert kept(path, {"cpu": "a CPU", "versions": {"torch": "2", "jax": "1"}})["threads"] == [1]
     assert kept(path, {"cpu": "a CPU", "versions": {"torch": "3"}}) == {}
+    assert kept(path, {"cpu": "another CPU", "versions": {"torch": "2"}}) == {}
