@@ -16,7 +16,7 @@ from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.report import make_report
 from sb3_ppo_variants.bench.study import Study
 from sb3_ppo_variants.bench.table import RECORDS_FILE, TABLE_FILES
-from sb3_ppo_variants.bench.validation import load_study
+from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
@@ -75,7 +75,7 @@ def test_a_published_report_is_made_again_from_its_tables(folder: Path, tmp_path
     """All of it but the date."""
     for name in (*TABLE_FILES, RECORDS_FILE):
         shutil.copy(folder / name, tmp_path)
-    study = load_study(folder / "study.yaml")
+    study = read_study(folder / "study.yaml")
     made = make_report(study, (folder / "study.yaml").read_text(), Folders(tmp_path)).path.read_text()
     if "stale: other versions" in made or "results.parquet" in made.split("No results.parquet")[0]:
         pytest.skip("other versions are installed than made the runs, which the report says")

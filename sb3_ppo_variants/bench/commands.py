@@ -29,9 +29,11 @@ from sb3_ppo_variants.bench.scores import score_lines
 from sb3_ppo_variants.bench.shards import shard
 from sb3_ppo_variants.bench.study import Study
 from sb3_ppo_variants.bench.terminal import failures, results_tables, status_table
-from sb3_ppo_variants.bench.validation import StudyMistakes, load_study
+from sb3_ppo_variants.bench.validation import StudyMistakes, load_study, read_study
 from sb3_ppo_variants.bench.worker import Task
 
+# They tell of runs that are there, on any machine.
+WITHOUT_ENVIRONMENTS = ("report", "status")
 MIXED_ADVICE = (
     "Finished runs were made with other package versions ({}). Use another --results folder, remove those runs, "
     "or say --allow-mixed-versions."
@@ -50,7 +52,7 @@ def run_command(arguments: argparse.Namespace, command: Sequence[str]) -> int:
         return hub_commands.push_folder(arguments, console, errors)
     path = Path(arguments.study)
     try:
-        study = load_study(path)
+        study = read_study(path) if arguments.command in WITHOUT_ENVIRONMENTS else load_study(path)
     except StudyMistakes as error:
         errors.print(f"{path} has {len(error.mistakes)} mistake(s):", markup=False)
         for mistake in error.mistakes:

@@ -58,6 +58,19 @@ def load_study(path: Path) -> Study:
     :param path: the YAML file
     :raises StudyMistakes: with every mistake found
     """
+    study = read_study(path)
+    mistakes = list(run_mistakes(study))
+    if mistakes:
+        raise StudyMistakes(mistakes)
+    return study
+
+
+def read_study(path: Path) -> Study:
+    """Read a study file and check what it says, without its environments: a report needs none.
+
+    :param path: the YAML file
+    :raises StudyMistakes: with every mistake found
+    """
     raw = _read(path)
     mistakes: list[str] = []
     study = None
@@ -67,9 +80,6 @@ def load_study(path: Path) -> Study:
         mistakes += [_line(detail) for detail in error.errors()]
     mistakes += argument_mistakes(raw)
     if study is None or mistakes:
-        raise StudyMistakes(mistakes)
-    mistakes += run_mistakes(study)
-    if mistakes:
         raise StudyMistakes(mistakes)
     return study
 

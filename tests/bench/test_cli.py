@@ -172,3 +172,16 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
     assert done.returncode == 2
     assert done.stderr.strip() == 'ppo-bench needs pydantic, scipy: pip install "sb3-ppo-variants[bench]"'
+
+
+def test_a_report_needs_no_environment(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def not_installed(*args: object) -> list[str]:
+        return ["environments.CartPole-v1: DependencyNotInstalled"]
+
+    monkeypatch.setattr("sb3_ppo_variants.bench.validation.run_mistakes", not_installed)
+    options = ["--results", str(finished.folders.root.parent)]
+    assert main(["report", str(finished.path), *options]) == 0
+    assert main(["run", str(finished.path), *options]) == 2
+    assert "DependencyNotInstalled" in capsys.readouterr().err
