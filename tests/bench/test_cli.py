@@ -175,13 +175,13 @@ def test_without_the_extra_it_says_what_to_install() -> None:
 
 
 def test_a_report_needs_no_environment(
-    finished: Finished, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    finished: Finished, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def not_installed(*args: object) -> list[str]:
         return ["environments.CartPole-v1: DependencyNotInstalled"]
 
     monkeypatch.setattr("sb3_ppo_variants.bench.validation.run_mistakes", not_installed)
-    options = ["--results", str(finished.folders.root.parent)]
+    options = ["--results", str(results)]
     assert main(["report", str(finished.path), *options]) == 0
     assert main(["run", str(finished.path), *options]) == 2
     assert "DependencyNotInstalled" in capsys.readouterr().err
