@@ -168,7 +168,7 @@ class TrainingLoop(LossComputation):
             return Step(detached, th.zeros(()), stopped=True)
         self.policy.optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
-        norm = th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+        norm = th.nn.utils.clip_grad_norm_(update.parameters, self.max_grad_norm)
         self.policy.optimizer.step()
         return Step(detached, norm.detach())
 
@@ -199,6 +199,7 @@ class TrainingLoop(LossComputation):
         update = Update(
             values,
             chain,
+            list(self.policy.parameters()),
             None if clip_range_vf is None else clip_range_vf(self._current_progress_remaining),
             self._old_policy(chain) if chain.needs_old or self._measures_kl else None,
             [*self._stopping.of_minibatch, *self._target_kl()],

@@ -19,6 +19,7 @@ class Update:
 
     :param values: every coefficient as used
     :param chain: the objective with these coefficients
+    :param parameters: of the policy, whose gradient is clipped; listed once, for the search takes its time
     :param clip_range_vf: of the value function, if that is clipped
     :param old: the policy before the update, if anyone asked for it
     :param conditions: measures of a minibatch, each a scalar, with a limit that ends the update before its step
@@ -30,6 +31,7 @@ class Update:
 
     values: Mapping[str, Any]
     chain: BoundChain
+    parameters: Sequence[th.Tensor]
     clip_range_vf: Any = None
     old: OldPolicy | None = None
     conditions: Sequence[tuple[Callable[[Minibatch], th.Tensor], Any]] = ()

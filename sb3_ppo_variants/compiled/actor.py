@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch as th
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from sb3_ppo_variants.compiled.native import Function, in_place_of, native
 
@@ -57,17 +57,19 @@ class CompiledActor:
         :param args: of it
         :param kwargs: of it
         """
-        leaves, spec = tree_flatten((args, kwargs))
-        device = self._policy.device
-        tensors = [th.as_tensor(leaf, device=device) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
+        tensors = [self._as_tensor(leaf) for leaf in tree_leaves((args, kwargs))]
+        if not all(isinstance(tensor, th.Tensor) for tensor in tensors):
+            return self._eager(*args, **kwargs)  # a callback's own call, with `deterministic` say
         noise = self._noise()
         inputs = [*self._weights, *noise.values(), *tensors]
-        key = tuple((tensor.shape, tensor.dtype, tensor.device) for tensor in inputs[len(self._weights) :])
+        shapes = ((tensor.shape, tensor.dtype, tensor.device) for tensor in inputs[len(self._weights) :])
+        key = (*kwargs, *shapes)
         if key not in self._known:
+            spec = tree_flatten((args, kwargs))[1]
             self._known[key] = self._attempt("the rollout", lambda: self._native(inputs, list(noise), spec))
         native_forward = self._known[key]
         if native_forward is None:
-            return type(self._policy).forward(self._policy, *args, **kwargs)
+            return self._eager(*args, **kwargs)
         outputs = native_forward.run(inputs)
         structure = native_forward.structure
         return tuple(outputs) if structure is None else tree_unflatten(list(outputs), structure)
@@ -75,6 +77,13 @@ class CompiledActor:
     def __reduce__(self) -> tuple[Any, ...]:
         """Copied or pickled with its policy, by a callback in the middle of a rollout say, it is the class's own."""
         return getattr, (self._policy, "forward")
+
+    def _eager(self, *args: Any, **kwargs: Any) -> Any:
+        return type(self._policy).forward(self._policy, *args, **kwargs)
+
+    def _as_tensor(self, argument: Any) -> Any:
+        # The masks of sb3-contrib's MaskablePPO are an array. The policy itself looks for its device at every call.
+        return th.as_tensor(argument, device=self._weights[0].device) if isinstance(argument, np.ndarray) else argument
 
     def _noise(self) -> dict[str, th.Tensor]:
         own = vars(self._policy.action_dist)

@@ -91,6 +91,21 @@ def test_a_callback_may_copy_the_policy(traces: Traces) -> None:
     VariantPPO("MlpPolicy", SpacesEnv(), compile="strict", **SMALL).learn(32, callback=CopiesThePolicy())
 
 
+class AsksForTheMode(BaseCallback):
+    """Calls the policy in the middle of a rollout, with an argument that is no tensor."""
+
+    def _on_step(self) -> bool:
+        observation = th.as_tensor(self.model._last_obs)
+        actions, _, _ = self.model.policy(observation, deterministic=True)
+        expected, _ = self.model.predict(self.model._last_obs, deterministic=True)
+        assert np.allclose(actions.detach().numpy(), expected, atol=1e-5)
+        return True
+
+
+def test_a_callback_may_call_the_policy(traces: Traces) -> None:
+    VariantPPO("MlpPolicy", SpacesEnv(), compile="strict", **SMALL).learn(32, callback=AsksForTheMode())
+
+
 def test_new_weights_are_used(traces: Traces) -> None:
     """One graph for all rollouts, with the weights of each."""
     model = rollouts("box", "strict", updates=1)
