@@ -10,7 +10,7 @@ ratios    stock, eager, log_kl, KL penalty, compiled, a single file of PyTorch, 
 limits    the bare environment's steps, and the matrix products of an update
 scaling   the number of environments, the minibatch and the width of the network
 threads   two torch threads against one
-study     16 short runs of `ppo-bench run` against plain SB3 scripts; only when it is asked for
+study     16 short runs of `ppo-bench run` against plain SB3 scripts, once and only when it is asked for
 
 The folder gets speed.json, README.md and the figure, and keeps the parts that are not measured again if they were
 measured on this processor with these versions; docs/speed.md of this checkout is filled with its tables when the
@@ -40,7 +40,7 @@ PARTS = ("ratios", "limits", "scaling", "threads", "study")
 DEFAULT_PARTS = PARTS[:-1]
 # Seconds on two idle cores, for the announcement: those of starting and compiling, and those of a repetition.
 START_SECONDS = {"ratios": 75, "scaling": 350, "limits": 5, "threads": 12, "study": 0}
-REPETITION_SECONDS = {"ratios": 10, "scaling": 14, "limits": 1, "threads": 6, "study": 240}
+REPETITION_SECONDS = {"ratios": 10, "scaling": 14, "limits": 1, "threads": 6, "study": 1100}
 PER_SETTING = {"ratios", "threads", "limits"}
 
 

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from measurements import runner, scaling, tables  # noqa: E402
+from measurements import runner, scaling, study, tables  # noqa: E402
 from measurements.goals import goals  # noqa: E402
 from measurements.limits import products  # noqa: E402
 from measurements.publish import PAGE, PUBLISHED, page, published  # noqa: E402
@@ -160,6 +160,22 @@ def test_a_runner_answers_and_says_why_it_cannot() -> None:
         started("rollout")
     with pytest.raises(RuntimeError, match="KeyError: 'nobody'"):
         runner.Runner("nobody", "B")
+
+
+def test_a_study_is_compared_with_plain_scripts() -> None:
+    sides = {"scripts": ([90.0, 110.0, 100.0], 1.0), "harness": ([20.0, 22.0, 30.0], 4.5)}
+    measured = {side: {"seconds": seconds, "speed": {"median": speed}} for side, (seconds, speed) in sides.items()}
+    assert tables.study({"study": {"runs": 16, "steps": 20480, "sides": measured}}).splitlines() == [
+        "| 16 runs of 20,480 steps, two at a time | seconds | speed |",
+        "| --- | --- | --- |",
+        "| a script of SB3's PPO per run | 100 | 1.0 |",
+        "| `ppo-bench run`, the same runs | 22 | 4.5 |",
+    ]
+
+
+def test_a_failed_run_of_a_study_says_why() -> None:
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        study.run([sys.executable, "-c", "1 / 0"], {})
 
 
 @pytest.mark.slow

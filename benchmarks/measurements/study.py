@@ -1,4 +1,4 @@
-"""Sixteen short runs: a study of the harness against one plain SB3 script per run, two at a time."""
+"""Sixteen short runs: studies of the harness against one plain SB3 script per run, two at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -18,13 +19,13 @@ RUNS = 16
 STUDY = """
 name: speed
 total_timesteps: {steps}
-seeds: {runs}
+seeds: {seeds}
 evaluation: {{every: {steps}, episodes: 5, last: 1}}
 arguments: {{device: cpu}}
 environments: [CartPole-v1]
-arms:
-  ppo: {{algorithm: sb3_ppo_variants.VariantPPO, arguments: {{compile: true}}}}
+arms: {arms}
 """
+COMPILED = "{compiled: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {compile: true}}}"
 SCRIPT = """
 import sys
 from stable_baselines3 import PPO
@@ -35,52 +36,68 @@ seed, steps = int(sys.argv[1]), int(sys.argv[2])
 model = PPO("MlpPolicy", make_vec_env("CartPole-v1", seed=seed), seed=seed, device="cpu").learn(steps)
 evaluate_policy(model, make_vec_env("CartPole-v1", seed=seed + 1000), n_eval_episodes=5)
 """
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
-def harness(runs: int, steps: int) -> None:
+def harness(arms: str, seeds: int, steps: int) -> None:
     """The whole command, with the start of Python, the compilation and the report.
 
-    :param runs: number of seeds
-    :param steps: environment steps of each
+    :param arms: beside stock PPO, as YAML
+    :param seeds: of each arm
+    :param steps: environment steps of each run
     """
     with tempfile.TemporaryDirectory() as folder:
         study = Path(folder) / "study.yaml"
-        study.write_text(STUDY.format(runs=runs, steps=steps))
+        study.write_text(STUDY.format(arms=arms, seeds=seeds, steps=steps))
         command = [sys.executable, "-m", "sb3_ppo_variants.bench", "run", str(study), "--results", folder]
-        _run([*command, "--workers", "2"], os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(Path(folder) / "cache")})
-        if len(list((Path(folder) / "speed").glob("*/*/run.json"))) != runs:
-            raise RuntimeError(f"not all of {runs} runs were made")
+        run([*command, "--workers", "2"], {"TORCHINDUCTOR_CACHE_DIR": str(Path(folder) / "cache")})
 
 
-def scripts(runs: int, steps: int) -> None:
-    """One process per run, two at a time, with as many torch threads as torch likes.
+def scripts(variables: Mapping[str, str], runs: int, steps: int) -> None:
+    """One process per run, two at a time.
 
+    :param variables: of the environment
     :param runs: number of seeds
     :param steps: environment steps of each
     """
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    commands = [[sys.executable, "-c", SCRIPT, str(seed), str(steps)] for seed in range(runs)]
     with ThreadPoolExecutor(2) as pool:
-        commands = [[sys.executable, "-c", SCRIPT, str(seed), str(steps)] for seed in range(runs)]
-        list(pool.map(partial(_run, environment=environment), commands))
+        list(pool.map(partial(run, variables=variables), commands))
 
 
-def _run(command: list[str], environment: dict[str, str]) -> None:
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def run(command: list[str], variables: Mapping[str, str]) -> None:
+    """Wait for a command that does not know how many threads this measurement has.
+
+    :param command: to be run
+    :param variables: of the environment
+    :raises RuntimeError: when it fails, with the end of what it said
+    """
+    inherited = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    done = subprocess.run(command, env=inherited | dict(variables), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError("\n".join((done.stdout + done.stderr).splitlines()[-5:]))
 
 
 def measure(repetitions: int, runs: int, steps: int) -> dict[str, Any]:
-    """Seconds of both, and the scripts' divided by the harness's.
+    """Seconds of every way to make the runs, and those of the plain scripts divided by them.
 
     :param repetitions: how often each takes its turn
-    :param runs: number of seeds
+    :param runs: in all
     :param steps: environment steps of each
     """
-    sides = {"scripts": partial(scripts, runs, steps), "harness": partial(harness, runs, steps)}
+    sides = {
+        "scripts": partial(scripts, {}, runs, steps),
+        "scripts_one_thread": partial(scripts, ONE_THREAD, runs, steps),
+        "harness": partial(harness, "{}", runs, steps),
+        "harness_half_compiled": partial(harness, COMPILED, runs // 2, steps),
+    }
     times = interleaved(sides, repetitions)
     return {
         "runs": runs,
         "steps": steps,
         "repetitions": repetitions,
-        "seconds": times,
-        "speed": asdict(ratio(times["scripts"], times["harness"])),
+        "sides": {
+            side: {"seconds": seconds, "speed": asdict(ratio(times["scripts"], seconds))}
+            for side, seconds in times.items()
+        },
     }

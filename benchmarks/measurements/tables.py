@@ -13,6 +13,13 @@ from measurements.sides import OTHERS, SIDES
 
 Found = dict[str, Any]
 NOT_MEASURED = "Not measured yet."
+# How the runs of a study are made.
+WAYS = {
+    "scripts": "a script of SB3's PPO per run",
+    "scripts_one_thread": "the same with `OMP_NUM_THREADS=1`",
+    "harness": "`ppo-bench run`, the same runs",
+    "harness_half_compiled": "`ppo-bench run`, half of the runs VariantPPO compiled, with its compilation",
+}
 # The folder of the measurement and the name of the table.
 BLOCK = re.compile(r"(<!-- (speed\w*): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -166,19 +173,17 @@ def scaling(found: Found) -> str:
 
 
 def study(found: Found) -> str:
-    """Seconds of a whole study.
+    """Seconds of a whole study, and the plain scripts' divided by them.
 
     :param found: the JSON
     """
     measured = found["study"]
-    medians = {side: float(np.median(seconds)) for side, seconds in measured["seconds"].items()}
-    names = {"scripts": "SB3 scripts, two at a time, default threads", "harness": "`ppo-bench run`, compiled"}
     return table(
-        [f"{measured['runs']} runs of {measured['steps']:,} steps", "seconds", "speed"],
-        [
-            [names["scripts"], f"{medians['scripts']:.0f}", "1"],
-            [names["harness"], f"{medians['harness']:.0f}", spread(measured["speed"])],
-        ],
+        [f"{measured['runs']} runs of {measured['steps']:,} steps, two at a time", "seconds", "speed"],
+        (
+            [WAYS[side], f"{np.median(of['seconds']):.0f}", f"{of['speed']['median']:.1f}"]
+            for side, of in measured["sides"].items()
+        ),
     )
 
 
