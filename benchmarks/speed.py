@@ -2,7 +2,8 @@
 
 Every implementation runs in a process of its own with one thread, and they take turns within each repetition, in an
 order that rotates. A ratio is stock's time divided by the implementation's in the same repetition, above 1 for faster;
-the tables give the median over repetitions and the quartiles. The parts:
+the tables give the median over repetitions and the quartiles. Where a process finds its memory moves all of its times,
+with images by a tenth and more, so for the ratios everything is started `--processes` times. The parts:
 
 ratios    stock, eager, log_kl, KL penalty, compiled, a single file of PyTorch, and those of SBX, tianshou and rlox that
           `--other` has: rollout, update and end to end, the first iteration with an empty and a filled cache of
@@ -39,19 +40,21 @@ from sb3_ppo_variants.bench.provenance import cpu, versions
 PARTS = ("ratios", "limits", "scaling", "threads", "study")
 DEFAULT_PARTS = PARTS[:-1]
 # Seconds on two idle cores, for the announcement: those of starting and compiling, and those of a repetition.
-START_SECONDS = {"ratios": 75, "scaling": 350, "limits": 5, "threads": 12, "study": 0}
+START_SECONDS = {"ratios": 50, "scaling": 350, "limits": 5, "threads": 12, "study": 0}
 REPETITION_SECONDS = {"ratios": 10, "scaling": 14, "limits": 1, "threads": 6, "study": 1100}
 PER_SETTING = {"ratios", "threads", "limits"}
 
 
-def expected(parts: list[str], repetitions: dict[str, int], settings: list[str]) -> float:
+def expected(parts: list[str], repetitions: dict[str, int], settings: list[str], processes: int) -> float:
     """Rough seconds of the whole, from the numbers above.
 
     :param parts: to be measured
     :param repetitions: of each part
     :param settings: to be measured
+    :param processes: of each implementation in the ratios
     """
     times = {part: len(settings) if part in PER_SETTING else 1 for part in parts}
+    times |= {part: count * processes for part, count in times.items() if part == "ratios"}
     return sum(times[p] * (START_SECONDS[p] + repetitions[p] * REPETITION_SECONDS[p]) for p in parts)
 
 
@@ -77,9 +80,9 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """
     settings = available(options.settings)
     repetitions = {part: 1 if options.quick or part == "study" else options.repetitions for part in PARTS}
-    repetitions["scaling"] = min(repetitions["scaling"], 5)
     if not options.quick:
-        print(f"about {expected(options.parts, repetitions, settings) / 60:.0f} minutes on two idle cores", flush=True)
+        minutes = expected(options.parts, repetitions, settings, options.processes) / 60
+        print(f"about {minutes:.0f} minutes on two idle cores", flush=True)
     pythons = {side: options.other for side in OTHERS if options.other}
     sides = [*options.sides, *pythons]
     found: dict[str, Any] = {
@@ -98,7 +101,9 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         if part == "ratios":
             found[part] = {}
             for name in settings:
-                found[part][name] = ratios.measure(name, sides, pythons, count, device=options.device)
+                found[part][name] = ratios.measure(
+                    name, sides, pythons, count, device=options.device, processes=options.processes
+                )
                 yield found
         elif part == "limits":
             found[part] = limits.measure(settings, count, 200 if options.quick else 10_000)
@@ -139,10 +144,12 @@ def main() -> None:
         metavar="PYTHON",
         help="interpreter of an environment that has Stable-Baselines3, and any of SBX, tianshou and rlox",
     )
-    parser.add_argument("--repetitions", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="one repetition: does everything run?")
+    parser.add_argument("--processes", type=int, default=3, help="of each implementation, one after the other")
+    parser.add_argument("--repetitions", type=int, default=5, help="in each process")
+    parser.add_argument("--quick", action="store_true", help="one repetition in one process: does everything run?")
     parser.add_argument("--output", type=Path, help="folder; that of the published measurement when left out")
     options = parser.parse_args()
+    options.processes = 1 if options.quick else options.processes
     options.sides = ["stock", *(side for side in options.sides if side != "stock")]
     if options.device != "cpu" and options.parts != ["ratios"]:
         parser.error(f"--device {options.device} measures ratios alone: add --parts ratios")

@@ -18,7 +18,7 @@ from measurements import runner, scaling, study, tables  # noqa: E402
 from measurements.goals import goals  # noqa: E402
 from measurements.limits import products  # noqa: E402
 from measurements.publish import PAGE, PUBLISHED, page, published  # noqa: E402
-from measurements.ratios import compare  # noqa: E402
+from measurements.ratios import pooled, speeds, turns  # noqa: E402
 from measurements.settings import ImageEnv, Setting, setting  # noqa: E402
 from measurements.sides import STOCK  # noqa: E402
 from speed import kept  # noqa: E402
@@ -137,12 +137,20 @@ class Recorded:
 
 
 def test_turns_rotate() -> None:
-    turns: list[str] = []
-    runners: Any = {name: Recorded(name, turns) for name in "ab"}
-    result = compare(runners, ["update"], 2, 4)
-    assert turns == ["a update", "b update", "b update", "a update"]
-    assert [len(result[name]["seconds"]["update"]) for name in "ab"] == [2, 2]
-    assert result["a"]["speed"]["update"]["median"] == 1.0
+    taken: list[str] = []
+    runners: Any = {name: Recorded(name, taken) for name in "ab"}
+    seconds = turns(runners, ["update"], 2, 4)
+    assert taken == ["a update", "b update", "b update", "a update"]
+    assert [len(seconds[name]["update"]) for name in "ab"] == [2, 2]
+
+
+def test_ratios_are_those_of_all_processes() -> None:
+    first = {"stock": {"update": [4.0]}, "eager": {"update": [2.0]}}
+    second = {"stock": {"update": [3.0, 3.0]}, "eager": {"update": [3.0, 1.0]}}
+    found = speeds(pooled([first, second]))
+    assert found["eager"]["seconds"]["update"] == [2.0, 3.0, 1.0]
+    assert found["eager"]["speed"]["update"] == {"median": 2.0, "low": 1.5, "high": 2.5}
+    assert found["stock"]["speed"]["update"]["median"] == 1.0
 
 
 def test_products_of_a_minibatch() -> None:

@@ -53,6 +53,15 @@ def versions_of(python: str | None) -> dict[str, str | None]:
     return found
 
 
+def repetitions_of(measured: dict[str, Any]) -> str:
+    """How often a setting was measured, in words.
+
+    :param measured: one of the ratios
+    """
+    processes = measured.get("processes", 1)
+    return f"{measured['repetitions']} repetitions" + (f" in {processes} processes" if processes > 1 else "")
+
+
 def page(found: dict[str, Any]) -> str:
     """The page beside the JSON.
 
@@ -60,8 +69,8 @@ def page(found: dict[str, Any]) -> str:
     """
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items() if version)
     command = "python benchmarks/speed.py" + (" --device cuda --parts ratios" if "gpu" in found else "")
-    counts = {of["repetitions"] for of in found.get("ratios", {}).values()}
-    repetitions = f"of {' or '.join(map(str, sorted(counts)))} repetitions " if counts else ""
+    counts = {repetitions_of(measured) for measured in found.get("ratios", {}).values()}
+    repetitions = f"of {' or '.join(sorted(counts))} " if counts else ""
     lines = ["# Speed", "", f"Made by `{command}`; medians {repetitions}with quartiles.", ""]
     gpu = f"{found['gpu']} with " if "gpu" in found else ""
     lines += [f"{gpu}{found['cpu']}, one thread. {versions}.", ""]

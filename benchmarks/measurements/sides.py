@@ -103,6 +103,8 @@ STOCK = Class("stock PPO", "stable_baselines3", "PPO")
 _own = partial(Class, module="sb3_ppo_variants")
 SIDES: dict[str, Side] = {
     "stock": STOCK,
+    # How far a ratio is from 1 where nothing differs.
+    "stock_again": Class("stock PPO in another process", "stable_baselines3", "PPO"),
     "eager": _own("VariantPPO", name="VariantPPO"),
     "log_kl": _own("VariantPPO, log_kl", name="VariantPPO", arguments={"log_kl": True}),
     "kl_penalty": _own("KLPenaltyPPO", name="KLPenaltyPPO"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from measurements.ratios import compare
+from measurements.ratios import speeds, turns
 from measurements.runner import PHASES, running
 from measurements.settings import setting
 from measurements.sides import SIDES
@@ -27,7 +27,7 @@ def measure(settings: list[str], repetitions: int) -> list[dict[str, Any]]:
                     threads: stack.enter_context(running(side, chosen, environment={"OMP_NUM_THREADS": threads}))
                     for threads in ("2", "1")
                 }
-                found = compare(runners, PHASES, repetitions, setting(chosen).iterations)
+                found = speeds(turns(runners, PHASES, repetitions, setting(chosen).iterations))
             rows.append(
                 {"setting": setting(chosen).title, "side": SIDES[side].title}
                 | {"two_over_one": found["1"]["speed"]}
