@@ -95,9 +95,9 @@ class AsksForTheMode(BaseCallback):
     """Calls the policy in the middle of a rollout, with an argument that is no tensor."""
 
     def _on_step(self) -> bool:
-        observation = th.as_tensor(self.model._last_obs)
-        actions, _, _ = self.model.policy(observation, deterministic=True)
-        expected, _ = self.model.predict(self.model._last_obs, deterministic=True)
+        observation = np.asarray(self.model._last_obs)
+        actions, _, _ = self.model.policy(th.as_tensor(observation), deterministic=True)
+        expected, _ = self.model.predict(observation, deterministic=True)
         assert np.allclose(actions.detach().numpy(), expected, atol=1e-5)
         return True
 
