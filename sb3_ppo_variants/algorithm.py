@@ -18,6 +18,7 @@ from typing_extensions import Self
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation, State, build_controllers
 from sb3_ppo_variants.arguments import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, Coefficient, one_of
 from sb3_ppo_variants.chain import Chain, build_chain
+from sb3_ppo_variants.checks import Backup
 from sb3_ppo_variants.compiled.compiler import Compiler
 from sb3_ppo_variants.losses import LossComputation
 from sb3_ppo_variants.rollout import has_indices
@@ -31,7 +32,7 @@ from sb3_ppo_variants.training import TrainingLoop
 # Arguments of SB3 that may be given as RL Zoo's strings; the zoo itself converts them only for its own entry point.
 STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 # What `_setup_model` builds from the arguments.
-REBUILT = ("_chain", "_adaptation", "_stopping", "_compiler", "_finished_returns")
+REBUILT = ("_chain", "_adaptation", "_stopping", "_compiler", "_backup", "_finished_returns")
 # The stock arguments that may be adapted, whatever the objective.
 STOCK_COEFFICIENTS = {coefficient.name: coefficient for coefficient in (LEARNING_RATE, *LOSS_WEIGHTS)}
 
@@ -164,6 +165,7 @@ class VariantAlgorithm(TrainingLoop):
         if self.compile not in (False, True, "strict"):
             raise ValueError(one_of("compile", self.compile, ("False", "True", "strict")))
         self._compiler = Compiler(self)
+        self._backup = Backup()
         self._stopping = build_stopping(self.stop, STOPS)
         self._build_adaptation()
         self._finished_returns = []

@@ -63,15 +63,16 @@ def rows(samples: Any, indices: Any) -> Any:
     """Some rows of a buffer's samples.
 
     :param samples: a named tuple of tensors and dictionaries of tensors
-    :param indices: whatever a tensor takes
+    :param indices: integers of shape ``(batch,)``
     """
     chosen = th.as_tensor(indices, device=samples.advantages.device)
-    return type(samples)(
-        *(
-            {key: value[chosen] for key, value in part.items()} if isinstance(part, dict) else part[chosen]
-            for part in samples
-        )
-    )
+
+    def of(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: of(value) for key, value in part.items()}
+        return part.index_select(0, chosen)  # images by the row; `part[chosen]` copies them byte by byte
+
+    return type(samples)(*map(of, samples))
 
 
 def has_indices(buffer: RolloutBuffer) -> bool:

@@ -16,7 +16,7 @@ from stable_baselines3.common.utils import explained_variance, update_learning_r
 
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
 from sb3_ppo_variants.chain import BoundChain, Chain
-from sb3_ppo_variants.checks import check_observation, check_quantities, check_rollout, restored_on_error
+from sb3_ppo_variants.checks import Backup, check_observation, check_quantities, check_rollout
 from sb3_ppo_variants.compiled.compiler import Compiler
 from sb3_ppo_variants.compiled.native import without_validation
 from sb3_ppo_variants.kl import Parameters, kl_divergence
@@ -42,6 +42,7 @@ class TrainingLoop(LossComputation):
     _adaptation: Adaptation
     _stopping: Stopping
     _compiler: Compiler
+    _backup: Backup
     _finished_returns: list[float]
 
     @abstractmethod
@@ -94,7 +95,8 @@ class TrainingLoop(LossComputation):
         check_rollout(self.rollout_buffer, self.normalize_advantage, self._name_of_update())
         epochs_before = self._n_updates
         try:
-            with restored_on_error(self.policy), foreach_steps(self.policy.optimizer), without_validation():
+            restored = self._backup.restored_on_error(self.policy)
+            with restored, foreach_steps(self.policy.optimizer), without_validation():
                 self._update()
         except Exception:
             self._n_updates = epochs_before

@@ -131,6 +131,32 @@ def test_a_term_that_goes_wrong(how: str, when: int, message: str, tmp_path: Pat
     assert not model.policy.training
 
 
+def test_the_model_is_restored_as_often_as_it_must() -> None:
+    """An update that fails, one that does not, and one that fails again."""
+
+    def term(surrogate: th.Tensor, minibatch: Minibatch) -> th.Tensor:
+        return surrogate * float("nan") if spoilt and minibatch.log_ratio.abs().sum() > 0 else surrogate
+
+    spoilt: list[bool] = []
+    model = VariantPPO("MlpPolicy", SpacesEnv(), objective=["clip", term], **SMALL).learn(32)
+    for _ in range(2):
+        before = weights(model)
+        spoilt.append(True)
+        with pytest.raises(FloatingPointError, match="policy loss"):
+            model.train()
+        assert all(th.equal(before[name], tensor) for name, tensor in weights(model).items())
+        spoilt.clear()
+        model.train()
+        assert any(not th.equal(before[name], tensor) for name, tensor in weights(model).items())
+
+
+def test_the_memory_of_the_copy_is_used_again() -> None:
+    model = VariantPPO("MlpPolicy", SpacesEnv(), **SMALL).learn(64)
+    kept = model._backup._copy[0]["action_net.weight"]
+    model.learn(32)
+    assert model._backup._copy[0]["action_net.weight"] is kept
+
+
 def test_an_overflowing_log_ratio(tmp_path: Path) -> None:
     model = VariantPPO("MlpPolicy", SpacesEnv(), **SMALL).learn(32)
     before = weights(model)
