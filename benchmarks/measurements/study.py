@@ -39,18 +39,23 @@ evaluate_policy(model, make_vec_env("CartPole-v1", seed=seed + 1000), n_eval_epi
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
-def harness(arms: str, seeds: int, steps: int) -> None:
+def harness(arms: str, seeds: int, runs: int, steps: int) -> None:
     """The whole command, with the start of Python, the compilation and the report.
 
     :param arms: beside stock PPO, as YAML
     :param seeds: of each arm
+    :param runs: in all
     :param steps: environment steps of each run
+    :raises RuntimeError: when the command fails or has not made all runs
     """
     with tempfile.TemporaryDirectory() as folder:
         study = Path(folder) / "study.yaml"
         study.write_text(STUDY.format(arms=arms, seeds=seeds, steps=steps))
         command = [sys.executable, "-m", "sb3_ppo_variants.bench", "run", str(study), "--results", folder]
         run([*command, "--workers", "2"], {"TORCHINDUCTOR_CACHE_DIR": str(Path(folder) / "cache")})
+        made = len(list(Path(folder).glob("speed/*/*/run.json")))
+        if made != runs:
+            raise RuntimeError(f"{made} of {runs} runs were made")
 
 
 def scripts(variables: Mapping[str, str], runs: int, steps: int) -> None:
@@ -88,8 +93,8 @@ def measure(repetitions: int, runs: int, steps: int) -> dict[str, Any]:
     sides = {
         "scripts": partial(scripts, {}, runs, steps),
         "scripts_one_thread": partial(scripts, ONE_THREAD, runs, steps),
-        "harness": partial(harness, "{}", runs, steps),
-        "harness_half_compiled": partial(harness, COMPILED, runs // 2, steps),
+        "harness": partial(harness, "{}", runs, runs, steps),
+        "harness_half_compiled": partial(harness, COMPILED, runs // 2, runs, steps),
     }
     times = interleaved(sides, repetitions)
     return {
