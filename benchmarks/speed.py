@@ -1,9 +1,9 @@
 """Speed of the classes against stock PPO: `python benchmarks/speed.py [--parts ...] [--other PYTHON] [--quick]`.
 
 Every implementation runs in a process of its own with one thread, and they take turns within each repetition, in an
-order that rotates. A ratio is stock's time divided by the implementation's in the same repetition, above 1 for faster;
-the tables give the median over repetitions and the quartiles. Where a process finds its memory moves all of its times,
-with images by a tenth and more, so for the ratios everything is started `--processes` times. The parts:
+order that rotates, keeping the memory that they have. A ratio is stock's time divided by the implementation's in the
+same repetition, above 1 for faster; the tables give the median over the repetitions in all processes and the quartiles.
+The parts:
 
 ratios    stock, eager, log_kl, KL penalty, compiled, a single file of PyTorch, and those of SBX, tianshou and rlox that
           `--other` has: rollout, update and end to end, the first iteration with an empty and a filled cache of
@@ -11,6 +11,7 @@ ratios    stock, eager, log_kl, KL penalty, compiled, a single file of PyTorch, 
 limits    the bare environment's steps, and the matrix products of an update
 scaling   the number of environments, the minibatch and the width of the network
 threads   two torch threads against one
+allocator memory that is given back to the system and asked for anew, as glibc does, against memory that is kept
 study     16 short runs of `ppo-bench run` against plain SB3 scripts, once and only when it is asked for
 
 The folder gets speed.json, README.md and the figure, and keeps the parts that are not measured again if they were
@@ -30,19 +31,20 @@ from typing import Any
 
 import gymnasium as gym
 import torch as th
-from measurements import limits, ratios, scaling, study, threads
+from measurements import limits, ratios, scaling, study, variables
 from measurements.publish import PUBLISHED, publish, versions_of
 from measurements.settings import SETTINGS
 from measurements.sides import ON_CPU, OTHERS, OWN
 
 from sb3_ppo_variants.bench.provenance import cpu, versions
 
-PARTS = ("ratios", "limits", "scaling", "threads", "study")
+PARTS = ("ratios", "limits", "scaling", "threads", "allocator", "study")
 DEFAULT_PARTS = PARTS[:-1]
 # Seconds on two idle cores, for the announcement: those of starting and compiling, and those of a repetition.
-START_SECONDS = {"ratios": 50, "scaling": 350, "limits": 5, "threads": 12, "study": 0}
-REPETITION_SECONDS = {"ratios": 10, "scaling": 14, "limits": 1, "threads": 6, "study": 1100}
-PER_SETTING = {"ratios", "threads", "limits"}
+START_SECONDS = {"ratios": 50, "scaling": 350, "limits": 5, "threads": 12, "allocator": 12, "study": 0}
+REPETITION_SECONDS = {"ratios": 10, "scaling": 14, "limits": 1, "threads": 4, "allocator": 4, "study": 1100}
+PER_SETTING = {"ratios", "threads", "allocator", "limits"}
+PER_PROCESS = {"ratios", "threads", "allocator"}
 
 
 def expected(parts: list[str], repetitions: dict[str, int], settings: list[str], processes: int) -> float:
@@ -51,10 +53,10 @@ def expected(parts: list[str], repetitions: dict[str, int], settings: list[str],
     :param parts: to be measured
     :param repetitions: of each part
     :param settings: to be measured
-    :param processes: of each implementation in the ratios
+    :param processes: how often an implementation is started
     """
     times = {part: len(settings) if part in PER_SETTING else 1 for part in parts}
-    times |= {part: count * processes for part, count in times.items() if part == "ratios"}
+    times |= {part: count * processes for part, count in times.items() if part in PER_PROCESS}
     return sum(times[p] * (START_SECONDS[p] + repetitions[p] * REPETITION_SECONDS[p]) for p in parts)
 
 
@@ -109,8 +111,8 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             found[part] = limits.measure(settings, count, 200 if options.quick else 10_000)
         elif part == "scaling":
             found[part] = scaling.measure(count, options.quick)
-        elif part == "threads":
-            found[part] = threads.measure(settings, count)
+        elif part in variables.OTHER:
+            found[part] = variables.measure(part, settings, count, options.processes)
         else:
             runs, steps = (2, 2048) if options.quick else (study.RUNS, 20_480)
             found[part] = study.measure(count, runs, steps)
@@ -144,7 +146,7 @@ def main() -> None:
         metavar="PYTHON",
         help="interpreter of an environment that has Stable-Baselines3, and any of SBX, tianshou and rlox",
     )
-    parser.add_argument("--processes", type=int, default=3, help="of each implementation, one after the other")
+    parser.add_argument("--processes", type=int, default=2, help="of each implementation, one after the other")
     parser.add_argument("--repetitions", type=int, default=5, help="in each process")
     parser.add_argument("--quick", action="store_true", help="one repetition in one process: does everything run?")
     parser.add_argument("--output", type=Path, help="folder; that of the published measurement when left out")

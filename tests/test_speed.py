@@ -170,6 +170,15 @@ def test_a_runner_answers_and_says_why_it_cannot() -> None:
         runner.Runner("nobody", "B")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_runner_keeps_its_memory_unless_it_is_told_otherwise() -> None:
+    for given, kept_back in (({}, True), (dict.fromkeys(runner.KEPT_MEMORY), False)):
+        with runner.running("stock", "8,2048,8", environment=given) as started:
+            variables = Path(f"/proc/{started._process.pid}/environ").read_bytes()
+        assert (b"MALLOC_MMAP_MAX_=0" in variables) == kept_back
+        assert b"OMP_NUM_THREADS=1" in variables
+
+
 def test_a_study_is_compared_with_plain_scripts() -> None:
     sides = {"scripts": ([90.0, 110.0, 100.0], 1.0), "harness": ([20.0, 22.0, 30.0], 4.5)}
     measured = {side: {"seconds": seconds, "speed": {"median": speed}} for side, (seconds, speed) in sides.items()}

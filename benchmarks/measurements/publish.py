@@ -24,6 +24,7 @@ TITLES = {
     "where": "Milliseconds and their floor",
     "environments": "Bare environments",
     "threads": "Time with two threads over time with one",
+    "allocator": "Time with memory that is given back over time with memory that is kept",
     "scaling": "Scaling",
     "study": "A whole study",
 }

@@ -80,7 +80,7 @@ def measure(
     :param repetitions: how often each takes its turn in a process
     :param phases: names of them
     :param device: of torch
-    :param processes: how often each is started: where a process finds its memory moves all of its times
+    :param processes: how often each is started
     """
     left_out: dict[str, str] = {}
     started: dict[str, dict[str, Any]] = {}

@@ -32,6 +32,8 @@ ONE_THREAD = {
     "RAYON_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
+# glibc gives large blocks back and asks for them anew, by the luck of the process: docs/speed.md.
+KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 
 
 def repeat(phase: Callable[[], None], times: int) -> None:
@@ -66,7 +68,7 @@ class Runner:
     :param side: name of the implementation
     :param chosen: name of the setting
     :param python: the interpreter that has it
-    :param environment: variables beside those of this process
+    :param environment: variables beside those of this process; ``None`` for one that is not to be set
     :param device: of torch
     :raises RuntimeError: when the process ends before it is ready, with its last line
     """
@@ -76,11 +78,12 @@ class Runner:
         side: str,
         chosen: str,
         python: str = sys.executable,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str | None] | None = None,
         device: str = "cpu",
     ) -> None:
         self._python = python
-        variables = os.environ | ONE_THREAD | dict(environment or {})
+        given = os.environ | ONE_THREAD | KEPT_MEMORY | dict(environment or {})
+        variables = {name: value for name, value in given.items() if value is not None}
         if python != sys.executable:
             variables.pop("PYTHONPATH", None)  # it belongs to this interpreter
         self._process = subprocess.Popen(

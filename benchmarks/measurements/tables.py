@@ -145,13 +145,22 @@ def threads(found: Found) -> str:
 
     :param found: the JSON
     """
+    return _times_as_long(found["threads"])
+
+
+def allocator(found: Found) -> str:
+    """Time with memory that is given back over time with memory that is kept.
+
+    :param found: the JSON
+    """
+    return _times_as_long(found["allocator"])
+
+
+def _times_as_long(rows: Iterable[Mapping[str, Any]]) -> str:
+    phases = ("rollout", "update", "end_to_end")
     return table(
-        ["setting", "implementation", "rollout", "update", "end to end"],
-        (
-            [row["setting"], row["side"]]
-            + [spread(row["two_over_one"][phase]) for phase in ("rollout", "update", "end_to_end")]
-            for row in found["threads"]
-        ),
+        ["setting", "rollout", "update", "end to end"],
+        ([row["setting"]] + [spread(row["times_as_long"][phase]) for phase in phases] for row in rows),
     )
 
 
@@ -209,6 +218,7 @@ TABLES: dict[str, tuple[str, Callable[[Found], str]]] = {
     "where": ("limits", where),
     "environments": ("limits", environments),
     "threads": ("threads", threads),
+    "allocator": ("allocator", allocator),
     "scaling": ("scaling", scaling),
     "study": ("study", study),
 }
