@@ -11,6 +11,7 @@ ratios    stock, eager, log_kl, KL penalty, compiled, a single file of PyTorch, 
 limits    the bare environment's steps, and the matrix products of an update
 scaling   the number of environments, the minibatch and the width of the network
 threads   two torch threads against one
+beside    what an update does beside its gradient steps
 allocator memory that is given back to the system and asked for anew, as glibc does, against memory that is kept
 study     16 short runs of `ppo-bench run` against plain SB3 scripts, once and only when it is asked for
 
@@ -31,19 +32,27 @@ from typing import Any
 
 import gymnasium as gym
 import torch as th
-from measurements import limits, ratios, scaling, study, variables
+from measurements import beside, limits, ratios, scaling, study, variables
 from measurements.publish import PUBLISHED, publish, versions_of
 from measurements.settings import SETTINGS
 from measurements.sides import ON_CPU, OTHERS, OWN
 
 from sb3_ppo_variants.bench.provenance import cpu, versions
 
-PARTS = ("ratios", "limits", "scaling", "threads", "allocator", "study")
+PARTS = ("ratios", "limits", "beside", "scaling", "threads", "allocator", "study")
 DEFAULT_PARTS = PARTS[:-1]
 # Seconds on two idle cores, for the announcement: those of starting and compiling, and those of a repetition.
-START_SECONDS = {"ratios": 50, "scaling": 350, "limits": 5, "threads": 12, "allocator": 12, "study": 0}
-REPETITION_SECONDS = {"ratios": 10, "scaling": 14, "limits": 1, "threads": 4, "allocator": 4, "study": 1100}
-PER_SETTING = {"ratios", "threads", "allocator", "limits"}
+START_SECONDS = {"ratios": 50, "scaling": 350, "limits": 5, "beside": 5, "threads": 12, "allocator": 12, "study": 0}
+REPETITION_SECONDS = {
+    "ratios": 10,
+    "scaling": 14,
+    "limits": 1,
+    "beside": 1,
+    "threads": 4,
+    "allocator": 4,
+    "study": 1100,
+}
+PER_SETTING = {"ratios", "threads", "allocator", "limits", "beside"}
 PER_PROCESS = {"ratios", "threads", "allocator"}
 
 
@@ -109,6 +118,8 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 yield found
         elif part == "limits":
             found[part] = limits.measure(settings, count, 200 if options.quick else 10_000)
+        elif part == "beside":
+            found[part] = beside.measure(settings, count)
         elif part == "scaling":
             found[part] = scaling.measure(count, options.quick)
         elif part in variables.OTHER:

@@ -23,6 +23,7 @@ TITLES = {
     "memory": "Peak memory",
     "where": "Milliseconds and their floor",
     "environments": "Bare environments",
+    "beside": "Beside the gradient steps",
     "threads": "Time with two threads over time with one",
     "allocator": "Time with memory that is given back over time with memory that is kept",
     "scaling": "Scaling",

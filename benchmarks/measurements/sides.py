@@ -113,6 +113,7 @@ SIDES: dict[str, Side] = {
     "sbx": Class("SBX", "sbx", "PPO"),
     "tianshou": Adapted("tianshou", "tianshou_ppo"),
     "rlox": Adapted("rlox", "rlox_ppo"),
+    "beside": Adapted("VariantPPO, part by part", "beside"),
     # For comparison, where the others run on a GPU.
     "stock_on_cpu": Class("stock PPO on the CPU", "stable_baselines3", "PPO", {"device": "cpu"}),
     "compiled_on_cpu": _own(
@@ -122,4 +123,4 @@ SIDES: dict[str, Side] = {
 # Those that the interpreter given on the command line may have.
 OTHERS = ["sbx", "tianshou", "rlox"]
 ON_CPU = ["stock_on_cpu", "compiled_on_cpu"]
-OWN = [name for name in SIDES if name not in OTHERS + ON_CPU]
+OWN = [name for name in SIDES if name not in [*OTHERS, *ON_CPU, "beside"]]

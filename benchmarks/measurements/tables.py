@@ -164,6 +164,18 @@ def _times_as_long(rows: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
+def beside(found: Found) -> str:
+    """What an update of VariantPPO does beside its gradient steps.
+
+    :param found: the JSON
+    """
+    parts = ("update", "copy", "tensors", "pass_for_kl")
+    return table(
+        ["setting", "whole update, ms", "copy for a restore", "rollout as tensors", "a pass for the exact KL"],
+        ([row["setting"]] + [f"{1e3 * row[f'{part}_seconds']:.2f}" for part in parts] for row in found["beside"]),
+    )
+
+
 def scaling(found: Found) -> str:
     """Speed as a multiple of stock PPO's at each point.
 
@@ -219,6 +231,7 @@ TABLES: dict[str, tuple[str, Callable[[Found], str]]] = {
     "environments": ("limits", environments),
     "threads": ("threads", threads),
     "allocator": ("allocator", allocator),
+    "beside": ("beside", beside),
     "scaling": ("scaling", scaling),
     "study": ("study", study),
 }
