@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sb3_ppo_variants.bench.provenance import cpu, versions
+from sb3_ppo_variants.bench.runs.provenance import cpu, versions
 
 STUDY = """
 name: parallel

@@ -37,7 +37,7 @@ from measurements.publish import PUBLISHED, publish, versions_of
 from measurements.settings import SETTINGS
 from measurements.sides import ON_CPU, OTHERS, OWN
 
-from sb3_ppo_variants.bench.provenance import cpu, versions
+from sb3_ppo_variants.bench.runs.provenance import cpu, versions
 
 PARTS = ("ratios", "limits", "beside", "scaling", "threads", "allocator", "study")
 DEFAULT_PARTS = PARTS[:-1]

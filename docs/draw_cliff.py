@@ -16,8 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from sb3_ppo_variants.bench.style import BASELINE_COLOUR, PALETTE, STYLE
-from sb3_ppo_variants.bench.table import read
+from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE, STYLE
+from sb3_ppo_variants.bench.table.table import read
 from sb3_ppo_variants.bench.validation import load_study
 
 ROOT = Path(__file__).parents[1]

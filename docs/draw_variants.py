@@ -21,7 +21,7 @@ from surrogates import CLIP, PLAIN, Curve, curves_of, ratio_axis, trace
 
 from sb3_ppo_variants import ExponentialDecay, LinearDecay
 from sb3_ppo_variants.adaptation import INITIAL_STATE
-from sb3_ppo_variants.bench.style import BASELINE_COLOUR, PALETTE, STYLE
+from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE, STYLE
 from sb3_ppo_variants.kl import Parameters
 from sb3_ppo_variants.kl_ball import ratio_bounds
 from sb3_ppo_variants.rules import RULES

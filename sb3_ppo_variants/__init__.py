@@ -2,8 +2,8 @@
 
 from importlib.metadata import version
 
-from sb3_ppo_variants.arguments import Coefficient, Option
 from sb3_ppo_variants.chain import Term
+from sb3_ppo_variants.coefficients import Coefficient, Option
 from sb3_ppo_variants.maskable import (
     MaskableAdaptiveClipPPO,
     MaskableDualClipPPO,
@@ -18,7 +18,7 @@ from sb3_ppo_variants.recurrent import (
     RecurrentKLPenaltyPPO,
     RecurrentVariantPPO,
 )
-from sb3_ppo_variants.resume import ResumeCallback, resume_model
+from sb3_ppo_variants.resume.resume import ResumeCallback, resume_model
 from sb3_ppo_variants.schedules import ExponentialDecay, LinearDecay
 
 __version__ = version("sb3-ppo-variants")

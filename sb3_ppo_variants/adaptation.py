@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sb3_ppo_variants.arguments import CLIP_RANGE, Coefficient, Number, one_of
+from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number, one_of
 
 # What a rule may follow; `kl` and `kl_max` cost a pass over the rollout, the others are there anyway.
 KL_STATISTICS = ("kl", "kl_max")

@@ -16,18 +16,18 @@ from stable_baselines3.common.vec_env import VecMonitor, is_vecenv_wrapped
 from typing_extensions import Self
 
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation, State, build_controllers
-from sb3_ppo_variants.arguments import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, Coefficient, one_of
 from sb3_ppo_variants.chain import Chain, build_chain
-from sb3_ppo_variants.checks import Backup
+from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, Coefficient, one_of
 from sb3_ppo_variants.compiled.compiler import Compiler
-from sb3_ppo_variants.losses import LossComputation
-from sb3_ppo_variants.rollout import has_indices
+from sb3_ppo_variants.loop.checks import Backup
+from sb3_ppo_variants.loop.losses import LossComputation
+from sb3_ppo_variants.loop.rollout import has_indices
+from sb3_ppo_variants.loop.training import TrainingLoop
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.schedules import as_schedule, check_schedule, sampled
 from sb3_ppo_variants.stopping import build_stopping
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
-from sb3_ppo_variants.training import TrainingLoop
 
 # Arguments of SB3 that may be given as RL Zoo's strings; the zoo itself converts them only for its own entry point.
 STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")

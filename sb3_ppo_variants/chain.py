@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import torch as th
 
-from sb3_ppo_variants.arguments import CLIP_RANGE, Coefficient, Number, Option, one_of
+from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number, Option, one_of
 from sb3_ppo_variants.kl import Parameters
 from sb3_ppo_variants.minibatch import Minibatch
 

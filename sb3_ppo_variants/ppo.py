@@ -11,7 +11,7 @@ from stable_baselines3.common.distributions import Distribution
 from torch.nn import functional as F
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
-from sb3_ppo_variants.named import AdaptiveClip, DualClip, KLPenalty
+from sb3_ppo_variants.variants import AdaptiveClip, DualClip, KLPenalty
 
 
 class VariantPPO(VariantAlgorithm, PPO):

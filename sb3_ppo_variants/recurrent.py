@@ -12,8 +12,8 @@ from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.distributions import Distribution
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
-from sb3_ppo_variants.named import AdaptiveClip, DualClip, KLPenalty
-from sb3_ppo_variants.rollout import in_storage_order
+from sb3_ppo_variants.loop.rollout import in_storage_order
+from sb3_ppo_variants.variants import AdaptiveClip, DualClip, KLPenalty
 
 
 class RecurrentVariantPPO(VariantAlgorithm, RecurrentPPO):

@@ -8,7 +8,7 @@ from typing import Any
 from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import FloatSchedule
 
-from sb3_ppo_variants.arguments import Coefficient, Number
+from sb3_ppo_variants.coefficients import Coefficient, Number
 
 
 class LinearDecay:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stable_baselines3.common.utils import LinearSchedule
 
 from sb3_ppo_variants.adaptation import Adaptation, build_controllers
-from sb3_ppo_variants.arguments import CLIP_RANGE, Coefficient
+from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.schedules import as_schedule
 

@@ -17,8 +17,8 @@ import torch as th
 
 import sb3_ppo_variants
 from sb3_ppo_variants import Minibatch, Term, VariantPPO
-from sb3_ppo_variants.arguments import Number
 from sb3_ppo_variants.chain import Chain
+from sb3_ppo_variants.coefficients import Number
 from sb3_ppo_variants.kl import Parameters
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.stops import STOPS

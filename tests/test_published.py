@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sb3_ppo_variants.bench.folders import Folders
-from sb3_ppo_variants.bench.report import make_report
-from sb3_ppo_variants.bench.study import Study
-from sb3_ppo_variants.bench.table import RECORDS_FILE, TABLE_FILES
+from sb3_ppo_variants.bench.report.report import make_report
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.table.table import RECORDS_FILE, TABLE_FILES
 from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parent.parent

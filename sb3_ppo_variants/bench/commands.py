@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import os
 import shlex
 from collections.abc import Sequence
@@ -16,21 +15,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from sb3_ppo_variants.bench import hub_commands
-from sb3_ppo_variants.bench.calibration import TrialFailed
-from sb3_ppo_variants.bench.clusters import ClusterError, dask_executor
-from sb3_ppo_variants.bench.executors import ExecutorLost, local, outcomes
-from sb3_ppo_variants.bench.folders import Folders
+from sb3_ppo_variants.bench.measure_scores import score_lines
 from sb3_ppo_variants.bench.plan import make_plan, plan_lines, plan_table
 from sb3_ppo_variants.bench.progress import Progress
-from sb3_ppo_variants.bench.provenance import versions
-from sb3_ppo_variants.bench.report import MixedVersions, describe_versions, distinct, make_report
-from sb3_ppo_variants.bench.run import Run
-from sb3_ppo_variants.bench.scores import score_lines
-from sb3_ppo_variants.bench.shards import shard
-from sb3_ppo_variants.bench.study import Study
+from sb3_ppo_variants.bench.report.report import make_report
+from sb3_ppo_variants.bench.runs.clusters import ClusterError, dask_executor
+from sb3_ppo_variants.bench.runs.executors import ExecutorLost, local, outcomes, shard
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versions, distinct, versions
+from sb3_ppo_variants.bench.runs.worker import Task
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.terminal import failures, results_tables, status_table
+from sb3_ppo_variants.bench.trials import TrialFailed
 from sb3_ppo_variants.bench.validation import StudyMistakes, load_study, read_study
-from sb3_ppo_variants.bench.worker import Task
 
 # They tell of runs that are there, on any machine.
 WITHOUT_ENVIRONMENTS = ("report", "status")
@@ -91,7 +89,7 @@ def _carry_out(study: Study, arguments: argparse.Namespace, command: str, consol
 
 
 def _complete(study: Study, folders: Folders) -> bool:
-    return all(folders.finished(run).is_dir() for run in study.runs())
+    return all(folders.is_finished(run) for run in study.runs())
 
 
 def _status(study: Study, folders: Folders, console: Console) -> int:
@@ -135,7 +133,7 @@ def _run(study: Study, folders: Folders, arguments: argparse.Namespace, command:
     if arguments.shard:
         runs = shard(runs, *arguments.shard)
     folders.clean()
-    missing = [run for run in runs if not folders.finished(run).is_dir()]
+    missing = [run for run in runs if not folders.is_finished(run)]
     console.print(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} finished before", markup=False)
     if not missing:
         return 0
@@ -172,8 +170,7 @@ def _executor(arguments: argparse.Namespace, tasks: int, console: Console) -> Ab
 
 def _refuse_other_versions(runs: Sequence[Run], folders: Folders) -> None:
     """Refuse to add runs to finished ones that they could not be compared with."""
-    finished = [folders.finished(run) / "run.json" for run in runs if folders.finished(run).is_dir()]
-    made_with = [json.loads(path.read_text())["provenance"]["versions"] for path in finished]
+    made_with = [folders.record(run)["provenance"]["versions"] for run in runs if folders.is_finished(run)]
     different = distinct([versions(), *made_with])
     if len(different) > 1:
         raise MixedVersions(describe_versions(different))

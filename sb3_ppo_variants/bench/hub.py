@@ -20,12 +20,12 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize, unwrap_vec_normalize
 
-from sb3_ppo_variants.bench.arguments import import_algorithm
-from sb3_ppo_variants.bench.environments import make_evaluation_env
-from sb3_ppo_variants.bench.folders import Folders
-from sb3_ppo_variants.bench.report import Report, render, seeds
-from sb3_ppo_variants.bench.run import Run
-from sb3_ppo_variants.bench.study import Study
+from sb3_ppo_variants.bench.report.report import Report, render
+from sb3_ppo_variants.bench.runs.environments import make_evaluation_env
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.study.constructors import import_algorithm
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.zoo.algorithms import ALGORITHMS
 
 # RL Zoo's names of the classes, with those that this package adds.
@@ -186,7 +186,7 @@ def _card(study: Study, report: Report, run: Run, evaluated: Evaluated, made_of:
     context = dict(
         study=study,
         summary=report.summary,
-        seeds={arm: seeds(report.summary, arm) for arm in report.summary.arms},
+        seeds={arm: report.summary.seeds(arm) for arm in report.summary.arms},
         run=run,
         algorithm=algorithm.__name__,
         module=run.algorithm.rpartition(".")[0],

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sb3_ppo_variants.bench.folders import Folders
-from sb3_ppo_variants.bench.report import make_report
-from sb3_ppo_variants.bench.run import Run
-from sb3_ppo_variants.bench.study import Study
+from sb3_ppo_variants.bench.report.report import make_report
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import Study
 
 NEEDS_HUB = 'This needs huggingface_hub: pip install "sb3-ppo-variants[hub]"'
 

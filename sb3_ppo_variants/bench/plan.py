@@ -9,12 +9,12 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from sb3_ppo_variants.bench.calibration import TRIAL_STEPS, calibrate, measured_seconds
-from sb3_ppo_variants.bench.folders import Folders
-from sb3_ppo_variants.bench.imported import read_imported
-from sb3_ppo_variants.bench.power import detectable_effect
-from sb3_ppo_variants.bench.run import Run
-from sb3_ppo_variants.bench.study import Study
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.statistics.power import detectable_effect
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.table.imported import read_imported
+from sb3_ppo_variants.bench.trials import TRIAL_STEPS, calibrate, measured_seconds
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def make_plan(
         for arm in study.arms
         for environment in study.environments
     }
-    missing = {key: [run for run in cell if not folders.finished(run).is_dir()] for key, cell in runs.items()}
+    missing = {key: [run for run in cell if not folders.is_finished(run)] for key, cell in runs.items()}
     seconds = {key: measured_seconds(cell, folders) for key, cell in runs.items()}
     unknown = [key for key in runs if calibration and missing[key] and seconds[key] is None]
     trials = calibrate([runs[key][0] for key in unknown], done)

@@ -12,9 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sb3_ppo_variants.bench.folders import Folders
-from sb3_ppo_variants.bench.run import Run
-from sb3_ppo_variants.bench.worker import Outcome
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.worker import Outcome
+from sb3_ppo_variants.bench.study.run import Run
 
 
 class Progress:

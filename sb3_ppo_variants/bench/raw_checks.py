@@ -9,10 +9,10 @@ from typing import Any
 
 from stable_baselines3.common.vec_env import VecNormalize
 
-from sb3_ppo_variants.bench.arguments import Constructor, constructor, import_algorithm
-from sb3_ppo_variants.bench.axes import ZIP
-from sb3_ppo_variants.bench.expansion import AXES
-from sb3_ppo_variants.bench.study import BASELINE, BASELINE_ALGORITHM
+from sb3_ppo_variants.bench.study.arms import AXES
+from sb3_ppo_variants.bench.study.constructors import Constructor, constructor, import_algorithm
+from sb3_ppo_variants.bench.study.grid import ZIP
+from sb3_ppo_variants.bench.study.study import BASELINE, BASELINE_ALGORITHM
 
 
 def _section(raw: Any, name: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 
@@ -11,13 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from sb3_ppo_variants.bench.folders import Folders
-from sb3_ppo_variants.bench.formats import interval, plus_minus
-from sb3_ppo_variants.bench.provenance import versions
-from sb3_ppo_variants.bench.report import last_line, seeds
-from sb3_ppo_variants.bench.run import Run
-from sb3_ppo_variants.bench.study import BASELINE, Study
-from sb3_ppo_variants.bench.summary import Summary
+from sb3_ppo_variants.bench.report.numbers import interval, plus_minus
+from sb3_ppo_variants.bench.runs.folders import Folders, last_line
+from sb3_ppo_variants.bench.runs.provenance import versions
+from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import BASELINE, Study
 
 STATES = ("finished", "stale", "failed", "missing")
 
@@ -52,7 +50,7 @@ def _columns(summary: Summary) -> Iterator[Column]:
     others = [arm for arm in summary.arms if arm != BASELINE]
     better = {arm: _below(interval(summary.comparisons[arm].improvement), "[") for arm in others}
     yield "beats PPO", [better.get(arm, Text("baseline")) for arm in summary.arms]
-    yield "seeds", [Text(seeds(summary, arm)) for arm in summary.arms]
+    yield "seeds", [Text(summary.seeds(arm)) for arm in summary.arms]
 
 
 def _width(column: Column) -> int:
@@ -91,11 +89,9 @@ def _below(estimate: str, mark: str) -> Text:
 
 def run_state(run: Run, folders: Folders) -> str:
     """Tell whether a run is finished, stale (finished with other versions), failed or missing."""
-    finished = folders.finished(run)
-    if finished.is_dir():
-        record = json.loads((finished / "run.json").read_text())
-        return "finished" if record["provenance"]["versions"] == versions() else "stale"
-    return "failed" if folders.failed(run).is_dir() else "missing"
+    if folders.is_finished(run):
+        return "finished" if folders.record(run)["provenance"]["versions"] == versions() else "stale"
+    return "failed" if folders.is_failed(run) else "missing"
 
 
 def status_table(study: Study, folders: Folders) -> Table:
@@ -123,7 +119,7 @@ def failures(study: Study, folders: Folders) -> list[str]:
     :param folders: where its runs lie
     """
     return [
-        f"{run.arm} on {run.environment}, seed {run.seed}: {last_line(folders.failed(run))}"
+        f"{run.arm} on {run.environment}, seed {run.seed}: {last_line(folders.reason(run))}"
         for run in study.runs()
         if run_state(run, folders) == "failed"
     ]

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from sb3_ppo_variants.bench.checks import run_mistakes
 from sb3_ppo_variants.bench.raw_checks import argument_mistakes, suggestion
-from sb3_ppo_variants.bench.run_checks import run_mistakes
-from sb3_ppo_variants.bench.settings import Ablation, Arm, Bootstrap, Environment, Evaluation, Imported
-from sb3_ppo_variants.bench.study import Study
+from sb3_ppo_variants.bench.study.keys import Ablation, Arm, Bootstrap, Environment, Evaluation, Imported
+from sb3_ppo_variants.bench.study.study import Study
 
 MODELS = (Study, Environment, Evaluation, Arm, Ablation, Bootstrap, Imported)
 KEYS = {field.alias or name for model in MODELS for name, field in model.model_fields.items()}

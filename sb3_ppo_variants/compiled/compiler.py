@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from sb3_ppo_variants.compiled.actor import CompiledActor
 from sb3_ppo_variants.compiled.step import CompiledStep, StepCompiler
-from sb3_ppo_variants.losses import LossComputation
-from sb3_ppo_variants.update import Update
+from sb3_ppo_variants.loop.losses import LossComputation
+from sb3_ppo_variants.loop.update import Update
 
 T = TypeVar("T")
 

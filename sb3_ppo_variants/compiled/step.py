@@ -18,11 +18,11 @@ from sb3_ppo_variants.compiled.adam import adam, ensure_state, plain_group
 from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
 from sb3_ppo_variants.compiled.native import Function, Unsupported, in_place_of, native
 from sb3_ppo_variants.kl import Parameters
-from sb3_ppo_variants.losses import LossComputation
+from sb3_ppo_variants.loop.losses import LossComputation
+from sb3_ppo_variants.loop.rollout import Draw, rows
+from sb3_ppo_variants.loop.statistics import Losses
+from sb3_ppo_variants.loop.update import Step, Update
 from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
-from sb3_ppo_variants.rollout import Draw, rows
-from sb3_ppo_variants.statistics import Losses
-from sb3_ppo_variants.update import Step, Update
 
 
 class Inputs(NamedTuple):

@@ -1,7 +1,7 @@
 """A band around a target: tighten above it, loosen below it."""
 
 from sb3_ppo_variants.adaptation import Rule, State
-from sb3_ppo_variants.arguments import Number
+from sb3_ppo_variants.coefficients import Number
 
 
 def band(state: State, measured: float, *, direction: int, target: float, width: float, factor: float) -> State:

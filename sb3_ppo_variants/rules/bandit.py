@@ -3,7 +3,7 @@
 import math
 
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Rule, State
-from sb3_ppo_variants.arguments import Number
+from sb3_ppo_variants.coefficients import Number
 
 
 def bandit(

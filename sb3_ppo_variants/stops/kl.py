@@ -2,7 +2,7 @@
 
 import torch as th
 
-from sb3_ppo_variants.arguments import Number
+from sb3_ppo_variants.coefficients import Number
 from sb3_ppo_variants.stopping import Stop
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch as th
 
-from sb3_ppo_variants.arguments import Coefficient, Option
 from sb3_ppo_variants.chain import Term
+from sb3_ppo_variants.coefficients import Coefficient, Option
 from sb3_ppo_variants.kl import DIRECTIONS, ESTIMATORS, Direction, Estimator, estimate_kl
 from sb3_ppo_variants.minibatch import Minibatch
 

@@ -2,8 +2,8 @@
 
 import torch as th
 
-from sb3_ppo_variants.arguments import Coefficient
 from sb3_ppo_variants.chain import Term
+from sb3_ppo_variants.coefficients import Coefficient
 from sb3_ppo_variants.minibatch import Minibatch
 
 

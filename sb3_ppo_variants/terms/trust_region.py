@@ -4,8 +4,8 @@ import math
 
 import torch as th
 
-from sb3_ppo_variants.arguments import Coefficient
 from sb3_ppo_variants.chain import Term, always
+from sb3_ppo_variants.coefficients import Coefficient
 from sb3_ppo_variants.minibatch import Minibatch
 
 TRUST_REGION_KL = Coefficient("trust_region_kl", default=0.025, low=0.0, above_low=True, tighter="down", off=math.inf)

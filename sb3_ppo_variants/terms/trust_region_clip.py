@@ -4,8 +4,8 @@ import math
 
 import torch as th
 
-from sb3_ppo_variants.arguments import CLIP_RANGE, Coefficient
 from sb3_ppo_variants.chain import Term
+from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient
 from sb3_ppo_variants.kl import Parameters
 from sb3_ppo_variants.kl_ball import ratio_bounds
 from sb3_ppo_variants.minibatch import Minibatch

@@ -14,7 +14,7 @@ from rl_zoo3.hyperparams_opt import (
 )
 from rl_zoo3.utils import ALGOS
 
-from sb3_ppo_variants.named import AdaptiveClip, DualClip, KLPenalty
+from sb3_ppo_variants.variants import AdaptiveClip, DualClip, KLPenalty
 from sb3_ppo_variants.zoo.algorithms import ALGORITHMS
 
 

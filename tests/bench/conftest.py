@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from sb3_ppo_variants.bench.cli import main
-from sb3_ppo_variants.bench.folders import Folders
-from sb3_ppo_variants.bench.study import Study
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.worker import Task, perform
+from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.validation import load_study
-from sb3_ppo_variants.bench.worker import Task, perform
 from tests.bench.faults import STUDY, Start
 
 TINY = """

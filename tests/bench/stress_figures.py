@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from sb3_ppo_variants.bench.provenance import versions
+from sb3_ppo_variants.bench.runs.provenance import versions
 from tests.bench.faults import RUNS
 
 PHASES = ("starting", "claiming", "training", "publishing", "reporting")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sb3_ppo_variants.bench.study import Study
+from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.validation import load_study
-from tests.bench.test_imported import write_log
+from tests.bench.table.test_imported import write_log
 from tests.pages import DOCS, MARKDOWN, ROOT, Block, blocks
 
 STUDIES = DOCS / "studies.md"
@@ -86,7 +86,7 @@ def test_the_arms_that_the_page_names(surroundings: Path) -> None:
     (ablation,) = [block for block in BLOCKS if "one_added" in block]
     study = example(ablation, surroundings)
     assert {"full-without-dual", "full-base", "full-base-plus-dual", "short-without-kl_penalty"} < set(study.arms)
-    assert study.ablations["short"]["baseline"] is None
+    assert study.ablations["short"].baseline is None
 
 
 def test_every_key_is_on_the_page() -> None:

@@ -17,8 +17,8 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import unwrap_vec_normalize
 
 from sb3_ppo_variants.bench.cli import main
-from sb3_ppo_variants.bench.environments import make_evaluation_env
-from sb3_ppo_variants.bench.folders import Folders
+from sb3_ppo_variants.bench.runs.environments import make_evaluation_env
+from sb3_ppo_variants.bench.runs.folders import Folders
 from tests.bench.conftest import Finished
 from tests.bench.hub_server import serving
 

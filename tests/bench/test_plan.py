@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sb3_ppo_variants.bench.calibration import calibrate, estimated_seconds, measured_seconds
 from sb3_ppo_variants.bench.cli import main
-from sb3_ppo_variants.bench.folders import Folders
 from sb3_ppo_variants.bench.plan import Cell, duration, make_plan, plan_lines, total_seconds
-from sb3_ppo_variants.bench.power import detectable_effect
-from sb3_ppo_variants.bench.run import Run
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.statistics.power import detectable_effect
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.trials import calibrate, estimated_seconds, measured_seconds
 from tests.bench.conftest import Finished, WriteStudy
 
 

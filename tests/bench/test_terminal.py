@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from sb3_ppo_variants.bench.summary import summarise
+from sb3_ppo_variants.bench.statistics.summary import summarise
 from sb3_ppo_variants.bench.terminal import results_tables
-from tests.bench.numbers import RESULTS, make_study
+from tests.bench.statistics.numbers import RESULTS, make_study
 
 
 @pytest.mark.parametrize(("width", "parts"), [(20, 5), (40, 2), (60, 2), (61, 1)])

@@ -21,8 +21,8 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 import sb3_ppo_variants
-from sb3_ppo_variants.arguments import Number
 from sb3_ppo_variants.chain import Term
+from sb3_ppo_variants.coefficients import Number
 from tests.environments import ACTION_SPACES, SpacesEnv
 from tests.models import Dumps
 

@@ -1,0 +1,91 @@
+"""The two scores that normalise returns, measured: a random policy's, and an arm's finished runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecEnv
+
+from sb3_ppo_variants.bench.runs.environments import make_wrapped
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.statistics.intervals import Array
+from sb3_ppo_variants.bench.statistics.scores import scores
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.table.table import collect
+
+RANDOM_SEED = 0
+
+
+class RandomPolicy:
+    """Draws actions from the action space, uniformly where it is bounded.
+
+    :param env: gives the action space and the number of actions at a time
+    :param seed: seed of the action space
+    """
+
+    def __init__(self, env: VecEnv, seed: int) -> None:
+        self.space, self.n_envs = env.action_space, env.num_envs
+        self.space.seed(seed)
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
+    ) -> Any:
+        """Return one action per environment, whatever the observation; the arguments are SB3's."""
+        return np.stack([self.space.sample() for _ in range(self.n_envs)]), state
+
+
+def random_returns(run: Run, episodes: int) -> Array:
+    """Play a random policy in the environment of a run and return the true return of every episode.
+
+    Seeded, so that equal calls give equal numbers.
+
+    :param run: gives the environment and its wrappers
+    :param episodes: number of episodes
+    :return: shape ``(episodes,)``
+    """
+    env = make_wrapped(run, 1, RANDOM_SEED)
+    returns, _ = evaluate_policy(
+        RandomPolicy(env, RANDOM_SEED), env, n_eval_episodes=episodes, return_episode_rewards=True
+    )
+    env.close()
+    return np.asarray(returns, dtype=np.float64)
+
+
+def score_lines(study: Study, folders: Folders, episodes: int, reference: str) -> list[str]:
+    """Write the two scores of every environment as lines for the study file.
+
+    :param study: the study
+    :param folders: where its finished runs lie
+    :param episodes: episodes of the random policy
+    :param reference: the arm whose mean score becomes the reference score
+    """
+    found = scores(collect(study.runs(), folders).results, study)
+    lines = ["environments:"]
+    for environment in study.environments:
+        returns = random_returns(study.run(reference, environment, study.seeds[0]), episodes)
+        lines += [
+            f"  {environment}:",
+            f"    # Random actions, {episodes} episodes (standard error {_number(stats.sem(returns))}).",
+            f"    random_score: {_number(returns.mean())}",
+        ]
+        lines += _reference_lines(reference, found.get((reference, environment)))
+    return lines
+
+
+def _reference_lines(arm: str, sample: Array | None) -> list[str]:
+    if sample is None:
+        return [f"    # reference_score: no run of {arm} has finished; make them, or give a return of your own"]
+    error = "" if len(sample) < 2 else f" (standard error {_number(stats.sem(sample))})"
+    return [
+        f"    # Mean score of {arm}, {len(sample)} finished {'run' if len(sample) == 1 else 'runs'}{error}.",
+        f"    reference_score: {_number(sample.mean())}",
+    ]
+
+
+def _number(value: Any) -> str:
+    """Write four significant digits, never as a power of ten."""
+    return np.format_float_positional(float(value), precision=4, fractional=False, trim="-")

@@ -1,0 +1,1 @@
+"""Numbers become report.md and report.html."""

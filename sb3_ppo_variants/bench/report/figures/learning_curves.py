@@ -1,0 +1,117 @@
+"""Learning curves: all arms in one panel, or one panel for each of many arms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from sb3_ppo_variants.bench.report.figures.style import (
+    PALETTE,
+    STYLE,
+    Drawing,
+    band,
+    columns,
+    grid,
+    legend,
+    line_styles,
+    step_axis,
+)
+from sb3_ppo_variants.bench.statistics.intervals import mean_band
+from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.keys import Bootstrap
+from sb3_ppo_variants.bench.study.study import BASELINE
+
+TITLE = "Learning curves"
+# Panels in a row when every arm has its own.
+ACROSS = 6
+# Of the figure, and of a letter in the title of a panel.
+WIDTH, INCHES_OF_LETTER = 12.0, 0.085
+
+Curves = Mapping[tuple[str, str], pd.DataFrame]
+
+
+def learning_curves(results: pd.DataFrame, summary: Summary, bootstrap: Bootstrap) -> Drawing:
+    """Mean return against steps, with percentile bootstrap intervals over the seeds.
+
+    One panel per environment while every arm has a colour of its own; with more arms, one panel for each of them
+    beside the baseline.
+
+    :param results: the results table
+    :param summary: gives the order of arms and environments
+    :param bootstrap: how the intervals are drawn
+    """
+    curves = {
+        (str(arm), str(environment)): _curve(rows, bootstrap)
+        for (arm, environment), rows in results.groupby(["arm", "environment"])
+    }
+    order = [(arm, name) for name in summary.environments for arm in summary.arms if (arm, name) in curves]
+    data = pd.concat([curves[key].assign(arm=key[0], environment=key[1]) for key in order], ignore_index=True)
+    with mpl.rc_context(STYLE):
+        figure = _together(curves, summary) if len(summary.arms) <= len(PALETTE) + 1 else _apart(curves, summary)
+    return Drawing(figure, TITLE, data[["arm", "environment", "timesteps", "mean_return", "low", "high"]])
+
+
+def _curve(rows: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+    runs = rows.pivot(index="seed", columns="timesteps", values="mean_return")
+    mean, low, high = mean_band(runs.to_numpy(dtype=float), bootstrap.resamples, bootstrap.seed)
+    return pd.DataFrame({"timesteps": runs.columns, "mean_return": mean, "low": low, "high": high})
+
+
+def _together(curves: Curves, summary: Summary) -> Figure:
+    figure, panels = grid(len(summary.environments), height=3.0)
+    for axes, environment in zip(panels, summary.environments, strict=True):
+        _draw(axes, curves, summary, summary.arms, environment)
+        axes.set_title(environment)
+        step_axis(axes)
+    for axes in panels[:: columns(len(panels))]:
+        axes.set_ylabel("return of an episode")
+    legend(figure, line_styles(summary.arms), summary.arms)
+    return figure
+
+
+def _apart(curves: Curves, summary: Summary) -> Figure:
+    others = [arm for arm in summary.arms if arm != BASELINE]
+    rows = math.ceil(len(others) / _across(others))
+    height = (0.45 + 1.35 * rows) * len(summary.environments)
+    figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05))
+    blocks = figure.subfigures(len(summary.environments), 1, squeeze=False)[:, 0]
+    for block, environment in zip(blocks, summary.environments, strict=True):
+        _block(block, curves, summary, others, environment)
+    return figure
+
+
+def _across(arms: list[str]) -> int:
+    """Panels in a row: so many that the longest name fits above its own."""
+    return max(1, min(ACROSS, int(WIDTH / (INCHES_OF_LETTER * max(map(len, arms))))))
+
+
+def _block(block: SubFigure, curves: Curves, summary: Summary, others: list[str], environment: str) -> None:
+    title = f"{environment}: return against environment steps, {BASELINE} in grey"
+    block.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    across = _across(others)
+    rows = math.ceil(len(others) / across)
+    panels = list(block.subplots(rows, across, sharex=True, sharey=True, squeeze=False).flat)
+    for axes, arm in zip(panels, others, strict=False):
+        _draw(axes, curves, summary, [BASELINE, arm], environment)
+        step_axis(axes, "")
+        axes.set_title(arm, fontsize=8.5, fontweight="normal")
+    for position, axes in enumerate(panels):
+        if position >= len(others):
+            axes.remove()
+        elif position + across >= len(others):
+            axes.tick_params(labelbottom=True)
+
+
+def _draw(axes: Axes, curves: Curves, summary: Summary, arms: Iterable[str], environment: str) -> None:
+    styles = line_styles(summary.arms)
+    for arm in arms:
+        if (arm, environment) in curves:
+            curve = curves[arm, environment]
+            axes.plot(curve["timesteps"], curve["mean_return"], **styles[arm])
+            band(axes, curve["timesteps"], curve["low"], curve["high"], styles[arm])

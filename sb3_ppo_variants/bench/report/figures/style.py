@@ -1,0 +1,206 @@
+"""How figures look: colours, sizes, and files that are equal byte for byte when the numbers are."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from sb3_ppo_variants.bench.statistics.intervals import Band
+from sb3_ppo_variants.bench.study.study import BASELINE
+
+BASELINE_COLOUR = "#4d4d4d"
+# Okabe and Ito's palette, told apart by colour-blind readers; its yellow, too pale for lines on white, comes last.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)))
+TEXT = "#262626"
+# Opacity of an interval.
+BAND = 0.13
+# Keys of matplotlib; its stubs know them as literals only.
+STYLE: Any = {
+    "axes.edgecolor": "#8c8c8c",
+    "axes.labelcolor": TEXT,
+    "axes.labelsize": 9.5,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "font.size": 9.5,
+    "text.color": TEXT,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "lines.solid_capstyle": "round",
+    "xtick.color": "#595959",
+    "ytick.color": "#595959",
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "sb3_ppo_variants",
+}
+
+
+class Drawing(NamedTuple):
+    """A figure and what it shows.
+
+    :param figure: the figure
+    :param title: what it shows, in a few words
+    :param data: the numbers that were drawn, one row per point
+    """
+
+    figure: Figure
+    title: str
+    data: pd.DataFrame
+
+
+def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """One colour per arm, the same in every figure; the baseline is a neutral dark grey.
+
+    The baseline is drawn first and wider than the rest, so that a line that lies on it is seen. What is drawn of an
+    arm carries its place among the arms as ``gid``, which :func:`save` makes a class of the SVG.
+
+    :param arms: arm names; the order decides the colours
+    """
+    styles: dict[str, dict[str, Any]] = {BASELINE: {"color": BASELINE_COLOUR, "linestyle": "-", "linewidth": 3.0}}
+    for position, arm in enumerate(name for name in arms if name != BASELINE):
+        round_, colour = divmod(position, len(PALETTE))
+        styles[arm] = {"color": PALETTE[colour], "linestyle": DASHES[round_ % len(DASHES)], "linewidth": 1.7}
+    return {arm: {**style, "gid": f"arm-{list(arms).index(arm)}"} for arm, style in styles.items() if arm in arms}
+
+
+def legend(figure: Figure, styles: dict[str, dict[str, Any]], arms: Sequence[str]) -> None:
+    """Put one legend above all panels of a figure, which becomes higher when it takes more than one line."""
+    across = _across(arms, figure.get_figwidth())
+    figure.set_figheight(figure.get_figheight() + 0.2 * (math.ceil(len(arms) / across) - 1))
+    lines = [Line2D([], [], **{**styles[arm], "linewidth": 3.0}) for arm in arms]
+    figure.legend(lines, arms, loc="outside upper left", ncols=across, handlelength=1.6, columnspacing=1.6)
+
+
+def _across(arms: Sequence[str], width: float) -> int:
+    """Return how many columns of names fit into a width in inches; names fill one column after the other."""
+    for columns in range(min(len(arms), 5), 1, -1):
+        # As matplotlib deals them out: no column has more than one name more than another.
+        longest = [max(part) for part in np.array_split(list(map(len, arms)), columns)]
+        if sum(0.55 + 0.085 * letters for letters in longest) <= width:
+            return columns
+    return 1
+
+
+def step_axis(axes: Axes, label: str = "environment steps") -> None:
+    """Label an axis of environment steps: 0, 20k, 1.5M."""
+    axes.margins(x=0.01)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short_number(steps)))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_xlim(left=0)
+    axes.set_xlabel(label)
+
+
+def short_number(number: float) -> str:
+    """Write 20000 as 20k and 1500000 as 1.5M."""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{number / size:g}{unit}"
+    return f"{number:g}"
+
+
+def save(figure: Figure, path: Path) -> str:
+    """Write a figure as SVG and PNG.
+
+    :param figure: the figure
+    :param path: file name without its ending
+    :return: the SVG
+    """
+    with mpl.rc_context(STYLE):
+        FigureCanvasAgg(figure)
+        written = io.StringIO()
+        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(path.with_name(f"{path.name}.png"), dpi=160, metadata={"Software": None})
+    # An arm is drawn more than once, and an id must be the only one of its kind.
+    svg = re.sub(r'id="(arm-\d+)"', r'class="\1"', written.getvalue())
+    path.with_name(f"{path.name}.svg").write_text(svg)
+    return svg
+
+
+def band(axes: Axes, x: Any, low: Any, high: Any, style: dict[str, Any], step: Literal["post"] | None = None) -> None:
+    """Draw the interval of a curve in the colour of its line.
+
+    :param axes: where
+    :param x: places of the points
+    :param low: lower bounds
+    :param high: upper bounds
+    :param style: style of the line
+    :param step: ``post`` for step functions
+    """
+    axes.fill_between(x, low, high, step=step, color=style["color"], alpha=BAND, linewidth=0, gid=style["gid"])
+
+
+def columns(panels: int) -> int:
+    """Return the number of columns in which panels are laid out."""
+    return panels if panels <= 3 else 2 if panels == 4 else 3
+
+
+def grid(panels: int, height: float) -> tuple[Figure, list[Axes]]:
+    """Make a figure of equal panels.
+
+    :param panels: how many
+    :param height: of one panel, in inches
+    """
+    across = columns(panels)
+    rows = math.ceil(panels / across)
+    width = 5.6 if across == 1 else 4.3 * across
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+    figure = Figure(figsize=(width, 0.35 + height * rows), layout=layout)
+    every = list(figure.subplots(rows, across, squeeze=False).flat)
+    for axes in every[panels:]:
+        axes.remove()
+    return figure, every[:panels]
+
+
+def step_bands(axes: Axes, arms: Sequence[str], bands: Mapping[str, Band]) -> None:
+    """Draw curves that are step functions, with their intervals.
+
+    :param axes: where
+    :param arms: all arms of the study, whose order gives the colours
+    :param bands: by arm
+    """
+    styles = line_styles(arms)
+    for arm, found in bands.items():
+        axes.plot(found.x, found.value, drawstyle="steps-post", **styles[arm])
+        band(axes, found.x, found.low, found.high, styles[arm], step="post")
+
+
+def bands_table(shown: Mapping[str, Mapping[str, Band]]) -> pd.DataFrame:
+    """Collect the numbers of curves, to be downloaded beside their figure.
+
+    :param shown: label of the x axis -> arm -> curve
+    """
+    return pd.concat(
+        [
+            pd.DataFrame({"arm": arm, "against": label, **asdict(found)})
+            for label, bands in shown.items()
+            for arm, found in bands.items()
+        ],
+        ignore_index=True,
+    )

@@ -1,0 +1,90 @@
+"""KL and coefficients over the updates of each run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from sb3_ppo_variants.bench.report.figures.style import STYLE, Drawing, band, grid, legend, line_styles, step_axis
+from sb3_ppo_variants.bench.statistics.intervals import Array
+
+# On the axis of steps, where a run has more updates.
+POINTS = 100
+KL_TITLES = {"kl": "exact KL(old || new) after the update [nats]", "approx_kl": "approx_kl, SB3's estimate [nats]"}
+
+
+def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients: Sequence[str]) -> Drawing:
+    """KL and the coefficients that move, against steps: mean over the seeds, band from least to greatest.
+
+    Runs with more than 100 updates are drawn by the median of each hundredth of the steps.
+
+    :param table: the updates table
+    :param environment: which environment
+    :param arms: arm names, in order
+    :param coefficients: different names of arguments; those that move get a panel, unless they
+        move in the same way in all arms
+    """
+    rows = table[table["environment"] == environment]
+    shown = [key for key in KL_TITLES if _logged(rows, key)]
+    shown += [key for key in coefficients if key not in shown and _moves(rows, key)]
+    styles = line_styles(arms)
+    drawn = [pd.DataFrame(columns=["arm", "quantity", "timesteps", "mean", "min", "max"])]
+    with mpl.rc_context(STYLE):
+        figure, panels = grid(max(1, len(shown)), height=2.5)
+        for axes, key in zip(panels, shown, strict=False):
+            for arm in arms:
+                curve = _over_seeds(rows[rows["arm"] == arm].dropna(subset=[key]), key)
+                axes.plot(curve.index, curve["mean"], **styles[arm])
+                band(axes, curve.index, curve["min"], curve["max"], styles[arm])
+                drawn.append(curve.reset_index().assign(arm=arm, quantity=key))
+            axes.set_title(KL_TITLES.get(key, key))
+            if "kl" in key:
+                _logarithmic(axes, rows[key].dropna().to_numpy(dtype=float))
+            step_axis(axes, f"environment steps, {environment}")
+        legend(figure, styles, [arm for arm in arms if any(rows.loc[rows["arm"] == arm, shown].notna().any())])
+    data = pd.concat([frame for frame in drawn if len(frame)] or drawn, ignore_index=True)[drawn[0].columns]
+    return Drawing(figure, f"KL and coefficients, {environment}", data)
+
+
+def _over_seeds(rows: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Mean, least and greatest of the seeds against steps."""
+    steps = rows["timesteps"]
+    if rows.groupby("seed")["timesteps"].nunique().max() > POINTS:
+        stretch = steps.max() / POINTS
+        steps = np.ceil(steps / stretch) * stretch
+    medians = rows.assign(timesteps=steps).groupby(["timesteps", "seed"])[key].median()
+    return medians.groupby("timesteps").agg(["mean", "min", "max"])
+
+
+def _logged(rows: pd.DataFrame, key: str) -> bool:
+    return key in rows and bool(rows[key].notna().any())
+
+
+def _moves(rows: pd.DataFrame, key: str) -> bool:
+    """Whether a coefficient changes within some run, and not in the same way in all arms."""
+    if not _logged(rows, key):
+        return False
+    changes = rows.groupby(["arm", "seed"])[key].nunique() > 1
+    shared = bool(rows.groupby("arm")[key].any().all()) and bool((rows.groupby("timesteps")[key].nunique() <= 1).all())
+    return bool(changes.any()) and not shared
+
+
+def _logarithmic(axes: Axes, values: Array) -> None:
+    """Use a logarithmic axis for values over more than one power of ten; zeros and less are drawn below it."""
+    positive = values[values > 0]
+    if len(positive) and positive.max() > 10 * positive.min():
+        axes.set_yscale("log", nonpositive="clip")
+        bottom, top = np.percentile(positive, 1) / 1.5, positive.max() * 1.5
+        axes.set_ylim(bottom, top)
+        # With few powers of ten in sight, some numbers between them are labelled too.
+        decades = math.log10(top / bottom)
+        steps = (1,) if decades > 3 else (1, 3) if decades > 1.5 else (1, 2, 5)
+        axes.yaxis.set_major_locator(LogLocator(subs=steps))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())

@@ -1,0 +1,82 @@
+"""How numbers are written in reports and in the terminal."""
+
+from __future__ import annotations
+
+import math
+
+from sb3_ppo_variants.bench.statistics.contrasts import Contrast
+from sb3_ppo_variants.bench.statistics.intervals import Estimate
+from sb3_ppo_variants.bench.statistics.power import Detectable
+
+
+def fixed(value: float, digits: int) -> str:
+    """Write a number with so many digits behind the point, and none with a sign that is zero."""
+    # Zero has a sign in floating point, and minus zero plus zero has none.
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def number(value: float) -> str:
+    """Write a number with about four significant digits."""
+    size = abs(value)
+    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3
+    return fixed(value, digits)
+
+
+def plus_minus(estimate: Estimate) -> str:
+    """Write a mean and the half width of its symmetric interval, both to two significant digits of the latter."""
+    half = estimate.high - estimate.value
+    if not half > 0:
+        return number(estimate.value) + (" ± 0" if half == 0 else "")
+    digits = max(0, 1 - math.floor(math.log10(half)))
+    return f"{fixed(estimate.value, digits)} ± {half:.{digits}f}"
+
+
+def interval(estimate: Estimate) -> str:
+    """Write a number and its interval."""
+    if estimate.value != estimate.value:
+        return "n/a"
+    bounds = "" if estimate.low != estimate.low else f" [{fixed(estimate.low, 2)}, {fixed(estimate.high, 2)}]"
+    return fixed(estimate.value, 2) + bounds
+
+
+def spread(estimate: Estimate) -> str:
+    """Write a small positive number and the range around it."""
+    return f"{estimate.value:.2g} ({estimate.low:.2g} to {estimate.high:.2g})"
+
+
+def small(value: float) -> str:
+    """Write a p-value, a share or a count with two significant digits."""
+    return "n/a" if math.isnan(value) else f"{value:.2g}"
+
+
+def steps(value: float) -> str:
+    """Write a number of environment steps, which may be unknown or never reached."""
+    return "n/a" if math.isnan(value) else "never" if math.isinf(value) else f"{value:.0f}"
+
+
+def detected(found: Detectable) -> str:
+    """Write what a comparison can detect, in returns and in standard deviations."""
+    if math.isinf(found.deviations):
+        return "nothing"
+    if found.score == 0:
+        return "any, all runs are equal"
+    deviations = f"{found.deviations:.1f} sd"
+    return deviations if math.isnan(found.score) else f"{number(found.score)} ({deviations})"
+
+
+def contrast(found: Contrast | None) -> str:
+    """Write a contrast with its interval, and the environments that it leaves out."""
+    if found is None:
+        return ""
+    without = f", without {', '.join(found.excluded)}" if found.excluded else ""
+    return interval(found.difference) + without
+
+
+def cell(text: object) -> str:
+    """Escape a text for a cell of a Markdown table."""
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+FILTERS = {
+    function.__name__: function for function in (cell, contrast, detected, interval, plus_minus, small, spread, steps)
+}

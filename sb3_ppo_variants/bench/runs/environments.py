@@ -1,0 +1,94 @@
+"""The environments of a run: made, wrapped and normalised in RL Zoo's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from gymnasium import spaces
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    SubprocVecEnv,
+    VecEnv,
+    VecFrameStack,
+    VecNormalize,
+    VecTransposeImage,
+)
+
+from sb3_ppo_variants.bench.study.constructors import import_object
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.wrappers import Wrappers
+
+EVALUATION_SEED_OFFSET = 10_000
+VEC_ENVS: dict[str, type[DummyVecEnv] | type[SubprocVecEnv]] = {"dummy": DummyVecEnv, "subproc": SubprocVecEnv}
+
+
+def make_env(run: Run, monitor_dir: Path | None = None) -> VecEnv:
+    """Make the training environments of a run.
+
+    :param run: the run
+    :param monitor_dir: folder of the ``N.monitor.csv`` files; None writes none
+    """
+    env = make_wrapped(run, run.n_envs, run.seed, VEC_ENVS[run.vec_env], monitor_dir)
+    return _stacked(run, env if run.normalize is None else VecNormalize(env, **run.normalize))
+
+
+def make_evaluation_env(run: Run) -> VecEnv:
+    """Make the evaluation environment of a run: one environment, true rewards, statistics synced by EvalCallback."""
+    env = make_wrapped(run, 1, run.seed + EVALUATION_SEED_OFFSET)
+    if run.normalize is not None:
+        env = VecNormalize(env, **{**run.normalize, "training": False, "norm_reward": False})
+    env = _stacked(run, env)
+    # The training environments get this layer from the algorithm; EvalCallback wants the same layers on both.
+    return VecTransposeImage(env) if _channels_last(env.observation_space) else env
+
+
+def make_wrapped(
+    run: Run,
+    n_envs: int,
+    seed: int,
+    vec_env_cls: type[DummyVecEnv] | type[SubprocVecEnv] = DummyVecEnv,
+    monitor_dir: Path | None = None,
+) -> VecEnv:
+    """Make the environments of a run with its wrappers, neither normalised nor stacked."""
+    env: VecEnv = make_vec_env(
+        run.environment,
+        n_envs,
+        seed,
+        monitor_dir=None if monitor_dir is None else str(monitor_dir),
+        wrapper_class=_wrapping(run.env_wrapper) if run.env_wrapper else None,
+        env_kwargs=run.env_kwargs,
+        vec_env_cls=vec_env_cls,
+    )
+    for wrapper, keywords in _imported(run.vec_env_wrapper or []):
+        env = wrapper(env, **keywords)
+    return env
+
+
+def _wrapping(listed: Wrappers) -> Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]:
+    imported = _imported(listed)
+
+    def wrap(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+        for wrapper, keywords in imported:
+            env = wrapper(env, **keywords)
+        return env
+
+    return wrap
+
+
+def _imported(listed: Wrappers) -> list[tuple[Any, dict[str, Any]]]:
+    return [(import_object(path), keywords) for wrapper in listed for path, keywords in wrapper.items()]
+
+
+def _stacked(run: Run, env: VecEnv) -> VecEnv:
+    return env if run.frame_stack is None else VecFrameStack(env, run.frame_stack)
+
+
+def _channels_last(space: spaces.Space[Any]) -> bool:
+    """Whether SB3 moves the channels of some image of the space to the front."""
+    parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
+    return any(is_image_space(part) and not is_image_space_channels_first(part) for part in parts)  # type: ignore[arg-type]

@@ -1,0 +1,239 @@
+"""Where things lie below ``<results>/<study>/``, who makes which run, and the one rename that makes a run finished."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sb3_ppo_variants.bench.runs import heartbeat
+from sb3_ppo_variants.bench.study.run import Run
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The folders of one study.
+
+    A process makes a run in a partial folder whose name carries its mark. That folder is its claim to the run: it holds
+    while the process lives and its heartbeat is younger than five minutes.
+
+    :param root: ``<results>/<study name>``
+    """
+
+    root: Path
+
+    def finished(self, run: Run) -> Path:
+        """Folder of a finished run; it exists only when the run is whole."""
+        return self.root / run.arm / run.folder_name
+
+    def failed(self, run: Run) -> Path:
+        """Folder of a failed run, with ``traceback.txt``."""
+        return self.root / "failed" / f"{run.arm}-{run.folder_name}"
+
+    def is_finished(self, run: Run) -> bool:
+        """Whether a run is finished."""
+        return self.finished(run).is_dir()
+
+    def is_failed(self, run: Run) -> bool:
+        """Whether a run failed and has not been finished since."""
+        return self.failed(run).is_dir() and not self.is_finished(run)
+
+    def record(self, run: Run) -> dict[str, Any]:
+        """The ``run.json`` of a finished run."""
+        record: dict[str, Any] = json.loads((self.finished(run) / "run.json").read_text())
+        return record
+
+    def reason(self, run: Run) -> str:
+        """The traceback of a failed run, or another reason why it failed."""
+        try:
+            text = (self.failed(run) / "traceback.txt").read_text().strip()
+        except OSError:
+            text = ""
+        return text or "no traceback was written"
+
+    def partial(self, run: Run, pid: int | None = None) -> Path:
+        """Folder in which a process of this machine makes a run.
+
+        :param run: the run
+        :param pid: the process, this one by default
+        """
+        return self._partials / f"{run.arm}-{run.folder_name}@{machine()}-{os.getpid() if pid is None else pid}"
+
+    @property
+    def _partials(self) -> Path:
+        return self.root / ".partial"
+
+    def claim(self, run: Run) -> Path | None:
+        """Make a fresh partial folder for a run and return it; what dead processes left of the run is removed.
+
+        Of two processes that claim a run at once at most one gets it, because each shows its own claim before it looks
+        for others. None when another process has the claim, or when the run is finished.
+
+        :param run: the run
+        """
+        mine = self.partial(run)
+        shutil.rmtree(mine, ignore_errors=True)
+        _make(mine)
+        others = [path for path in self.partials(run) if path != mine]
+        now = mine.stat().st_mtime
+        if any(alive(path, now) for path in others) or self.is_finished(run):
+            shutil.rmtree(mine)
+            return None
+        for path in others:
+            shutil.rmtree(path, ignore_errors=True)
+        return mine
+
+    def claimed(self, run: Run) -> bool:
+        """Whether a living process is making a run."""
+        partials = self.partials(run)
+        return bool(partials) and any(alive(path, self._now()) for path in partials)
+
+    def publish(self, run: Run, partial: Path) -> None:
+        """Make a complete partial folder the finished one. When another process was first, drop this one."""
+        sync(partial)
+        # Before the rename, after which nothing may be left to do.
+        shutil.rmtree(self.failed(run), ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.failed(run).parent.rmdir()
+        final = self.finished(run)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.rename(partial, final)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            shutil.rmtree(partial)
+
+    def fail(self, run: Run, message: str, left: Path | None = None) -> None:
+        """Keep what a failed run left, with the reason in ``traceback.txt``.
+
+        :param run: the run
+        :param message: traceback or other reason
+        :param left: its partial folder; without it, one that a dead process left
+        """
+        folder = self.failed(run)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        now = self._now()
+        for path in self.partials(run):
+            if path == left or (left is None and not alive(path, now)):
+                os.rename(path, folder)
+                break
+        folder.mkdir(exist_ok=True)
+        (folder / "traceback.txt").write_text(message)
+
+    def partials(self, run: Run) -> list[Path]:
+        """Partial folders of a run, of any process."""
+        name = f"{run.arm}-{run.folder_name}@"
+        return [path for path in self._all_partials() if path.name.startswith(name)]
+
+    def clean(self) -> None:
+        """Remove the partial folders that no living process has."""
+        now = self._now()
+        for path in self._all_partials():
+            if not alive(path, now):
+                shutil.rmtree(path, ignore_errors=True)
+        # Only when it is empty.
+        with contextlib.suppress(OSError):
+            self._partials.rmdir()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Wait until no other process has the lock of the study, and hold it; it goes with the process that dies.
+
+        Two runners that end at once write their reports one after the other. Without a folder, or on a file system
+        without locks, there is no lock.
+        """
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                descriptor = os.open(self.root, os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+
+    def steps(self, run: Run) -> int:
+        """Environment steps so far of a run that is being made."""
+        return max(map(heartbeat.steps, self.partials(run)), default=0)
+
+    def _all_partials(self) -> list[Path]:
+        try:
+            return sorted(self._partials.iterdir())
+        except FileNotFoundError:
+            return []
+
+    def _now(self) -> float:
+        return heartbeat.file_system_time(self._partials)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and its parents; another process may be removing an empty parent meanwhile."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            return folder.mkdir(parents=True)
+
+
+def last_line(reason: str) -> str:
+    """The last line of a traceback, which says what was raised.
+
+    :param reason: from :meth:`Folders.reason`
+    """
+    return reason.strip().splitlines()[-1]
+
+
+@functools.cache
+def machine() -> str:
+    """Name of what gives processes their numbers: the host since it was started, and the container."""
+    sources: tuple[Callable[[], str], ...] = (
+        lambda: Path("/proc/sys/kernel/random/boot_id").read_text(),
+        lambda: os.readlink("/proc/self/ns/pid"),
+    )
+    parts = []
+    for read in sources:
+        with contextlib.suppress(OSError):
+            parts.append(read())
+    return f"{socket.gethostname()}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}"
+
+
+def alive(partial: Path, now: float) -> bool:
+    """Whether the process that made a partial folder is still at work in it.
+
+    :param partial: the folder
+    :param now: from :func:`.heartbeat.file_system_time`
+    """
+    place, _, pid = partial.name.rpartition("@")[2].rpartition("-")
+    if place == machine() and not _exists(int(pid)):
+        return False
+    return heartbeat.fresh(partial, now)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    # A killed process keeps its number until its parent asks for it, which in some containers nobody ever does.
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return True
+
+
+def sync(folder: Path) -> None:
+    """Flush every file of a folder to the disk, so that a later rename never shows a folder with holes."""
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,128 @@
+"""The training of one run, in whatever process this is."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch as th
+import yaml
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.utils import set_random_seed
+from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
+
+from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_env
+from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, evaluation_callback
+from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
+from sb3_ppo_variants.bench.runs.provenance import provenance
+from sb3_ppo_variants.bench.study.constructors import import_algorithm, ready
+from sb3_ppo_variants.bench.study.run import Run
+
+
+def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
+    """Build the algorithm of a run; raises whatever its constructor raises."""
+    algorithm: Any = import_algorithm(run.algorithm)
+    model: BaseAlgorithm = algorithm(run.policy, env, seed=run.seed, **ready(run.arguments))
+    return model
+
+
+def execute(run: Run, folder: Path, command: str) -> None:
+    """Train one run and leave everything about it in a folder, ``run.json`` last.
+
+    :param run: what to run
+    :param folder: an existing folder of its own
+    :param command: command line of the study, kept for provenance
+    """
+    started = datetime.now(timezone.utc)
+    with contextlib.ExitStack() as stack:
+        # Line by line, so that a run that is killed leaves what it said.
+        output = stack.enter_context((folder / "output.txt").open("w", buffering=1))
+        stack.enter_context(contextlib.redirect_stdout(output))
+        stack.enter_context(contextlib.redirect_stderr(output))
+        # A crash in C, or the end at the time limit, leaves the lines at which it happened.
+        faulthandler.enable(output)
+        stack.callback(faulthandler.disable)
+        _train(run, folder, stack.enter_context(Heartbeat(folder)))
+    finished = datetime.now(timezone.utc)
+    record = {
+        "identity": run.identity,
+        "configuration": asdict(run),
+        "provenance": provenance(command),
+        "started": started.isoformat(timespec="seconds"),
+        "finished": finished.isoformat(timespec="seconds"),
+        "wall_seconds": round((finished - started).total_seconds(), 3),
+    }
+    (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _train(run: Run, folder: Path, heartbeat: Heartbeat) -> None:
+    th.set_num_threads(1)
+    set_random_seed(run.seed)
+    _write_zoo_files(run, folder / run.file_name)
+    with _closing(make_env(run, folder)) as env, _closing(make_evaluation_env(run)) as evaluation_env:
+        model = make_model(run, env)
+        model.set_logger(configure(str(folder), ["csv"]))
+        # EvalCallback counts calls, and each call steps every parallel environment once; rounded down, so that no
+        # evaluation of the budget is lost.
+        evaluation = evaluation_callback(model)(
+            evaluation_env,
+            folder / TIMES_FILE,
+            n_eval_episodes=run.evaluation_episodes,
+            eval_freq=run.evaluation_every // run.n_envs,
+            log_path=str(folder),
+            best_model_save_path=str(folder),
+            deterministic=run.evaluation_deterministic,
+            verbose=0,
+        )
+        model.learn(run.total_timesteps, callback=[heartbeat, evaluation])
+        # SB3 leaves the values of the last update undumped.
+        model.logger.record("time/total_timesteps", model.num_timesteps)
+        model.logger.dump(model.num_timesteps)
+        model.logger.close()
+        model.save(folder / f"{run.file_name}.zip")
+        statistics = unwrap_vec_normalize(env)
+        if statistics is not None:
+            statistics.save(str(folder / run.file_name / "vecnormalize.pkl"))
+
+
+@contextlib.contextmanager
+def _closing(env: VecEnv) -> Iterator[VecEnv]:
+    try:
+        yield env
+    finally:
+        env.close()
+
+
+def _write_zoo_files(run: Run, folder: Path) -> None:
+    """Write the two files from which RL Zoo's scripts rebuild a model and its environment."""
+    folder.mkdir()
+    wrapping = {name: getattr(run, name) for name in ("env_wrapper", "vec_env_wrapper", "frame_stack")}
+    hyperparameters = {
+        **run.arguments,
+        **{name: value for name, value in wrapping.items() if value is not None},
+        "policy": run.policy,
+        "n_timesteps": run.total_timesteps,
+        "n_envs": run.n_envs,
+        # RL Zoo evaluates this string.
+        "normalize": False if run.normalize is None else repr(run.normalize),
+    }
+    arguments = {
+        "algo": run.algorithm.rpartition(".")[2].lower(),
+        "env": run.environment,
+        "env_kwargs": run.env_kwargs or None,
+        "seed": run.seed,
+        "n_timesteps": run.total_timesteps,
+        "eval_freq": run.evaluation_every,
+        "eval_episodes": run.evaluation_episodes,
+        "vec_env": run.vec_env,
+        "num_threads": 1,
+    }
+    (folder / "config.yml").write_text(yaml.safe_dump(hyperparameters))
+    (folder / "args.yml").write_text(yaml.safe_dump(arguments))

@@ -1,0 +1,165 @@
+"""One task in a worker of any executor: the run in a process of its own, watched from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.train import execute
+from sb3_ppo_variants.bench.study.run import Run
+
+PROCESS_NAME = "ppo-bench run"
+DAEMONIC = (
+    "The workers of this executor are daemonic processes, which may not start processes: "
+    "start dask workers with DASK_DISTRIBUTED__WORKER__DAEMON=False.\n"
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a worker is told: one positional object, because some executors read keywords themselves.
+
+    :param run: what to run
+    :param folders: the folders of its study, below an absolute path
+    :param command: command line of the study, kept for provenance
+    :param time_limit: seconds after which the run is ended, None for no limit
+    :param import_folder: a folder in which classes and environments are found besides ``sys.path``
+    """
+
+    run: Run
+    folders: Folders
+    command: str
+    time_limit: float | None = None
+    import_folder: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended.
+
+    :param run: its run
+    :param error: why it failed, None when it did not
+    :param left: the partial folder that a failure left
+    :param held: another process is making the run
+    :param elsewhere: another process has finished the run
+    :param started: when its training began, in seconds since the epoch
+    """
+
+    run: Run
+    error: str | None = None
+    left: Path | None = None
+    held: bool = False
+    elsewhere: bool = False
+    started: float | None = None
+
+
+def perform(task: Task) -> Outcome:
+    """Make one run in a new process, and end that process with all of its children when the time limit is over.
+
+    :param task: what to do
+    :return: how it ended; nothing is raised for a run that fails
+    """
+    if multiprocessing.current_process().daemon:
+        return Outcome(task.run, error=DAEMONIC)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    # Read by the numerical libraries when they are imported; more threads than one slow these small networks down.
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    process = _context().Process(target=_make, args=(task, sender), name=PROCESS_NAME)
+    process.start()
+    sender.close()
+    left = task.folders.partial(task.run, process.pid)
+    try:
+        if not receiver.poll(task.time_limit):
+            _abort(process)
+            minutes = (task.time_limit or 0.0) / 60
+            return Outcome(task.run, error=f"The run was ended at its time limit of {minutes:g} minutes.\n", left=left)
+        outcome: Outcome = receiver.recv()
+        process.join(timeout=5)
+        return outcome
+    except EOFError:
+        return Outcome(task.run, error="The process of the run was killed, or ran out of memory.\n", left=left)
+    finally:
+        receiver.close()
+        end(process)
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    """Return the way in which processes start.
+
+    On Linux a server process, started anew, imports the harness once and forks for every run. It has one thread, so the
+    forks are sound whatever threads the caller has. Elsewhere every run imports for itself.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def end(process: BaseProcess) -> None:
+    """Kill a process and its process group, the environments of SubprocVecEnv among them."""
+    if process.pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    # Before it has a group of its own.
+    process.kill()
+    process.join(timeout=5)
+
+
+def end_all() -> None:
+    """Kill every run that this process has started."""
+    for process in multiprocessing.active_children():
+        if process.name == PROCESS_NAME:
+            end(process)
+
+
+def _abort(process: BaseProcess) -> None:
+    """Let a run write where it is into its output, which faulthandler does even when it is stuck in C, and end it."""
+    if process.pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGABRT)
+    process.join(timeout=5)
+
+
+def _make(task: Task, sender: multiprocessing.connection.Connection) -> None:
+    """Make a run in this process, which has a session of its own: no Ctrl-C reaches it, and it is killed as one."""
+    os.setsid()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    if task.import_folder is not None and task.import_folder not in sys.path:
+        sys.path.append(task.import_folder)
+    sender.send(_attempt(task))
+
+
+def _end_with(sentinel: int) -> None:
+    """End this process group when the parent is gone, however it went."""
+    multiprocessing.connection.wait([sentinel])
+    os.killpg(0, signal.SIGKILL)
+
+
+def _attempt(task: Task) -> Outcome:
+    folder = None
+    try:
+        folder = task.folders.claim(task.run)
+        if folder is None:
+            finished = task.folders.is_finished(task.run)
+            return Outcome(task.run, elsewhere=finished, held=not finished)
+        started = time.time()
+        execute(task.run, folder, task.command)
+        task.folders.publish(task.run, folder)
+    except (Exception, SystemExit):
+        return Outcome(task.run, error=traceback.format_exc(), left=folder)
+    return Outcome(task.run, started=started)

@@ -1,0 +1,121 @@
+"""The table of a study -> its statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from sb3_ppo_variants.bench.statistics.aggregates import Aggregates, aggregate, profile, thresholds
+from sb3_ppo_variants.bench.statistics.comparisons import Comparison, compare
+from sb3_ppo_variants.bench.statistics.contrasts import (
+    AblationContrasts,
+    MainEffects,
+    ablation_contrasts,
+    main_effects,
+)
+from sb3_ppo_variants.bench.statistics.efficiency import EfficiencyCurves, efficiency_curves
+from sb3_ppo_variants.bench.statistics.intervals import Band, Estimate, mean_interval, normalise
+from sb3_ppo_variants.bench.statistics.power import Detectable, detectable
+from sb3_ppo_variants.bench.statistics.scores import Scale, Shortfall, scale, scores, shortfalls
+from sb3_ppo_variants.bench.statistics.stability import StabilityTable, judge
+from sb3_ppo_variants.bench.study.study import BASELINE, Study
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All numbers of a report.
+
+    All intervals are of 95 %. Whatever compares arms over several environments uses ``common`` alone, unless its own
+    record says otherwise.
+
+    :param arms: arm names, the baseline first
+    :param environments: environment ids, in the study's order
+    :param returns: (arm, environment) -> mean score with interval; pairs without a finished run are absent
+    :param counts: (arm, environment) -> number of finished runs
+    :param shortfalls: missing seeds and short runs; empty when all is complete
+    :param scales: environment -> normalisation
+    :param common: environments in which every arm has a finished run
+    :param aggregates: arm -> aggregates of its normalised scores over ``common``
+    :param profiles: arm -> share of its runs above each normalised score; empty when ``common`` is
+    :param comparisons: arm -> its comparison with the baseline, which is absent itself
+    :param detectable: (arm, environment) -> what the comparison with the baseline can detect there
+    :param curves: aggregate score against steps and seconds
+    :param ablations: name -> what the parts are worth
+    :param effects: name of a grid -> what its levels are worth
+    :param stability: falls and recoveries
+    """
+
+    arms: list[str]
+    environments: list[str]
+    returns: dict[tuple[str, str], Estimate]
+    counts: dict[tuple[str, str], int]
+    shortfalls: list[Shortfall]
+    scales: dict[str, Scale]
+    common: list[str]
+    aggregates: dict[str, Aggregates]
+    profiles: dict[str, Band]
+    comparisons: dict[str, Comparison]
+    detectable: dict[tuple[str, str], Detectable]
+    curves: EfficiencyCurves
+    ablations: dict[str, AblationContrasts]
+    effects: dict[str, MainEffects]
+    stability: StabilityTable
+
+    def seeds(self, arm: str) -> str:
+        """Number of finished seeds of an arm, as a range when its environments differ.
+
+        :param arm: its name
+        """
+        counts = [self.counts.get((arm, environment), 0) for environment in self.environments]
+        return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+
+
+def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = None) -> Summary:
+    """Compute every number of the report.
+
+    :param results: the results table
+    :param study: the study; its ``bootstrap`` seeds everything that draws
+    :param times: seconds of training at each evaluation, columns arm, environment, seed, timesteps, seconds
+    """
+    arms, environments = study.compared, list(study.environments)
+    draw = (study.bootstrap.resamples, study.bootstrap.seed)
+    found = scores(results, study)
+    scales = {
+        name: scale(study, name, [found[arm, name] for arm in arms if (arm, name) in found])
+        for name in environments
+        if any((arm, name) in found for arm in arms)
+    }
+    normalised = {key: normalise(value, scales[key[1]].low, scales[key[1]].high) for key, value in found.items()}
+    common = [name for name in environments if all((arm, name) in found for arm in arms)]
+    tasks = {arm: [normalised[arm, name] for name in common] for arm in arms}
+    at = thresholds([task for of_arm in tasks.values() for task in of_arm])
+    return Summary(
+        arms=arms,
+        environments=environments,
+        returns={key: mean_interval(value) for key, value in found.items()},
+        counts={key: len(value) for key, value in found.items()},
+        shortfalls=shortfalls(results, study),
+        scales=scales,
+        common=common,
+        aggregates={arm: aggregate(tasks[arm], *draw) for arm in arms},
+        profiles={arm: profile(tasks[arm], at, *draw) for arm in arms if common},
+        comparisons=compare(found, arms, environments, BASELINE, *draw),
+        detectable=detectable(found, BASELINE),
+        curves=efficiency_curves(results, times, arms, {name: scales[name] for name in common}, *draw),
+        ablations={name: ablation_contrasts(item, normalised, *draw) for name, item in study.ablations.items()},
+        effects={name: main_effects(levels, normalised, *draw) for name, levels in study.factors.items()},
+        stability=judge(results, arms, scales, study.bootstrap.seed),
+    )
+
+
+def update_sizes(updates: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
+    """Exact KL(old || new) of one update: median over all updates of all seeds, and the 10 % and 90 % quantiles.
+
+    :param updates: the updates table
+    :return: by (arm, environment); pairs that did not log it are absent
+    """
+    if "kl" not in updates:
+        return {}
+    groups = updates.dropna(subset=["kl"]).groupby(["arm", "environment"])["kl"]
+    return {(str(arm), str(name)): Estimate(*kl.quantile([0.5, 0.1, 0.9])) for (arm, name), kl in groups}

@@ -1,0 +1,127 @@
+"""Arms as written -> arms as run: what grids and ablations stand for, and which arm is which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sb3_ppo_variants.bench.study.grid import Cell, cells, with_parts
+from sb3_ppo_variants.bench.study.keys import Arm
+
+LONGEST_NAME = 150
+OWN_KEYS = set(Arm.model_fields) - {"arguments", "grid", "ablate"}
+# Two sources of hyperparameters are two arms: which of them is the better tuned is no axis of a method.
+AXES = OWN_KEYS - {"hyperparams"}
+
+
+@dataclass(frozen=True)
+class AblationArms:
+    """Which arm has which parts of an ablation.
+
+    :param full: arm with all parts
+    :param without: part -> arm that lacks just this part
+    :param baseline: arm with none of the parts; None when no part is added alone
+    :param only: part -> arm that has just this part; needs a baseline
+    :raises ValueError: when ``only`` is given without a baseline
+    """
+
+    full: str
+    without: Mapping[str, str]
+    baseline: str | None = None
+    only: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.only and self.baseline is None:
+            raise ValueError(f"only={dict(self.only)} needs a baseline to be compared with, baseline is None")
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """Arms of a study and the designs that they belong to.
+
+    :param arms: name -> arm without grid and ablation
+    :param factors: design -> arm -> axis -> name of its level. Grids with the same axes and levels are one design, in
+        which the written arm is one more axis, ``arm``; a design is called after its written arms
+    :param ablations: written arm -> the arms of its ablation
+    """
+
+    arms: dict[str, Arm] = field(default_factory=dict)
+    factors: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    ablations: dict[str, AblationArms] = field(default_factory=dict)
+
+
+def expand(written: Mapping[str, Arm]) -> Expansion:
+    """Expand every grid and ablation.
+
+    :param written: the arms of a study file
+    :raises ValueError: when two arms would get the same name, or a name is too long for a folder
+    """
+    found: list[tuple[str, Arm]] = []
+    grids: dict[str, list[Cell]] = {}
+    ablations = {}
+    for name, arm in written.items():
+        if arm.grid is not None:
+            grids[name] = cells(arm.grid)
+            found += [(_cell_name(name, cell), _changed(arm, cell.values)) for cell in grids[name]]
+        elif arm.ablate is not None:
+            arms, ablations[name] = _ablated(name, arm)
+            found += arms.items()
+        else:
+            found.append((name, arm))
+    _check([name for name, _ in found])
+    return Expansion(arms=dict(found), factors=_factors(grids), ablations=ablations)
+
+
+def _check(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two arms would be called {name}, choose another name for one of them")
+        if len(name) > LONGEST_NAME:
+            raise ValueError(f"{name} is longer than {LONGEST_NAME} characters; name the levels, {{name: value, ...}}")
+
+
+def _cell_name(arm: str, cell: Cell) -> str:
+    return f"{arm},{cell.label}"
+
+
+def _changed(arm: Arm, changes: Mapping[str, Any]) -> Arm:
+    """Return a plain arm with some of its own keys and arguments changed."""
+    own = {name: value for name, value in changes.items() if name in AXES}
+    arguments = {name: value for name, value in changes.items() if name not in AXES}
+    written = arm.model_dump(include=OWN_KEYS, exclude_unset=True)
+    return Arm.model_validate({**written, **own, "arguments": {**arm.arguments, **arguments}})
+
+
+def _factors(grids: Mapping[str, list[Cell]]) -> dict[str, dict[str, dict[str, str]]]:
+    designs: dict[tuple[str, ...], list[str]] = {}
+    for arm, grid in grids.items():
+        designs.setdefault(tuple(str(cell.levels) for cell in grid), []).append(arm)
+    return {
+        " and ".join(arms): {
+            _cell_name(arm, cell): {**({"arm": arm} if len(arms) > 1 else {}), **cell.levels}
+            for arm in arms
+            for cell in grids[arm]
+        }
+        for arms in designs.values()
+    }
+
+
+def _ablated(name: str, arm: Arm) -> tuple[dict[str, Arm], AblationArms]:
+    """Make the arms of an ablation; a selection of parts that comes twice is one arm."""
+    assert arm.ablate is not None
+    parts, names = arm.ablate.parts, {tuple(arm.ablate.parts): name}
+
+    def selected(chosen: tuple[str, ...], proposal: str) -> str:
+        return names.setdefault(chosen, proposal)
+
+    without, only, baseline = {}, {}, None
+    if arm.ablate.leave_one_out:
+        for part in parts:
+            rest = tuple(other for other in parts if other != part)
+            without[part] = selected(rest, f"{name}-without-{part}")
+    if arm.ablate.one_added:
+        baseline = selected((), f"{name}-base")
+        only = {part: selected((part,), f"{name}-base-plus-{part}") for part in parts}
+    arms = {called: _changed(arm, with_parts(parts, chosen, arm.arguments)) for chosen, called in names.items()}
+    return arms, AblationArms(name, without, baseline, only)

@@ -1,0 +1,156 @@
+"""RL Zoo's ymls of tuned hyperparameters, read without importing rl_zoo3."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import yaml
+from sb3_contrib import TRPO, RecurrentPPO
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from sb3_ppo_variants.bench.study.constructors import import_algorithm
+from sb3_ppo_variants.bench.study.wrappers import Wrappers, wrappers
+
+ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
+    "ppo_lstm.yml": RecurrentPPO,
+    "ppo.yml": PPO,
+    "a2c.yml": A2C,
+    "trpo.yml": TRPO,
+}
+# Keys of an entry that describe the task. It is the same for all arms, so the study's own word on it wins.
+TASK_KEYS = ("env_kwargs", "env_wrapper", "vec_env_wrapper", "frame_stack")
+REFUSED = ("callback", "monitor_kwargs")
+# What the Python expressions of RL Zoo's ymls may name.
+NAMES = {
+    "nn": "torch.nn",
+    "th": "torch",
+    "torch": "torch",
+    "RMSpropTFLike": "stable_baselines3.common.sb2_compat.rmsprop_tf_like.RMSpropTFLike",
+}
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """An entry of a yml; without one, the defaults of a study.
+
+    ``n_timesteps`` is left out: all arms have the budget of the study.
+    """
+
+    arguments: dict[str, Any] = field(default_factory=dict)
+    policy: str = "MlpPolicy"
+    n_envs: int = 1
+    normalize: bool | dict[str, Any] = False
+    env_kwargs: dict[str, Any] | None = None
+    env_wrapper: Wrappers | None = None
+    vec_env_wrapper: Wrappers | None = None
+    frame_stack: int | None = None
+
+
+def hyperparameters(source: str, algorithm: str, environment: str) -> Hyperparameters:
+    """Read the entry of an environment.
+
+    :param source: ``"zoo"`` for the yml of the installed rl_zoo3 that tunes the algorithm's stock class, or the path of
+        a yml in the same format
+    :param algorithm: dotted path of the class
+    :param environment: gymnasium id
+    :raises ValueError: when there is no such file or entry, or the entry says something that a study cannot honour
+    """
+    path = _installed(import_algorithm(algorithm)) if source == "zoo" else Path(source)
+    entry = dict(_entry(_read(path), path, environment, may_default=source != "zoo"))
+    place = f"{path.name}: {environment}"
+    refused = [name for name in REFUSED if entry.get(name)]
+    if refused:
+        raise ValueError(f"{place}: {', '.join(refused)} cannot be honoured in a study; copy the entry without it")
+    entry.pop("n_timesteps", None)
+    own: dict[str, Any] = {name: entry.pop(name) for name in ("policy", "n_envs", "frame_stack") if name in entry}
+    for name in ("normalize", "env_kwargs"):
+        if name in entry:
+            own[name] = _evaluated(entry.pop(name), f"{place}: {name}")
+    for name in ("env_wrapper", "vec_env_wrapper"):
+        if name in entry:
+            own[name] = wrappers(entry.pop(name))
+    for name in ("policy_kwargs", "rollout_buffer_kwargs"):
+        if name in entry:
+            entry[name] = _evaluated(entry[name], f"{place}: {name}")
+    return Hyperparameters(arguments=entry, **own)
+
+
+def _installed(algorithm: type[BaseAlgorithm]) -> Path:
+    """Find rl_zoo3's file for a class; importing the package would need all that it needs."""
+    names = [name for name, stock in ZOO_FILES.items() if issubclass(algorithm, stock)]
+    if not names:
+        raise ValueError(f"RL Zoo tunes no {algorithm.__name__}; give hyperparams the path of a yml of your own")
+    spec = importlib.util.find_spec("rl_zoo3")
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError("hyperparams: zoo needs RL Zoo (pip install rl_zoo3), or give the path of a yml")
+    return Path(spec.submodule_search_locations[0]) / "hyperparams" / names[0]
+
+
+@cache
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        entries = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(f"{path}: not YAML: {error}".split())) from error
+    if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
+        raise ValueError(f"{path}: must be a mapping from environment ids to hyperparameters, as RL Zoo's ymls are")
+    return entries
+
+
+def _entry(entries: dict[str, Any], path: Path, environment: str, may_default: bool) -> dict[str, Any]:
+    """Choose the entry as RL Zoo does, but never call its ``default`` tuned."""
+    if environment in entries:
+        return dict(entries[environment])
+    if "atari" in entries and _is_atari(environment):
+        return dict(entries["atari"])
+    if may_default and "default" in entries:
+        return dict(entries["default"])
+    near = difflib.get_close_matches(environment, entries, n=1)
+    other = f"; it has {near[0]}: copy that entry into a yml of your own if it fits" if near else ""
+    raise ValueError(f"{path.name} has no hyperparameters tuned for {environment}{other}")
+
+
+def _is_atari(environment: str) -> bool:
+    try:
+        return "AtariEnv" in str(gym.spec(environment).entry_point)
+    except gym.error.Error:
+        return False
+
+
+def _evaluated(value: Any, place: str) -> Any:
+    """Turn RL Zoo's strings of Python, ``"dict(net_arch=[64], activation_fn=nn.ReLU)"``, into plain data.
+
+    RL Zoo evaluates such strings; here only literals, ``dict(...)`` and names of torch are read, nothing runs.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        return _plain(ast.parse(value.strip(), mode="eval").body)
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"{place}: {value!r} is more than plain values, dict(...) and names of torch.nn") from error
+
+
+def _plain(node: ast.expr) -> Any:
+    match node:
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords) if all(word.arg for word in keywords):
+            return {word.arg: _plain(word.value) for word in keywords}
+        case ast.Dict(keys=keys, values=values) if all(keys):
+            return {_plain(key): _plain(item) for key, item in zip(keys, values, strict=True) if key}
+        case ast.List(elts=items) | ast.Tuple(elts=items):
+            return [_plain(item) for item in items]
+        case ast.Name(id=name) if name in NAMES:
+            return NAMES[name]
+        case ast.Attribute(value=owner, attr=name):
+            return f"{_plain(owner)}.{name}"
+        case _:
+            return ast.literal_eval(node)

@@ -1,0 +1,198 @@
+"""What a study file may say, key by key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from sb3_ppo_variants.bench.study.grid import ablation_parts, cells
+from sb3_ppo_variants.bench.study.wrappers import Wrappers, wrappers
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+Normalize = bool | dict[str, Any]
+ZOO = "zoo"
+
+
+class Strict(BaseModel):
+    """A model that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Evaluation(Strict):
+    """How a policy is judged while it learns.
+
+    :param every: environment steps from one evaluation to the next
+    :param episodes: episodes per evaluation
+    :param last: the score of a run is its mean return over this many last evaluations
+    :param deterministic: take the most probable action (the default) or sample
+    """
+
+    every: PositiveInt
+    episodes: PositiveInt = 10
+    last: PositiveInt = 3
+    deterministic: bool = True
+
+
+class Bootstrap(Strict):
+    """The resampling behind the intervals of aggregates.
+
+    :param resamples: number of resamples
+    :param seed: seed of the resampling
+    """
+
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    seed: NonNegativeInt = 0
+
+
+class Settings(Strict):
+    """What the study, an environment and an arm may each say; an arm wins over an environment, that over the study.
+
+    :param policy: name of the policy, ``MlpPolicy`` by default
+    :param n_envs: parallel training environments, 1 by default
+    :param normalize: VecNormalize: true, false (the default), or its arguments
+    :param arguments: keyword arguments of the algorithms; a dotted name reaches into a nested one
+    :param hyperparams: a yml in RL Zoo's format, or ``zoo`` for the one of the installed rl_zoo3; it stands for all
+        hyperparameters that are not written at its own level or a more specific one
+    """
+
+    policy: str | None = None
+    n_envs: PositiveInt | None = None
+    normalize: Normalize | None = None
+    arguments: dict[str, Any] = {}
+    hyperparams: str | None = None
+
+    @field_validator("hyperparams")
+    @classmethod
+    def _beside_the_study(cls, source: str | None, info: ValidationInfo) -> str | None:
+        return source if source in (None, ZOO) else str(beside(Path(source), info))
+
+
+class Task(Settings):
+    """What only the study and an environment may say, because it is the same for all arms.
+
+    :param total_timesteps: environment steps of a run, summed over its parallel environments
+    :param evaluation: how policies are judged; that of an environment replaces the study's as a whole
+    :param vec_env: ``dummy`` (the default): environments in the process of the run; ``subproc``: one process each
+    :param env_wrapper: wrappers of each environment, as in RL Zoo's ymls
+    :param vec_env_wrapper: wrappers of the vectorised environment, as in RL Zoo's ymls
+    :param frame_stack: number of observations to stack
+    :param env_kwargs: keyword arguments of the environment
+    """
+
+    total_timesteps: PositiveInt | None = None
+    evaluation: Evaluation | None = None
+    vec_env: Literal["dummy", "subproc"] | None = None
+    env_wrapper: Wrappers | None = None
+    vec_env_wrapper: Wrappers | None = None
+    frame_stack: Annotated[int, Field(ge=2)] | None = None
+    env_kwargs: dict[str, Any] | None = None
+
+    @field_validator("env_wrapper", "vec_env_wrapper", mode="before")
+    @classmethod
+    def _one_form(cls, given: Any) -> Wrappers:
+        return wrappers(given)
+
+
+class Environment(Task):
+    """What one environment sets differently from the study, and the two scores that normalise its returns.
+
+    :param random_score: mean return of a random policy, normalised to 0
+    :param reference_score: the return that is normalised to 1
+    """
+
+    random_score: float | None = None
+    reference_score: float | None = None
+
+    @model_validator(mode="after")
+    def _both_scores(self) -> Environment:
+        if (self.random_score is None) != (self.reference_score is None):
+            raise ValueError("give both random_score and reference_score, or neither")
+        if self.random_score is not None and self.random_score == self.reference_score:
+            raise ValueError("random_score and reference_score must differ")
+        return self
+
+
+class Ablation(Strict):
+    """Parts to leave out of an arm one by one, and to add one by one to the arm without them.
+
+    :param parts: part -> its arguments; those that ``objective`` names are added to the arm's own objective. A list of
+        names stands for parts that are a term each
+    :param leave_one_out: make an arm without each part
+    :param one_added: make the arm without any part, and one with each part alone
+    """
+
+    parts: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
+    leave_one_out: bool = True
+    one_added: bool = True
+
+    @field_validator("parts", mode="before")
+    @classmethod
+    def _terms(cls, parts: Any) -> Any:
+        return {str(term): {"objective": term} for term in parts} if isinstance(parts, list) else parts
+
+
+class Arm(Settings):
+    """One algorithm with its arguments, or several arms that a grid or an ablation makes of it.
+
+    :param algorithm: dotted path of an importable SB3 class
+    :param grid: axis -> its levels; the arms are their product, see :func:`.axes.cells`
+    :param ablate: parts to leave out and to add
+    """
+
+    algorithm: str = ""
+    grid: dict[str, Any] | None = None
+    ablate: Ablation | None = None
+
+    @model_validator(mode="after")
+    def _expandable(self) -> Arm:
+        if self.grid is not None and self.ablate is not None:
+            raise ValueError("give either grid or ablate, not both")
+        if self.grid is not None:
+            cells(self.grid)
+        if self.ablate is not None:
+            ablation_parts(self.ablate.parts, self.arguments)
+        if not self.algorithm and "algorithm" not in axis_arguments(self.grid):
+            raise ValueError("say algorithm, the dotted path of a Stable-Baselines3 class")
+        return self
+
+
+def axis_arguments(grid: dict[str, Any] | None) -> set[str]:
+    """Names of the arguments that a sound grid sets."""
+    return set() if grid is None else {name for cell in cells(grid) for name in cell.values}
+
+
+class Imported(Strict):
+    """Runs of another program, read and never made.
+
+    :param folder: RL Zoo's folder of one algorithm, ``<log>/<algorithm>``; relative to the study file
+    :param returns: ``evaluations``: those of SB3's EvalCallback, ``evaluations.npz``; ``training``: those of the
+        episodes of training, ``monitor.csv``, with sampled actions
+    """
+
+    folder: Path
+    returns: Literal["evaluations", "training"] = "evaluations"
+
+    @field_validator("folder")
+    @classmethod
+    def _beside_the_study(cls, folder: Path, info: ValidationInfo) -> Path:
+        folder = beside(folder, info)
+        if not folder.is_dir():
+            raise ValueError(f"no such folder: {folder}")
+        return folder
+
+
+def beside(path: Path, info: ValidationInfo) -> Path:
+    """Resolve a path of a study file against the folder of that file."""
+    return Path((info.context or {}).get("folder", ".")) / path

@@ -1,0 +1,145 @@
+"""A study: arms x environments x seeds, as data, and the runs that it stands for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+
+from sb3_ppo_variants.bench.study.arms import AblationArms, Expansion, expand
+from sb3_ppo_variants.bench.study.keys import Arm, Bootstrap, Environment, Evaluation, Imported, Name, Task
+from sb3_ppo_variants.bench.study.resolve import resolve
+from sb3_ppo_variants.bench.study.run import RESERVED, Run
+
+BASELINE = "ppo"
+BASELINE_ALGORITHM = "stable_baselines3.PPO"
+
+
+class Study(Task):
+    """A study file. Arguments of an arm win over those of an environment, and these over the study's.
+
+    :param name: name of the study's folder
+    :param seeds: a number of seeds, or a list of them
+    :param environments: a list of ids, or a mapping from id to what it sets differently
+    :param written_arms: ``arms`` of the file; :attr:`arms` has what its grids and ablations stand for
+    :param imported: arms whose runs another program has made
+    :param bootstrap: the resampling behind intervals
+    """
+
+    name: Name
+    total_timesteps: PositiveInt
+    seeds: tuple[NonNegativeInt, ...]
+    evaluation: Evaluation
+    environments: Annotated[dict[str, Environment], Field(min_length=1)]
+    written_arms: Annotated[dict[Name, Arm], Field(alias="arms", validate_default=True, default_factory=dict)]
+    imported: Annotated[dict[Name, Imported], Field(default_factory=dict)]
+    bootstrap: Bootstrap = Bootstrap()
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _count_or_list(cls, seeds: Any) -> Any:
+        """Read a number n as the seeds 0 to n-1."""
+        if isinstance(seeds, int) and not isinstance(seeds, bool):
+            seeds = list(range(seeds))
+        if not isinstance(seeds, list) or not seeds or len(set(map(str, seeds))) != len(seeds):
+            raise ValueError("must be a number of seeds, 1 or more, or a list of different seeds")
+        return seeds
+
+    @field_validator("environments", mode="before")
+    @classmethod
+    def _list_or_mapping(cls, environments: Any) -> Any:
+        """Read a list of ids as environments without overrides; a mapping may leave an environment empty."""
+        if isinstance(environments, list):
+            return {str(name): {} for name in environments}
+        if isinstance(environments, dict):
+            return {name: {} if overrides is None else overrides for name, overrides in environments.items()}
+        raise ValueError("must be a list of environment ids, or a mapping from id to overrides")
+
+    @field_validator("written_arms", mode="after")
+    @classmethod
+    def _with_baseline(cls, arms: dict[str, Arm]) -> dict[str, Arm]:
+        """Put stock PPO first, with the shared arguments when the study says nothing else about it."""
+        baseline = arms.get(BASELINE, Arm(algorithm=BASELINE_ALGORITHM))
+        if baseline.grid is not None or baseline.ablate is not None:
+            raise ValueError(f"{BASELINE} is the one baseline; put grid or ablate on an arm with another name")
+        arms = {BASELINE: baseline, **arms}
+        for name in expand(arms).arms:
+            if name in RESERVED:
+                raise ValueError(f"{name} is the name of a folder of the study, choose another name for the arm")
+        return arms
+
+    @model_validator(mode="after")
+    def _sound(self) -> Study:
+        for name in self.environments:
+            steps, evaluation = self.steps(name), self.judged(name)
+            if steps < evaluation.every * evaluation.last:
+                raise ValueError(
+                    f"{name}: {steps} steps with an evaluation every {evaluation.every} steps are fewer than the "
+                    f"{evaluation.last} evaluations of a score"
+                )
+        for name in self.imported:
+            if name in self.arms:
+                raise ValueError(f"imported.{name}: an arm has this name already")
+        return self
+
+    @cached_property
+    def _expansion(self) -> Expansion:
+        return expand(self.written_arms)
+
+    @property
+    def arms(self) -> dict[str, Arm]:
+        """The arms that are run, the baseline first; those of a grid or an ablation one by one."""
+        return self._expansion.arms
+
+    @property
+    def compared(self) -> list[str]:
+        """Names of all arms of the report: those that are run, then the imported ones."""
+        return [*self.arms, *(imported_name(*item) for item in self.imported.items())]
+
+    @property
+    def factors(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Of each design of grids, the name of every arm's level on each axis: ``{design: {arm: {axis: level}}}``."""
+        return self._expansion.factors
+
+    @property
+    def ablations(self) -> dict[str, AblationArms]:
+        """Of each arm with an ablation, which arm lacks or has which part."""
+        return self._expansion.ablations
+
+    def steps(self, environment: str) -> int:
+        """Environment steps of a run."""
+        return self.environments[environment].total_timesteps or self.total_timesteps
+
+    def judged(self, environment: str) -> Evaluation:
+        """Evaluation settings of an environment."""
+        return self.environments[environment].evaluation or self.evaluation
+
+    def runs(self) -> list[Run]:
+        """All runs, the first seed of everything first, so that a part of a study is a comparison already."""
+        return [
+            self.run(arm, environment, seed)
+            for seed in self.seeds
+            for environment in self.environments
+            for arm in self.arms
+        ]
+
+    def run(self, arm: str, environment: str, seed: int) -> Run:
+        """Resolve one run of the study.
+
+        :raises ValueError: when hyperparameters cannot be found, or a dotted argument reaches into something that is
+            no mapping
+        """
+        return resolve(
+            arm=arm,
+            environment=environment,
+            seed=seed,
+            total_timesteps=self.steps(environment),
+            evaluation=self.judged(environment),
+            levels=(self, self.environments[environment], self.arms[arm]),
+        )
+
+
+def imported_name(name: str, source: Imported) -> str:
+    """Name of an imported arm in tables and figures; no arm that is run can have it."""
+    return f"{name} (imported)" if source.returns == "evaluations" else f"{name} (imported, training episodes)"

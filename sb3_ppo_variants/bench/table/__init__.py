@@ -1,0 +1,1 @@
+"""Finished folders become tables."""

@@ -1,0 +1,156 @@
+"""Runs of another program as rows of the table, and every folder that did not become one, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sb3_ppo_variants.bench.study.keys import Imported
+from sb3_ppo_variants.bench.study.study import Study, imported_name
+from sb3_ppo_variants.bench.table.logs import LogFolder, Series, UnreadableLog, evaluations, read_log, training_episodes
+from sb3_ppo_variants.bench.table.table import RESULT_COLUMNS, Table
+
+# Stands in the column of identities: what such a run was configured with is not known in full.
+IDENTITY = "imported"
+
+
+@dataclass(frozen=True)
+class ImportedRun:
+    """One run of another program.
+
+    :param log: what its folder says of it
+    :param series: its returns within the study's budget
+    """
+
+    log: LogFolder
+    series: Series
+
+
+@dataclass(frozen=True)
+class ImportedArm:
+    """What became of the folders of one imported arm.
+
+    :param name: its name in the study file
+    :param source: where it was read from, and what
+    :param runs: runs that count
+    :param left_out: one line for each folder that does not, ``folder: reason``
+    """
+
+    name: str
+    source: Imported
+    runs: list[ImportedRun]
+    left_out: list[str]
+
+    @property
+    def arm(self) -> str:
+        """Its name in tables and figures, which says that it is imported."""
+        return imported_name(self.name, self.source)
+
+    @property
+    def versions(self) -> list[str]:
+        """Versions of Stable-Baselines3 that made its runs, ``unknown`` where no saved model says so."""
+        return sorted({run.log.version or "unknown" for run in self.runs})
+
+    def mistakes(self) -> Iterator[str]:
+        """Say why its runs cannot stand for one arm."""
+        folder = self.source.folder
+        if not self.runs:
+            listed = "; ".join(self.left_out) or "it has no folders; give that of one algorithm, such as logs/ppo"
+            yield f"no run in {folder} can be compared: {listed}"
+        algorithms = sorted({run.log.algorithm for run in self.runs})
+        if len(algorithms) > 1:
+            yield f"{folder} has runs of {' and '.join(algorithms)}"
+        first: dict[str, LogFolder] = {}
+        for run in self.runs:
+            one, other = first.setdefault(run.log.environment, run.log), run.log
+            names = sorted({*one.settings, *other.settings})
+            different = [name for name in names if one.settings.get(name) != other.settings.get(name)]
+            if different:
+                yield (
+                    f"{one.path.name} and {other.path.name} were made with different {', '.join(different)}; "
+                    "put runs of different settings into folders of their own"
+                )
+
+
+def read_imported(study: Study) -> list[ImportedArm]:
+    """Read the folders of all imported arms of a study.
+
+    :param study: the study
+    """
+    return [_read(study, name, source) for name, source in study.imported.items()]
+
+
+def with_imported(table: Table, arms: list[ImportedArm]) -> Table:
+    """Add the returns of imported runs to a table.
+
+    :param table: the study's own runs
+    :param arms: the imported ones
+    """
+    rows = [row for arm in arms for run in arm.runs for row in _rows(arm.arm, run)]
+    if not rows:
+        return table
+    added = pd.DataFrame(rows, columns=RESULT_COLUMNS)
+    return replace(table, results=pd.concat([table.results, added], ignore_index=True))
+
+
+def without_imported(table: Table) -> Table:
+    """Leave out what :func:`with_imported` added.
+
+    :param table: as it was written
+    """
+    return replace(table, results=table.results[table.results["identity"] != IDENTITY].reset_index(drop=True))
+
+
+def _read(study: Study, name: str, source: Imported) -> ImportedArm:
+    runs: dict[tuple[str, int], ImportedRun] = {}
+    left_out = []
+    for path in sorted(path for path in source.folder.iterdir() if path.is_dir()):
+        try:
+            log = read_log(path)
+            if log.environment not in study.environments:
+                raise UnreadableLog(f"ignored, {log.environment} is no environment of the study")
+            run = ImportedRun(log, _within_budget(_series(log, source, study), log.environment, study))
+            first = runs.setdefault((log.environment, log.seed), run)
+            if first is not run:
+                raise UnreadableLog(f"same environment and seed {log.seed} as {first.log.path.name}")
+        except UnreadableLog as error:
+            left_out.append(f"{path.name}: {error}")
+    kept = sorted(runs.values(), key=lambda run: (run.log.environment, run.log.seed))
+    return ImportedArm(name, source, kept, left_out)
+
+
+def _series(log: LogFolder, source: Imported, study: Study) -> Series:
+    if source.returns == "evaluations":
+        return evaluations(log.path)
+    return training_episodes(log.path, study.judged(log.environment).every)
+
+
+def _within_budget(series: Series, environment: str, study: Study) -> Series:
+    """Drop what lies beyond the study's budget; a run that ended before it is no match for one that did not."""
+    budget, last = study.steps(environment), study.judged(environment).last
+    if series.timesteps[-1] + series.every <= budget:
+        raise UnreadableLog(f"incomplete, its returns end at {series.timesteps[-1]} of the study's {budget} steps")
+    inside = int((series.timesteps <= budget).sum())
+    if inside < last:
+        raise UnreadableLog(f"too few returns, {inside} within {budget} steps where a score needs {last}")
+    return Series(series.timesteps[:inside], series.every, series.returns[:inside], series.lengths[:inside])
+
+
+def _rows(arm: str, run: ImportedRun) -> Iterator[dict[str, Any]]:
+    series = run.series
+    for steps, returns, lengths in zip(series.timesteps, series.returns, series.lengths, strict=True):
+        yield {
+            "arm": arm,
+            "environment": run.log.environment,
+            "seed": run.log.seed,
+            "identity": IDENTITY,
+            "timesteps": int(steps),
+            "mean_return": float(np.mean(returns)),
+            "std_return": float(np.std(returns)),
+            "mean_length": float(np.mean(lengths)),
+            "episodes": len(returns),
+        }

@@ -1,0 +1,159 @@
+"""RL Zoo's log folders, read as data: nothing in them is unpickled or imported."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+from stable_baselines3.common.monitor import LoadMonitorResultsError, load_results
+
+# Numbers of a log, shape ``(points,)`` or ``(episodes,)``.
+Array = npt.NDArray[np.float64]
+
+
+class UnreadableLog(Exception):
+    """Why a folder is no run that can be compared."""
+
+
+@dataclass(frozen=True)
+class LogFolder:
+    """What a log folder says of its run.
+
+    :param path: the folder
+    :param algorithm: RL Zoo's name of the algorithm
+    :param environment: gymnasium id
+    :param seed: its seed
+    :param settings: its hyperparameters and the arguments of its environment; empty when it does not keep them
+    :param version: version of Stable-Baselines3 in its saved model; None without one
+    """
+
+    path: Path
+    algorithm: str
+    environment: str
+    seed: int
+    settings: dict[str, Any]
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Returns over the training of a run.
+
+    :param timesteps: environment steps, shape ``(points,)``
+    :param every: steps from one point to the next
+    :param returns: the returns of each point's episodes
+    :param lengths: the steps of each point's episodes
+    """
+
+    timesteps: Array
+    every: int
+    returns: list[Array]
+    lengths: list[Array]
+
+
+class _ArgumentsLoader(yaml.SafeLoader):
+    """RL Zoo dumps an OrderedDict; whatever else is tagged as a Python object is read as None."""
+
+
+def _pairs(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+    assert isinstance(node, yaml.SequenceNode)
+    (pairs,) = loader.construct_sequence(node, deep=True) or [[]]
+    return dict(pairs)
+
+
+_ArgumentsLoader.add_constructor("tag:yaml.org,2002:python/object/apply:collections.OrderedDict", _pairs)
+_ArgumentsLoader.add_multi_constructor("tag:yaml.org,2002:python/", lambda loader, suffix, node: None)
+
+
+def read_log(folder: Path) -> LogFolder:
+    """Read ``<Environment>/args.yml``, ``config.yml`` beside it and the version in ``<Environment>.zip``.
+
+    :param folder: RL Zoo's folder of a run, ``<log>/<algorithm>/<Environment>_<number>``
+    :raises UnreadableLog: when it does not say which run it is
+    """
+    files = sorted(folder.glob("*/args.yml"))
+    if len(files) != 1:
+        raise UnreadableLog("no <environment>/args.yml, so its environment and seed are not known")
+    arguments = _mapping(files[0])
+    algorithm, environment, seed = (arguments.get(key) for key in ("algo", "env", "seed"))
+    if not (isinstance(algorithm, str) and isinstance(environment, str) and type(seed) is int):
+        raise UnreadableLog(f"{files[0].relative_to(folder)} does not say algo, env and seed")
+    config = files[0].with_name("config.yml")
+    settings = {**_mapping(config), **_overrides(arguments)} if config.is_file() else {}
+    model = folder / f"{files[0].parent.name}.zip"
+    return LogFolder(folder, algorithm, environment, seed, settings, _version(model))
+
+
+def evaluations(folder: Path) -> Series:
+    """Read what SB3's EvalCallback left, ``evaluations.npz``.
+
+    :param folder: RL Zoo's folder of a run
+    :raises UnreadableLog: when it is missing or broken
+    """
+    try:
+        with np.load(folder / "evaluations.npz") as stored:
+            steps, returns, lengths = stored["timesteps"], stored["results"], stored["ep_lengths"]
+    except FileNotFoundError as error:
+        raise UnreadableLog("no evaluations.npz: it was not evaluated, or ended before its first evaluation") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UnreadableLog(f"evaluations.npz cannot be read: {error}") from error
+    if not (returns.ndim == 2 and returns.shape == lengths.shape and len(returns) == len(steps) > 0):
+        raise UnreadableLog(f"evaluations.npz has steps of shape {steps.shape} and returns of shape {returns.shape}")
+    return Series(steps, int(steps[0]), list(returns), list(lengths))
+
+
+def training_episodes(folder: Path, every: int) -> Series:
+    """Read what SB3's Monitor left of all training environments, ``*monitor.csv``, in windows of training steps.
+
+    A point has the episodes that ended in the ``every`` steps up to it; where none did, there is no point. Steps are
+    those of the episodes that have ended, in the order of their ends.
+
+    :param folder: RL Zoo's folder of a run
+    :param every: steps of a window
+    :raises UnreadableLog: when there are no episodes, or a file is broken
+    """
+    try:
+        episodes = load_results(str(folder)).dropna()
+    except LoadMonitorResultsError as error:
+        raise UnreadableLog("no monitor.csv: its training episodes were not kept") from error
+    except (OSError, ValueError, KeyError, AssertionError) as error:
+        raise UnreadableLog(f"monitor.csv cannot be read: {error}") from error
+    if episodes.empty:
+        raise UnreadableLog("monitor.csv has no episode that ended")
+    # The window (0, every] has the number 1.
+    windows = list(episodes.groupby((episodes["l"].cumsum() - 1) // every + 1))
+    return Series(
+        timesteps=np.array([int(str(number)) * every for number, _ in windows]),
+        every=every,
+        returns=[window["r"].to_numpy(dtype=float) for _, window in windows],
+        lengths=[window["l"].to_numpy(dtype=float) for _, window in windows],
+    )
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.load(path.read_bytes(), _ArgumentsLoader)
+    except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
+        raise UnreadableLog(f"{path.parent.name}/{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _overrides(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments that RL Zoo's config.yml lacks: those of the environment, and a budget from the command line."""
+    budget = arguments.get("n_timesteps")
+    given = {"n_timesteps": float(budget)} if isinstance(budget, int) and budget > 0 else {}
+    return {"env_kwargs": arguments.get("env_kwargs"), **given}
+
+
+def _version(model: Path) -> str | None:
+    """Version of SB3 in a saved model; the rest of the zip, which holds pickled objects, stays closed."""
+    try:
+        with zipfile.ZipFile(model) as stored:
+            return stored.read("_stable_baselines3_version").decode().strip()
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None

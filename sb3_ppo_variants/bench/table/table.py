@@ -1,0 +1,198 @@
+"""Finished run folders of a study -> tables."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.study.run import Run
+
+RESULT_COLUMNS = [
+    "arm", "environment", "seed", "identity", "timesteps", "mean_return", "std_return", "mean_length", "episodes",
+]  # fmt: skip
+TIMING_COLUMNS = ["arm", "environment", "seed", "identity", "seconds", "steps_per_second", "started", "finished", "cpu"]
+TABLE_FILES = {
+    "results.csv": "results",
+    "timings.csv": "timings",
+    "updates.csv.gz": "updates",
+    "times.csv.gz": "times",
+}
+RECORDS_FILE = "records.json.gz"
+# So that the very numbers are read that were written. pandas does it by itself from 3.1 on, and warns of the word.
+EXACTLY: dict[str, Any] = (
+    {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+)
+UPDATE_KEY = "time/total_timesteps"
+# So many updates of a run say how large they were. Runs with short rollouts have tens of thousands.
+UPDATES_OF_RUN = 250
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the finished runs of a study left.
+
+    :param results: one row per evaluation; deterministic columns only
+    :param timings: one row per run; wall-clock columns
+    :param updates: one row per logger dump that carries ``train/`` values, at most 250 of a run: evenly spaced ones
+    :param times: one row per evaluation, seconds of training until then; runs that did not write them are absent
+    :param records: the ``run.json`` of each finished run
+    """
+
+    results: pd.DataFrame
+    timings: pd.DataFrame
+    updates: pd.DataFrame
+    times: pd.DataFrame
+    records: list[dict[str, Any]]
+
+
+def collect(runs: Iterable[Run], folders: Folders) -> Table:
+    """Read the finished ones among the runs of a study; other folders are never looked at.
+
+    :param runs: the runs of the study
+    :param folders: where they lie
+    """
+    finished = sorted(
+        (run for run in runs if folders.is_finished(run)),
+        key=lambda run: (run.arm, run.environment, run.seed),
+    )
+    records = [folders.record(run) for run in finished]
+    results = [row for run in finished for row in _evaluations(run, folders.finished(run))]
+    timings = [_timing(run, record) for run, record in zip(finished, records, strict=True)]
+    updates = [_updates(run, folders.finished(run)) for run in finished]
+    times = [_times(run, folders.finished(run)) for run in finished if (folders.finished(run) / TIMES_FILE).exists()]
+    return Table(
+        results=pd.DataFrame(results, columns=RESULT_COLUMNS),
+        timings=pd.DataFrame(timings, columns=TIMING_COLUMNS),
+        updates=_joined(updates, ["timesteps"]),
+        times=_joined(times, ["timesteps", "seconds"]),
+        records=records,
+    )
+
+
+def write(table: Table, folder: Path) -> None:
+    """Write ``results.csv`` (equal bytes for equal runs) and all else that a report is made from, see :func:`read`.
+
+    With an engine for it, ``results.parquet`` too.
+    """
+    for name, attribute in TABLE_FILES.items():
+        # Floats are written with the fewest digits that read back to the same number.
+        temporary = folder / f".{name}"
+        frame: pd.DataFrame = getattr(table, attribute)
+        frame.to_csv(temporary, index=False, lineterminator="\n", compression=_compression(name))
+        temporary.replace(folder / name)
+    packed = gzip.compress(json.dumps(table.records).encode(), mtime=0)
+    (folder / RECORDS_FILE).write_bytes(packed)
+    _write_parquet(table.results, folder)
+
+
+def read(folder: Path) -> Table | None:
+    """Read what :func:`write` wrote, so that a published report can be made again without its runs.
+
+    :param folder: with the tables of a study
+    :return: None when they are not there
+    """
+    if not (folder / RECORDS_FILE).exists():
+        return None
+    frames = {
+        attribute: pd.read_csv(folder / name, dtype={"identity": str}, **EXACTLY)
+        for name, attribute in TABLE_FILES.items()
+    }
+    return Table(**frames, records=json.loads(gzip.decompress((folder / RECORDS_FILE).read_bytes())))
+
+
+def _compression(name: str) -> Any:
+    # Without the time, so that equal tables give equal bytes.
+    return {"method": "gzip", "mtime": 0} if name.endswith(".gz") else None
+
+
+def _write_parquet(results: pd.DataFrame, folder: Path) -> None:
+    """Write ``results.parquet`` when pandas has an engine for it; without one no old file stays behind either."""
+    path, temporary = folder / "results.parquet", folder / ".results.parquet"
+    try:
+        results.to_parquet(temporary, index=False)
+    except ImportError:
+        path.unlink(missing_ok=True)
+    else:
+        temporary.replace(path)
+
+
+_KEYS = ["arm", "environment", "seed"]
+
+
+def _labels(run: Run) -> dict[str, Any]:
+    return {"arm": run.arm, "environment": run.environment, "seed": run.seed}
+
+
+def _evaluations(run: Run, folder: Path) -> list[dict[str, Any]]:
+    """Return one row per evaluation within the budget.
+
+    Training goes on to a full rollout, so arms with longer rollouts may be evaluated beyond ``total_timesteps``:
+    those evaluations stay in evaluations.npz and count for nobody.
+    """
+    with np.load(folder / "evaluations.npz") as stored:
+        steps, returns, lengths = stored["timesteps"], stored["results"], stored["ep_lengths"]
+    return [
+        {
+            **_labels(run),
+            "identity": run.identity,
+            "timesteps": int(steps[i]),
+            "mean_return": float(np.mean(returns[i])),
+            "std_return": float(np.std(returns[i])),
+            "mean_length": float(np.mean(lengths[i])),
+            "episodes": len(returns[i]),
+        }
+        for i in range(len(steps))
+        if steps[i] <= run.total_timesteps
+    ]
+
+
+def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
+    seconds = record["wall_seconds"]
+    return {
+        **_labels(run),
+        "identity": run.identity,
+        "seconds": seconds,
+        "steps_per_second": round(run.total_timesteps / seconds, 1) if seconds else float("nan"),
+        "started": record["started"],
+        "finished": record["finished"],
+        "cpu": record["provenance"]["cpu"],
+    }
+
+
+def _updates(run: Run, folder: Path) -> pd.DataFrame:
+    """Return the ``train/`` values of a run, names without the prefix; every n-th where there are many.
+
+    SB3 writes what ``train()`` recorded at the next dump of its logger, so ``timesteps`` is that of the dump: up to
+    one rollout later than the update itself.
+    """
+    progress = pd.read_csv(folder / "progress.csv")
+    train = sorted(column for column in progress.columns if column.startswith("train/"))
+    values = progress[train].dropna(how="all").rename(columns=lambda name: name.removeprefix("train/"))
+    values.insert(0, "timesteps", progress.loc[values.index, UPDATE_KEY])
+    every = math.ceil(len(values) / UPDATES_OF_RUN) or 1
+    # Counted from the end, so that the last one is among them.
+    return _labelled(run, values.iloc[::-every][::-1])
+
+
+def _times(run: Run, folder: Path) -> pd.DataFrame:
+    return _labelled(run, pd.read_csv(folder / TIMES_FILE)[["timesteps", "seconds"]])
+
+
+def _labelled(run: Run, values: pd.DataFrame) -> pd.DataFrame:
+    for position, (name, value) in enumerate(_labels(run).items()):
+        values.insert(position, name, value)
+    return values
+
+
+def _joined(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*_KEYS, *columns])

@@ -1,0 +1,85 @@
+"""How long a run will take, from a short trial of it or from finished runs of the same configuration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import gymnasium as gym
+import torch as th
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.logger import Logger
+
+from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_env
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.train import make_model
+from sb3_ppo_variants.bench.study.run import Run
+
+TRIAL_STEPS = 1000
+
+
+class TrialFailed(Exception):
+    """A run raised while it was tried, as it would have later."""
+
+
+def measured_seconds(runs: Iterable[Run], folders: Folders) -> float | None:
+    """Mean wall-clock seconds of the finished ones among some runs; None when none is.
+
+    :param runs: runs of one configuration, any seeds
+    :param folders: where they lie
+    """
+    seconds = [float(folders.record(run)["wall_seconds"]) for run in runs if folders.is_finished(run)]
+    return sum(seconds) / len(seconds) if seconds else None
+
+
+def calibrate(runs: Iterable[Run], done: Callable[[Run], None] = lambda run: None) -> dict[str, float]:
+    """Try each run for a moment and estimate its seconds; runs of equal configuration are tried once.
+
+    :param runs: what to try
+    :param done: called after each trial
+    :return: identity -> estimated wall-clock seconds of the whole run
+    :raises TrialFailed: when one raises
+    """
+    distinct = list({run.identity: run for run in runs}.values())
+    # The first trial of a process also pays for what is loaded only once.
+    for run in distinct[:1]:
+        _trial(run)
+    found = {}
+    for run in distinct:
+        found[run.identity] = _trial(run)
+        done(run)
+    return found
+
+
+def _trial(run: Run) -> float:
+    try:
+        return estimated_seconds(run)
+    except Exception as error:
+        raise TrialFailed(f"{run.arm} on {run.environment}: {type(error).__name__}: {error}") from error
+
+
+def estimated_seconds(run: Run) -> float:
+    """Estimate a run from at least 1000 steps of training, in whole rollouts, and one episode of evaluation.
+
+    Episodes of evaluations are taken to last to the environment's time limit, because those of a trained policy are
+    not like those of the trial; where they end earlier, the run is faster.
+
+    :param run: the run
+    """
+    th.set_num_threads(1)
+    env, evaluation_env = make_env(run), make_evaluation_env(replace(run, vec_env="dummy"))
+    model = make_model(run, env)
+    model.set_logger(Logger(None, []))
+    started = time.perf_counter()
+    model.learn(min(TRIAL_STEPS, run.total_timesteps))
+    step = (time.perf_counter() - started) / model.num_timesteps
+    started = time.perf_counter()
+    _, lengths = evaluate_policy(model, evaluation_env, n_eval_episodes=1, return_episode_rewards=True)
+    assert isinstance(lengths, list)
+    evaluation_step = (time.perf_counter() - started) / lengths[0]
+    env.close()
+    evaluation_env.close()
+    limit = run.env_kwargs.get("max_episode_steps") or gym.spec(run.environment).max_episode_steps or lengths[0]
+    evaluations = run.total_timesteps // run.evaluation_every
+    return step * run.total_timesteps + evaluation_step * evaluations * run.evaluation_episodes * limit

@@ -1,0 +1,1 @@
+"""One update of the policy: the training loop that every host shares."""

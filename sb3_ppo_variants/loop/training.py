@@ -1,0 +1,288 @@
+"""The training loop, one for all hosts.
+
+It does what `train()` of SB3's PPO does, in the same order and with the same roundings, so that the objective "clip"
+gives bit for bit the same weights.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch as th
+from stable_baselines3.common.distributions import TanhBijector
+from stable_baselines3.common.utils import explained_variance, update_learning_rate
+
+from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
+from sb3_ppo_variants.chain import BoundChain, Chain
+from sb3_ppo_variants.compiled.compiler import Compiler
+from sb3_ppo_variants.compiled.native import without_validation
+from sb3_ppo_variants.kl import Parameters, kl_divergence
+from sb3_ppo_variants.loop.checks import Backup, check_observation, check_quantities, check_rollout
+from sb3_ppo_variants.loop.faster import foreach_steps
+from sb3_ppo_variants.loop.losses import LossComputation
+from sb3_ppo_variants.loop.rollout import Draw, draws, in_storage_order, whole
+from sb3_ppo_variants.loop.statistics import approx_kl
+from sb3_ppo_variants.loop.update import Step, Update
+from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
+from sb3_ppo_variants.stopping import Stopping
+
+
+class TrainingLoop(LossComputation):
+    """``train()`` for every host; see the module."""
+
+    # What the hosts' stock classes declare in different ways.
+    clip_range: Any
+    clip_range_vf: Any
+    n_epochs: int
+    target_kl: float | None
+    log_kl: bool
+    _chain: Chain
+    _adaptation: Adaptation
+    _stopping: Stopping
+    _compiler: Compiler
+    _backup: Backup
+    _finished_returns: list[float]
+
+    @abstractmethod
+    def _bases(self, progress_remaining: float) -> dict[str, float]:
+        """Every coefficient, of the chain and of the loss, by its schedule alone.
+
+        :param progress_remaining: 1 at the start of training, 0 at the end
+        """
+
+    @abstractmethod
+    def _options(self) -> dict[str, str]:
+        """Every option of the chain."""
+
+    def _samples_in_order(self) -> Iterator[Any]:
+        """The rollout in storage order, in chunks of the size of a minibatch."""
+        return in_storage_order(self.rollout_buffer, self.batch_size)
+
+    def _whole_rollout(self) -> Any:
+        """All samples on the device; ``None`` where minibatches are more than rows of it."""
+        return whole(self.rollout_buffer)
+
+    def collect_rollouts(self, *args: Any, **kwargs: Any) -> bool:
+        """As in the stock class, with a word about the observation when it is what the policy fails on.
+
+        :param args: as in the stock class
+        :param kwargs: as in the stock class
+        :raises FloatingPointError: for an observation that is not finite
+        """
+        try:
+            with self._compiler.acting():
+                return super().collect_rollouts(*args, **kwargs)
+        except (ValueError, RuntimeError):
+            check_observation(self._last_obs)
+            raise
+
+    def _update_info_buffer(self, infos: list[dict[str, Any]], dones: Any = None) -> None:
+        """As in SB3; the returns of the episodes that ended are kept until the update.
+
+        :param infos: of one step, one per environment
+        :param dones: of that step
+        """
+        super()._update_info_buffer(infos, dones)
+        self._finished_returns += [info["episode"]["r"] for info in infos if "episode" in info]
+
+    def train(self) -> None:
+        """Update the policy with the rollout just collected.
+
+        :raises FloatingPointError: for a quantity that is not finite; the model is then as it was before the update
+        """
+        check_rollout(self.rollout_buffer, self.normalize_advantage, self._name_of_update())
+        epochs_before = self._n_updates
+        try:
+            restored = self._backup.restored_on_error(self.policy)
+            with restored, foreach_steps(self.policy.optimizer), without_validation():
+                self._update()
+        except Exception:
+            self._n_updates = epochs_before
+            raise
+
+    def _name_of_update(self) -> str:
+        return f"the update at {self.num_timesteps} timesteps"
+
+    def _update(self) -> None:
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        update = self._prepare()
+        for epoch in range(self.n_epochs):
+            update.statistics.start_epoch()
+            when = f"epoch {epoch} of {self._name_of_update()}"
+            stopped = self._train_epoch(epoch, update)
+            check_quantities(update.statistics.of_epoch(), when)
+            self._n_updates += 1
+            if stopped or self._stop_after_epoch(update):
+                break
+        if update.compiled is not None:
+            update.compiled.store_count()
+        self._after_update(update)
+
+    def _update_learning_rate(self, optimizers: list[th.optim.Optimizer] | th.optim.Optimizer) -> None:
+        """As in SB3, with the learned factor of an adaptive learning rate.
+
+        :param optimizers: one or several
+        """
+        learning_rate = self._values()["learning_rate"]
+        for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
+            update_learning_rate(optimizer, learning_rate)
+
+    def _train_epoch(self, epoch: int, update: Update) -> bool:
+        """One pass over the rollout.
+
+        :param epoch: counted from 0
+        :param update: under way
+        :return: whether the update ends here
+        """
+        update.kl = None
+        for draw in draws(self.rollout_buffer, self.batch_size, update.rollout):
+            step = self._step(draw, update)
+            update.statistics.record(step.losses)
+            if step.stopped:
+                self._say_why_stopped(step.losses.minibatch, epoch)
+                return True
+            update.statistics.grad_norms.append(step.grad_norm)
+        return False
+
+    def _step(self, draw: Draw, update: Update) -> Step:
+        """One step of the optimiser, unless the update ends before it.
+
+        :param draw: the minibatch
+        :param update: under way
+        """
+        if update.compiled is None:
+            return self._eager_step(draw, update)
+        if update.compiled.takes(draw):
+            taken: Step = update.compiled(draw)
+            return taken
+        self._compiler.explain("the last minibatch, which is smaller than the others")
+        with update.compiled.counted():
+            return self._eager_step(draw, update)
+
+    def _eager_step(self, draw: Draw, update: Update) -> Step:
+        old = None if update.old is None else update.old.rows(th.as_tensor(draw.indices, device=self.device))
+        losses = self._losses(draw.samples(), old, update)
+        detached = losses.detach()
+        if any(bool(measure(detached.minibatch) > limit) for measure, limit in update.conditions):
+            return Step(detached, th.zeros(()), stopped=True)
+        self.policy.optimizer.zero_grad()
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        norm = th.nn.utils.clip_grad_norm_(update.parameters, self.max_grad_norm)
+        self.policy.optimizer.step()
+        return Step(detached, norm.detach())
+
+    def _say_why_stopped(self, minibatch: Minibatch, epoch: int) -> None:
+        """As SB3 does for ``target_kl``.
+
+        :param minibatch: the last one
+        :param epoch: counted from 0
+        """
+        kl = approx_kl(minibatch).item()
+        if self.verbose >= 1 and self.target_kl is not None and kl > 1.5 * self.target_kl:
+            print(f"Early stopping at step {epoch} due to reaching max kl: {kl:.2f}")
+
+    @property
+    def _measures_kl(self) -> bool:
+        """Whether anyone wants to know the exact KL of an update."""
+        return self.log_kl or self._adaptation.needs_kl or self._stopping.needs_kl
+
+    def _values(self) -> dict[str, float]:
+        """Every coefficient as used in the update at hand."""
+        return self._adaptation.values(self._bases(self._current_progress_remaining))
+
+    def _prepare(self) -> Update:
+        """The coefficients of this update, the chain that uses them and, if anyone asks for it, the old policy."""
+        values = self._values()
+        chain = self._chain.bind(values | self._options())
+        clip_range_vf = self.clip_range_vf
+        update = Update(
+            values,
+            chain,
+            list(self.policy.parameters()),
+            None if clip_range_vf is None else clip_range_vf(self._current_progress_remaining),
+            self._old_policy(chain) if chain.needs_old or self._measures_kl else None,
+            [*self._stopping.of_minibatch, *self._target_kl()],
+            self._whole_rollout(),
+        )
+        update.compiled = self._compiler.step(update)
+        return update
+
+    def _target_kl(self) -> list[tuple[Callable[[Minibatch], th.Tensor], float]]:
+        """SB3's own condition."""
+        return [] if self.target_kl is None else [(approx_kl, 1.5 * self.target_kl)]
+
+    def _valid_rows(self, tensor: th.Tensor, samples: Any) -> th.Tensor:
+        """A tensor of a minibatch without its padding.
+
+        :param tensor: shape ``(batch, ...)``
+        :param samples: the minibatch
+        """
+        valid = self._valid(samples)
+        return tensor if valid is None else tensor[valid]
+
+    def _stop_after_epoch(self, update: Update) -> bool:
+        """Whether the update ends with the epoch just done.
+
+        :param update: under way
+        """
+        if update.old is None or not self._stopping.needs_kl:
+            return False
+        update.kl = kl_divergence(update.old.distribution, self._policy_parameters())
+        return self._stopping.after_epoch(update.kl)
+
+    def _after_update(self, update: Update) -> None:
+        """Measure the update, let the rules learn from it, log.
+
+        :param update: done
+        """
+        statistics, values = update.statistics, update.values
+        clip_range = values.get("clip_range", self.clip_range(self._current_progress_remaining))
+        measured = statistics.summary(clip_range)
+        if update.old is not None and self._measures_kl:
+            kl = kl_divergence(update.old.distribution, self._policy_parameters()) if update.kl is None else update.kl
+            measured |= {"kl": kl.mean().item(), "kl_max": kl.max().item()}
+        returns, self._finished_returns = self._finished_returns, []
+        of_episodes = {EPISODE_RETURN: sum(returns) / len(returns)} if returns else {}
+        self._adaptation.after_update(self._bases(self._current_progress_remaining), measured | of_episodes)
+
+        measured |= update.chain.statistics(Minibatch.concatenate(statistics.minibatches))
+        measured |= {f"{name}_at_bound": share for name, share in self._adaptation.shares_at_bound().items()}
+        self._log(measured | {"clip_range": clip_range} | dict(values))
+
+    @th.no_grad()
+    def _old_policy(self, chain: BoundChain) -> OldPolicy:
+        """The policy before the update, and what the terms make of it.
+
+        :param chain: with the coefficients of this update
+        """
+        distribution = self._policy_parameters()
+        if not chain.preparations:
+            return OldPolicy(distribution, {})
+        actions = th.cat([self._valid_rows(samples.actions, samples) for samples in self._samples_in_order()])
+        if self.policy.squash_output:
+            actions = TanhBijector.inverse(actions)
+        return OldPolicy(distribution, chain.prepare(distribution, actions))
+
+    @th.no_grad()
+    def _policy_parameters(self) -> Parameters:
+        """The action distributions of the whole rollout in storage order, in eval mode; no random draw."""
+        self.policy.set_training_mode(False)
+        chunks = [self._parameters(self._get_distribution(samples), samples) for samples in self._samples_in_order()]
+        self.policy.set_training_mode(True)
+        return Parameters.concatenate(chunks)
+
+    def _log(self, measured: dict[str, float]) -> None:
+        for key, value in measured.items():
+            self.logger.record(f"train/{key}", value)
+        buffer = self.rollout_buffer
+        self.logger.record(
+            "train/explained_variance", explained_variance(buffer.values.flatten(), buffer.returns.flatten())
+        )
+        if hasattr(self.policy, "log_std"):
+            self.logger.record("train/std", th.exp(self.policy.log_std).mean().item())
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        if self.clip_range_vf is not None:
+            self.logger.record("train/clip_range_vf", self.clip_range_vf(self._current_progress_remaining))

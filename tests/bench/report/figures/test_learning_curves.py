@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import io
+import math
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from sb3_ppo_variants.bench.report.figures.learning_curves import learning_curves
+from sb3_ppo_variants.bench.report.figures.style import legend, line_styles
+from sb3_ppo_variants.bench.statistics.summary import summarise
+from tests.bench.statistics.numbers import RESULTS, make_study
+
+OTHERS = {f"arm{number}": {"algorithm": "stable_baselines3.PPO"} for number in range(8)}
+
+
+def test_few_arms_share_one_panel_per_environment() -> None:
+    study = make_study()
+    drawing = learning_curves(RESULTS, summarise(RESULTS, study), study.bootstrap)
+    assert [axes.get_title(loc="left") for axes in drawing.figure.axes] == ["Known-v0", "Range-v0"]
+    assert [len(axes.lines) for axes in drawing.figure.axes] == [2, 2]
+    points = drawing.data.set_index(["arm", "environment", "timesteps"])["mean_return"]
+    assert points["ppo", "Known-v0", 300] == 35.0
+    assert points["mine", "Range-v0", 200] == 5.5
+    assert len(points) == 12
+
+
+def test_each_of_many_arms_has_a_panel_beside_the_baseline() -> None:
+    study = make_study(arms={"mine": {"algorithm": "stable_baselines3.PPO"}, **OTHERS})
+    drawing = learning_curves(RESULTS, summarise(RESULTS, study), study.bootstrap)
+    panels = {axes.get_title(loc="left"): len(axes.lines) for axes in drawing.figure.axes}
+    # Arms without a finished run show the baseline alone.
+    assert panels == {"mine": 2, **dict.fromkeys(OTHERS, 1)}
+    assert len(drawing.figure.axes) == 18
+    assert math.isclose(drawing.figure.get_figheight(), 2 * (0.45 + 1.35 * 2))
+
+
+def test_what_belongs_to_an_arm_is_marked_by_its_place() -> None:
+    styles = line_styles(["ppo", "b", "a"])
+    assert [styles[arm]["gid"] for arm in ("ppo", "b", "a")] == ["arm-0", "arm-1", "arm-2"]
+
+
+def test_a_legend_stays_within_its_figure() -> None:
+    """Five names in four columns are two and then one in each, not two in each."""
+    arms = ["ppo", "limits", "limits-without-clip", "limits-without-kl_penalty", "limits-base"]
+    figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+    figure.subplots()
+    legend(figure, line_styles(arms), arms)
+    FigureCanvasAgg(figure)
+    figure.savefig(io.BytesIO())
+    (drawn,) = figure.legends
+    assert drawn.get_window_extent().x1 <= figure.bbox.x1

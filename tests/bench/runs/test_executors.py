@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sb3_ppo_variants.bench.runs.executors import ExecutorLost, local, outcomes
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.worker import Outcome, Task, perform
+from sb3_ppo_variants.bench.study.study import Study
+from tests.bench.faults import gone, wait_for
+
+BAD_ALGORITHMS = """
+    import os, resource, signal, subprocess, sys, time
+    from stable_baselines3 import PPO
+
+    class Raising(PPO):
+        def learn(self, *args, **kwargs):
+            print("on the way")
+            raise RuntimeError("out of luck")
+
+    class Killed(PPO):
+        def learn(self, *args, **kwargs):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    class Exiting(PPO):
+        def learn(self, *args, **kwargs):
+            sys.exit("no more")
+
+    class Hanging(PPO):
+        def learn(self, *args, **kwargs):
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            print(child.pid)
+            time.sleep(600)
+
+    class TooLarge(PPO):
+        def learn(self, *args, **kwargs):
+            # Writes beyond this size fail, as they do on a full disk; Python ignores the signal.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+            return super().learn(*args, **kwargs)
+"""
+NAMES = ("raising", "killed", "exiting", "hanging", "too_large")
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """Stock PPO and arms that end badly, each in its own way."""
+    (tmp_path / "bad_algorithms.py").write_text(textwrap.dedent(BAD_ALGORITHMS))
+    monkeypatch.syspath_prepend(tmp_path)
+    return Study.model_validate(
+        {
+            "name": "bad",
+            "total_timesteps": 128,
+            "seeds": 2,
+            "evaluation": {"every": 64, "episodes": 1, "last": 1},
+            "arguments": {"device": "cpu", "n_steps": 64, "n_epochs": 1},
+            "environments": ["CartPole-v1"],
+            "arms": {name: {"algorithm": f"bad_algorithms.{name.title().replace('_', '')}"} for name in NAMES},
+        }
+    )
+
+
+def made(
+    study: Study, folders: Folders, order: Sequence[tuple[str, int]], workers: int = 1, limit: float | None = None
+) -> dict[tuple[str, int], Outcome]:
+    """Run arms with seeds, in that order, and return how each ended."""
+    tasks = [Task(study.run(arm, "CartPole-v1", seed), folders, "command", limit) for arm, seed in order]
+    with local(workers) as executor:
+        return {(outcome.run.arm, outcome.run.seed): outcome for outcome in outcomes(executor, tasks)}
+
+
+def reason(study: Study, folders: Folders, arm: str) -> str:
+    return (folders.failed(study.run(arm, "CartPole-v1", 0)) / "traceback.txt").read_text()
+
+
+def test_a_run_that_raises_leaves_its_traceback_and_the_others_go_on(study: Study, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "results")
+    found = made(study, folders, [("raising", 0), ("ppo", 0), ("exiting", 0), ("ppo", 1)])
+    assert [key for key, outcome in found.items() if outcome.error is None] == [("ppo", 0), ("ppo", 1)]
+    assert reason(study, folders, "raising").endswith("RuntimeError: out of luck\n")
+    assert (folders.failed(study.run("raising", "CartPole-v1", 0)) / "output.txt").read_text() == "on the way\n"
+    assert reason(study, folders, "exiting").endswith("SystemExit: no more\n")
+    assert folders.finished(study.run("ppo", "CartPole-v1", 1)).is_dir()
+    folders.clean()
+    assert not (folders.root / ".partial").exists()
+
+
+def test_a_killed_process_is_one_failed_run_and_no_other(study: Study, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "results")
+    found = made(study, folders, [("killed", 0), ("ppo", 0), ("killed", 1), ("ppo", 1)], workers=2)
+    assert {key for key, outcome in found.items() if outcome.error is None} == {("ppo", 0), ("ppo", 1)}
+    assert reason(study, folders, "killed") == "The process of the run was killed, or ran out of memory.\n"
+    # What the killed run had written so far was kept beside the reason.
+    assert (folders.failed(study.run("killed", "CartPole-v1", 0)) / "0.monitor.csv").exists()
+    assert not folders.partials(study.run("killed", "CartPole-v1", 0))
+
+
+def test_a_run_that_hangs_is_ended_with_its_children_and_says_where_it_was(study: Study, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "results")
+    found = made(study, folders, [("hanging", 0), ("ppo", 0)], limit=6.0)
+    assert {key: outcome.error is None for key, outcome in found.items()} == {("hanging", 0): False, ("ppo", 0): True}
+    assert reason(study, folders, "hanging") == "The run was ended at its time limit of 0.1 minutes.\n"
+    child, *trace = (folders.failed(study.run("hanging", "CartPole-v1", 0)) / "output.txt").read_text().splitlines()
+    assert any("bad_algorithms.py" in line and "in learn" in line for line in trace)
+    wait_for(lambda: gone(int(child)), seconds=10)
+
+
+def test_a_file_that_cannot_grow_is_a_failed_run(study: Study, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "results")
+    found = made(study, folders, [("too_large", 0), ("ppo", 0)])
+    assert {key: outcome.error is None for key, outcome in found.items()} == {("too_large", 0): False, ("ppo", 0): True}
+    assert "File too large" in reason(study, folders, "too_large")
+
+
+def test_a_run_that_another_process_makes_is_waited_for(study: Study, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "results")
+    run = study.run("ppo", "CartPole-v1", 0)
+    claim = folders.claim(run)
+    assert claim is not None
+    with local(1) as executor:
+        found = outcomes(executor, [Task(run, folders, ""), Task(study.run("ppo", "CartPole-v1", 1), folders, "")])
+        # This process has the first run, so that the second one ends first.
+        other = next(found)
+        assert (other.run.seed, other.error, other.elsewhere) == (1, None, False)
+        folders.publish(run, claim)
+        assert next(found) == Outcome(run, elsewhere=True)
+        assert next(found, None) is None
+
+
+def test_a_run_whose_maker_dies_is_made_here(study: Study, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "results")
+    run = study.run("ppo", "CartPole-v1", 0)
+    with local(1) as executor, subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as maker:
+        folders.partial(run, maker.pid).mkdir(parents=True)
+        found = outcomes(executor, [Task(run, folders, "")])
+        ending = threading.Timer(3.0, maker.kill)
+        ending.start()
+        outcome = next(found)
+        ending.join()
+    assert (outcome.error, outcome.elsewhere) == (None, False)
+    assert folders.finished(run).is_dir()
+
+
+@pytest.mark.parametrize("error", [BrokenExecutor("the workers are gone"), CancelledError()])
+def test_an_executor_that_is_lost_is_no_failure_of_the_runs(study: Study, tmp_path: Path, error: Exception) -> None:
+    class Lost(Executor):
+        def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(error)
+            return future
+
+    folders = Folders(tmp_path / "results")
+    tasks = [Task(study.run("ppo", "CartPole-v1", seed), folders, "") for seed in range(2)]
+    with pytest.raises(ExecutorLost, match="Finished runs are kept"):
+        list(outcomes(Lost(), tasks))
+    assert not folders.root.exists()
+
+
+def test_runs_go_to_an_executor_of_processes(study: Study, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "results")
+    tasks = [Task(study.run(arm, "CartPole-v1", 0), folders, "") for arm in ("ppo", "killed")]
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
+        ended = {outcome.run.arm: outcome.error is None for outcome in outcomes(executor, tasks)}
+    assert ended == {"ppo": True, "killed": False}
+    assert folders.finished(study.run("ppo", "CartPole-v1", 0)).is_dir()
+
+
+def test_a_worker_that_cannot_make_a_run_is_a_failure_of_the_run(study: Study, tmp_path: Path) -> None:
+    class Without(Executor):
+        def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(ModuleNotFoundError("No module named 'sb3_ppo_variants'"))
+            return future
+
+    folders = Folders(tmp_path / "results")
+    tasks = [Task(study.run("ppo", "CartPole-v1", 0), folders, "")]
+    assert [outcome.error is None for outcome in outcomes(Without(), tasks)] == [False]
+    assert reason(study, folders, "ppo").endswith("No module named 'sb3_ppo_variants'\n")
+
+
+def test_closing_the_outcomes_ends_what_runs(study: Study, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "results")
+    tasks = [Task(study.run(arm, "CartPole-v1", 0), folders, "") for arm in ("ppo", "hanging", "killed")]
+    with local(1) as executor:
+        found = outcomes(executor, tasks)
+        assert isinstance(found, Generator)
+        assert next(found).run.arm == "ppo"
+        found.close()
+    assert not (folders.root / "failed").exists()
+
+
+def test_a_daemonic_worker_says_what_to_set(study: Study, tmp_path: Path) -> None:
+    task = Task(study.run("ppo", "CartPole-v1", 0), Folders(tmp_path), "")
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        error = pool.apply(perform, (task,)).error
+    assert error is not None
+    assert "DASK_DISTRIBUTED__WORKER__DAEMON=False" in error

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import Study
+
+
+@pytest.fixture
+def run() -> Run:
+    study = Study.model_validate(
+        {
+            "name": "folders",
+            "total_timesteps": 1000,
+            "seeds": 1,
+            "evaluation": {"every": 100},
+            "environments": ["CartPole-v1"],
+        }
+    )
+    return study.runs()[0]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path / "results" / "folders")
+
+
+def claim(folders: Folders, run: Run) -> Path:
+    """Claim a run that nobody else has."""
+    folder = folders.claim(run)
+    assert folder is not None
+    return folder
+
+
+def of_process(mine: Path, pid: int) -> Path:
+    """Name of the partial folder that another process of this machine would have."""
+    return mine.with_name(mine.name.removesuffix(str(os.getpid())) + str(pid))
+
+
+def dead_process_folder(folders: Folders, run: Run) -> Path:
+    """Make the partial folder of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    mine = claim(folders, run)
+    dead = of_process(mine, process.pid)
+    mine.rename(dead)
+    return dead
+
+
+def test_a_run_appears_by_one_rename(folders: Folders, run: Run) -> None:
+    partial = claim(folders, run)
+    (partial / "run.json").write_text("mine")
+    assert not folders.finished(run).exists()
+    folders.publish(run, partial)
+    assert not partial.exists()
+    assert (folders.finished(run) / "run.json").read_text() == "mine"
+
+
+def test_the_first_to_finish_wins(folders: Folders, run: Run) -> None:
+    first = claim(folders, run)
+    second = first.with_name(first.name + "0")
+    shutil.copytree(first, second)
+    for text, partial in (("first", first), ("second", second)):
+        (partial / "run.json").write_text(text)
+        folders.publish(run, partial)
+        assert not partial.exists()
+    assert (folders.finished(run) / "run.json").read_text() == "first"
+
+
+def test_a_finished_run_cannot_be_claimed(folders: Folders, run: Run) -> None:
+    folders.publish(run, claim(folders, run))
+    assert folders.claim(run) is None
+    assert not folders.partials(run)
+
+
+def test_a_run_that_somebody_makes_cannot_be_claimed(folders: Folders, run: Run) -> None:
+    mine = claim(folders, run)
+    living = of_process(mine, os.getppid())
+    mine.rename(living)
+    assert folders.claimed(run)
+    assert folders.claim(run) is None
+    assert folders.partials(run) == [living]
+
+
+def test_the_claim_of_a_dead_process_is_taken_over(folders: Folders, run: Run) -> None:
+    dead = dead_process_folder(folders, run)
+    assert not folders.claimed(run)
+    assert claim(folders, run).exists()
+    assert not dead.exists()
+
+
+@pytest.mark.parametrize(("age", "held"), [(200.0, True), (400.0, False)])
+def test_a_claim_of_another_machine_holds_for_five_minutes(folders: Folders, run: Run, age: float, held: bool) -> None:
+    mine = claim(folders, run)
+    elsewhere = mine.with_name(mine.name.replace("@", "@another-machine-"))
+    mine.rename(elsewhere)
+    (elsewhere / "heartbeat").write_text("512")
+    assert folders.claimed(run)
+    for path in (elsewhere / "heartbeat", elsewhere):
+        os.utime(path, (path.stat().st_mtime - age,) * 2)
+    assert folders.claimed(run) == held
+    folders.clean()
+    assert elsewhere.exists() == held
+    assert (folders.claim(run) is None) == held
+
+
+def test_a_dead_process_that_nobody_has_waited_for_is_dead(folders: Folders, run: Run) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        claim(folders, run).rename(folders.partial(run, process.pid))
+        assert folders.claimed(run)
+        process.kill()
+        # Wait for its end without taking its exit status.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not folders.claimed(run)
+
+
+def test_a_number_that_another_process_got_is_no_claim_for_ever(folders: Folders, run: Run) -> None:
+    mine = claim(folders, run)
+    reused = of_process(mine, os.getppid())
+    mine.rename(reused)
+    os.utime(reused, (reused.stat().st_mtime - 400.0,) * 2)
+    assert not folders.claimed(run)
+
+
+def claim_at_once(folders: Folders, run: Run, barrier: Barrier) -> bool:
+    barrier.wait()
+    claimed = folders.claim(run) is not None
+    # A claim of a process that has ended holds no more.
+    barrier.wait()
+    return claimed
+
+
+def test_claims_at_once_give_a_run_to_one_process_at_most(folders: Folders, run: Run) -> None:
+    context = multiprocessing.get_context("fork")
+    with context.Manager() as manager, ProcessPoolExecutor(4, mp_context=context) as executor:
+        for round_ in range(20):
+            barrier = manager.Barrier(4)
+            one = replace(run, seed=round_)
+            claims = [executor.submit(claim_at_once, folders, one, barrier) for _ in range(4)]
+            assert sum(claim.result() for claim in claims) <= 1
+
+
+def test_clean_removes_only_what_the_dead_left(folders: Folders, run: Run) -> None:
+    dead = dead_process_folder(folders, run)
+    living = claim(folders, run)
+    elsewhere = living.with_name(living.name.replace("@", "@another-machine-"))
+    elsewhere.mkdir()
+    folders.clean()
+    assert not dead.exists()
+    assert living.exists()
+    assert elsewhere.exists()
+
+
+def test_clean_leaves_no_empty_folder(folders: Folders, run: Run) -> None:
+    dead = dead_process_folder(folders, run)
+    folders.clean()
+    assert not dead.parent.exists()
+
+
+def test_a_failure_keeps_the_logs_until_a_success(folders: Folders, run: Run) -> None:
+    (claim(folders, run) / "progress.csv").write_text("kept")
+    folders.fail(run, "first\n")
+    claim(folders, run)
+    folders.fail(run, "second\n")
+    assert (folders.failed(run) / "traceback.txt").read_text() == "second\n"
+    assert not (folders.failed(run) / "progress.csv").exists()
+    folders.publish(run, claim(folders, run))
+    assert not folders.failed(run).parent.exists()
+
+
+def test_a_failure_never_takes_the_folder_of_a_living_process(folders: Folders, run: Run) -> None:
+    mine = claim(folders, run)
+    # The parent of this process lives as long as the test does.
+    living = of_process(mine, os.getppid())
+    mine.rename(living)
+    folders.fail(run, "killed\n")
+    assert living.exists()
+    assert (folders.failed(run) / "traceback.txt").read_text() == "killed\n"
+
+
+def test_steps_of_a_run_that_is_made(folders: Folders, run: Run) -> None:
+    assert folders.steps(run) == 0
+    partial = claim(folders, run)
+    assert folders.steps(run) == 0
+    (partial / "heartbeat").write_text("512")
+    assert folders.steps(run) == 512
+
+
+LOCK = """
+import sys
+from pathlib import Path
+from sb3_ppo_variants.bench.runs.folders import Folders
+with Folders(Path(sys.argv[1])).locked():
+    print("locked", flush=True)
+    input()
+"""
+
+
+def test_the_lock_is_waited_for_and_goes_with_its_process(folders: Folders) -> None:
+    folders.root.mkdir(parents=True)
+    with folders.locked():
+        pass
+    command = [sys.executable, "-c", LOCK, str(folders.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"locked\n"
+        waiter = threading.Thread(target=lambda: folders.locked().__enter__(), daemon=True)
+        waiter.start()
+        waiter.join(timeout=1.0)
+        assert waiter.is_alive()
+        holder.kill()
+        waiter.join(timeout=10.0)
+        assert not waiter.is_alive()

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import trim_mean
+
+from sb3_ppo_variants.bench.statistics.aggregates import (
+    aggregate,
+    iqm,
+    mean,
+    median,
+    optimality_gap,
+    profile,
+    thresholds,
+)
+
+scores = st.floats(-1e3, 1e3, width=32)
+UNEQUAL = [np.array([0.0, 1.0]), np.array([0.5]), np.array([2.0, 2.0, 2.0, 4.0])]
+
+
+def test_iqm_of_equal_tasks_by_hand() -> None:
+    # Eight runs of weight 1/8: two are dropped from each end, (3 + 4 + 5 + 6) / 4 remains.
+    assert iqm(np.array([1.0, 3.0, 5.0, 7.0]), np.array([8.0, 6.0, 4.0, 2.0])) == 4.5
+
+
+def test_iqm_weights_tasks_equally_by_hand() -> None:
+    # Weights: 1/2 for the 0, 1/8 for the others. From below nothing goes (1/2 > 1/4); from above 4 (1/8) and 3 (1/4).
+    # (0 * 1/2 + 1 * 1/8 + 2 * 1/8) / (3/4) = 1/2. Without weights it would be 2.
+    assert iqm(np.array([0.0]), np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(0.5, abs=1e-15)
+
+
+@given(st.integers(1, 5), st.integers(1, 12), st.data())
+def test_iqm_is_the_trimmed_mean_when_tasks_have_equal_numbers_of_runs(
+    tasks: int, runs: int, data: st.DataObject
+) -> None:
+    matrix = data.draw(arrays(np.float64, (tasks, runs), elements=scores))
+    assert iqm(*matrix) == pytest.approx(trim_mean(matrix.ravel(), 0.25), rel=1e-9, abs=1e-9)
+
+
+# Whole numbers, so that no rounding makes two different scores equal: then another run would be dropped.
+@given(st.lists(st.lists(st.integers(-99, 99), min_size=1, max_size=6), min_size=1, max_size=4), st.integers(1, 9))
+def test_iqm_lies_within_the_scores_and_moves_with_them(tasks: list[list[int]], factor: int) -> None:
+    samples = [np.array(task, dtype=float) for task in tasks]
+    value = iqm(*samples)
+    everything = np.concatenate(samples)
+    assert everything.min() - 1e-9 <= value <= everything.max() + 1e-9
+    assert iqm(*reversed(samples)) == pytest.approx(value, abs=1e-9)
+    assert iqm(*(factor * sample + 1.0 for sample in samples)) == pytest.approx(factor * value + 1.0, abs=1e-6)
+
+
+def test_iqm_works_along_an_axis() -> None:
+    first, second = np.arange(12.0).reshape(3, 4), np.arange(6.0).reshape(3, 2)
+    rows = [iqm(first[i], second[i]) for i in range(3)]
+    assert iqm(first, second, axis=-1) == pytest.approx(rows)
+    assert iqm(first.T, second.T, axis=0) == pytest.approx(rows)
+
+
+def test_aggregates_of_unequal_tasks_by_hand() -> None:
+    # Means of the tasks: 1/2, 1/2, 5/2. Cut at 1 they are 1/2, 1/2, 1.
+    assert median(*UNEQUAL) == 0.5
+    assert mean(*UNEQUAL) == pytest.approx(3.5 / 3, abs=1e-15)
+    assert optimality_gap(*UNEQUAL) == pytest.approx(1.0 - 2.0 / 3, abs=1e-15)
+
+
+def test_aggregates_work_along_an_axis() -> None:
+    first, second = np.arange(12.0).reshape(3, 4) / 12, np.arange(6.0).reshape(3, 2)
+    for statistic in (median, mean, optimality_gap):
+        rows = [statistic(first[i], second[i]) for i in range(3)]
+        assert statistic(first, second, axis=-1) == pytest.approx(rows)
+        assert statistic(first.T, second.T, axis=0) == pytest.approx(rows)
+
+
+def test_intervals_of_one_task_by_hand() -> None:
+    # Two runs: a resample is (0, 0), (0, 1), (1, 0) or (1, 1), its mean 0, 1/2, 1/2 or 1. With a quarter of the
+    # resamples at each end, the 95 % interval reaches from 0 to 1.
+    found = aggregate([np.array([0.0, 1.0])], 500, seed=0)
+    assert found.iqm == found.median == found.mean == found.optimality_gap == (0.5, 0.0, 1.0)
+
+
+def test_nothing_known_without_a_task_and_of_what_is_no_number() -> None:
+    assert math.isnan(aggregate([], 200, seed=0).iqm.value)
+    found = aggregate([np.array([0.0, 0.1, 0.2, 0.3, 0.4, float("nan")])], 200, seed=0)
+    assert all(math.isnan(part) for estimate in vars(found).values() for part in estimate)
+    # Not even where the interquartile mean would drop it.
+    assert math.isnan(iqm(np.array([0.0, 0.1, 0.2, 0.3, 0.4, float("inf")])))
+
+
+def test_profile_by_hand() -> None:
+    # Above 0: one of two, one of one, four of four, in the mean 5/6. Above 1: 0, 0, all. A score is not above itself.
+    found = profile(UNEQUAL, np.array([0.0, 0.5, 1.0, 2.0, 4.0]), 200, seed=0)
+    assert found.x == (0.0, 0.5, 1.0, 2.0, 4.0)
+    assert found.value == pytest.approx((5 / 6, 0.5, 1 / 3, 1 / 12, 0.0), abs=1e-15)
+    # One task has a single run.
+    assert math.isnan(found.low[0])
+
+
+def test_profile_bands_by_hand() -> None:
+    found = profile([np.array([0.0, 1.0])], np.array([-1.0, 0.5, 1.0]), 500, seed=0)
+    assert (found.value, found.low, found.high) == ((1.0, 0.5, 0.0), (1.0, 0.0, 0.0), (1.0, 1.0, 0.0))
+    assert np.isnan(profile([np.array([0.0, float("nan")])], np.array([0.5]), 100, seed=0).value).all()
+
+
+def test_thresholds_reach_over_all_scores() -> None:
+    at = thresholds([np.array([-0.5, 0.2]), np.array([float("inf"), 1.5])])
+    assert (at[0], at[-1], len(at)) == (-0.5, 1.5, 101)
+    assert (thresholds([])[0], thresholds([])[-1]) == (0.0, 1.0)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from sb3_ppo_variants.bench.statistics.scores import Scale
+from sb3_ppo_variants.bench.statistics.stability import judge
+
+KNOWN = Scale(0.0, 100.0, from_study_range=False)
+
+
+def rows(seed: int, means: list[float], **columns: Any) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "arm": "ppo",
+            "environment": "A",
+            "seed": seed,
+            "timesteps": [100 * (i + 1) for i in range(len(means))],
+            "mean_return": means,
+            "std_return": 0.0,
+            "episodes": 10,
+            **columns,
+        }
+    )
+
+
+RESULTS = pd.concat(
+    [
+        rows(0, [60.0, 60.0, 60.0, 20.0, 20.0, 58.0, 20.0, 20.0]),
+        rows(1, [60.0, 60.0, 60.0, 20.0, 20.0, 60.0, 60.0, 60.0]),
+        rows(2, [60.0] * 8),
+        rows(3, [10.0] * 8),
+    ]
+)
+
+
+def test_stability_of_an_arm_by_hand() -> None:
+    table = judge(RESULTS.sample(frac=1.0, random_state=0), ["ppo", "absent"], {"A": KNOWN}, seed=0)
+    assert list(table.found) == [("ppo", "A")]
+    found = table.found["ppo", "A"]
+    assert (found.runs, found.climbed.value) == (4, 0.75)
+    assert found.fell.value == pytest.approx(2 / 3)
+    assert (found.falls, found.recoveries, found.falls_per_run) == (3, 2, 1.0)
+    # 200 and 200 steps to recovery, and one fall that went on for 100 at least.
+    assert found.median_recovery == 200.0
+    assert found.false_fall_rate == 0.0
+    assert found.climbed.low < 0.75 < found.climbed.high
+
+
+def test_an_arm_that_never_climbed_has_no_falls_to_speak_of() -> None:
+    found = judge(RESULTS[RESULTS["seed"] == 3], ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"]
+    assert found.climbed.value == 0.0
+    assert all(math.isnan(value) for value in (found.fell.value, found.falls_per_run, found.median_recovery))
+    assert math.isnan(found.false_fall_rate)
+
+
+def test_noise_of_the_evaluations_makes_false_falls() -> None:
+    # The error of an evaluation is 75 / sqrt(9) = 25, half of the best; then a fifth of that.
+    noisy = rows(0, [50.0] * 100, std_return=75.0)
+    quiet = rows(0, [50.0] * 100, std_return=15.0)
+    assert judge(noisy, ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"].false_fall_rate > 0.0
+    assert judge(quiet, ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"].false_fall_rate == 0.0
+
+
+def test_environments_that_cannot_be_judged_are_listed() -> None:
+    table = judge(RESULTS, ["ppo"], {"A": Scale(0.0, 100.0, from_study_range=True)}, seed=0)
+    assert table.found == {}
+    assert "no random and reference score" in table.left_out["A"]
+    few = judge(RESULTS.assign(episodes=5), ["ppo"], {"A": KNOWN}, seed=0)
+    assert few.found == {}
+    assert "5 episodes, at least 10" in few.left_out["A"]

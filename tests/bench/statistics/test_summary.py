@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from sb3_ppo_variants.bench.statistics.scores import Shortfall
+from sb3_ppo_variants.bench.statistics.summary import summarise, update_sizes
+from tests.bench.statistics.numbers import RESULTS, make_study
+
+
+def test_summary_by_hand() -> None:
+    summary = summarise(RESULTS, make_study())
+    assert summary.returns["mine", "Known-v0"].value == 50.0
+    assert (summary.scales["Known-v0"].low, summary.scales["Known-v0"].high) == (10.0, 110.0)
+    assert (summary.scales["Range-v0"].low, summary.scales["Range-v0"].high) == (2.0, 10.0)
+    assert [summary.scales[name].from_study_range for name in ("Known-v0", "Range-v0")] == [False, True]
+    # Normalised: ppo 0.1, 0.2 and 0, 0.25; mine 0.3, 0.5 and 0.125, 1. One run goes from each end.
+    assert summary.aggregates["ppo"].iqm.value == pytest.approx((0.1 + 0.2) / 2)
+    assert summary.aggregates["mine"].iqm.value == pytest.approx((0.3 + 0.5) / 2)
+    # Known: all four pairs won. Range: 3 beats 2, 10 beats both: three of four.
+    assert summary.comparisons["mine"].improvement.value == pytest.approx((1.0 + 0.75) / 2)
+    assert summary.comparisons["mine"].excluded == []
+    assert summary.common == ["Known-v0", "Range-v0"]
+    assert summary.shortfalls == []
+
+
+def test_other_aggregates_and_profiles_by_hand() -> None:
+    summary = summarise(RESULTS, make_study())
+    # Means of the environments: mine 0.4 and 0.5625, ppo 0.15 and 0.125. Above 0: all of mine, three of ppo's four.
+    assert summary.aggregates["mine"].median.value == pytest.approx((0.4 + 0.5625) / 2)
+    assert summary.aggregates["ppo"].mean.value == pytest.approx((0.15 + 0.125) / 2)
+    assert summary.aggregates["mine"].optimality_gap.value == pytest.approx(1 - (0.4 + 0.5625) / 2)
+    assert (summary.profiles["mine"].x[0], summary.profiles["mine"].x[-1]) == (0.0, 1.0)
+    assert (summary.profiles["mine"].value[0], summary.profiles["ppo"].value[0]) == (1.0, 0.75)
+    assert summary.profiles["mine"].value[-1] == 0.0
+
+
+def test_comparison_detectable_and_stability_are_of_the_right_scores() -> None:
+    summary = summarise(RESULTS, make_study())
+    assert list(summary.comparisons) == ["mine"]
+    # Two against two have 6 relabellings.
+    assert summary.comparisons["mine"].least_p_value == pytest.approx((2 / 6) ** 2 / 2)
+    assert summary.comparisons["mine"].p_value == summary.comparisons["mine"].adjusted_p_value
+    # Known: squares 50 + 200 over 2 degrees of freedom; two runs an arm detect 5.653 standard deviations.
+    assert summary.detectable["mine", "Known-v0"].score == pytest.approx(5.65349 * math.sqrt(125), rel=1e-4)
+    assert list(summary.stability.found) == [("ppo", "Known-v0"), ("mine", "Known-v0")]
+    assert list(summary.stability.left_out) == ["Range-v0"]
+
+
+def test_curves_are_of_normalised_returns() -> None:
+    summary = summarise(RESULTS, make_study())
+    curve = summary.curves.steps["ppo"]
+    assert curve.x == (100.0, 200.0, 300.0)
+    # After 200 steps: 10 and 20 are 0 and 0.1, 1 and 4 are -1/8 and 1/4; one goes from each end.
+    assert curve.value[1] == pytest.approx((0.0 + 0.1) / 2)
+    assert (summary.curves.seconds, summary.curves.untimed) == ({}, ["ppo", "mine"])
+    times = RESULTS[["arm", "environment", "seed", "timesteps"]].assign(seconds=RESULTS["timesteps"] / 50)
+    timed = summarise(RESULTS, make_study(), times).curves
+    assert timed.seconds["ppo"].x == (2.0, 4.0, 6.0)
+    assert timed.seconds["ppo"].value == timed.steps["ppo"].value == curve.value
+
+
+def test_designs_are_contrasted_in_normalised_scores() -> None:
+    grid = {"algorithm": "stable_baselines3.PPO", "grid": {"clip_range": [0.1, 0.2]}}
+    parts = {"algorithm": "stable_baselines3.PPO", "ablate": {"parts": {"clip": {"clip_range": 0.1}}}}
+    study = make_study(arms={"mine": parts, "grid": grid})
+    named = {"ppo": ["mine-without-clip", "grid,clip_range=0.1"], "mine": ["mine", "grid,clip_range=0.2"]}
+    rows = [RESULTS[RESULTS["arm"] == old].assign(arm=new) for old, names in named.items() for new in names]
+    summary = summarise(pd.concat([RESULTS[RESULTS["arm"] == "ppo"], *rows]), study)
+    assert summary.ablations["mine"].without["clip"].difference.value == pytest.approx(0.4 - 0.15)
+    effects = summary.effects["grid"].axes["clip_range"]
+    assert [item.difference.value for item in effects] == pytest.approx([-0.125, 0.125])
+    plain = summarise(RESULTS, make_study())
+    assert (plain.ablations, plain.effects) == ({}, {})
+
+
+def test_an_environment_without_an_arm_is_excluded_and_listed() -> None:
+    lacking = RESULTS[(RESULTS["arm"] != "mine") | (RESULTS["environment"] != "Range-v0")]
+    summary = summarise(lacking, make_study())
+    assert ("mine", "Range-v0") not in summary.returns
+    assert summary.shortfalls == [Shortfall("mine", "Range-v0", missing=(0, 1), short=(), not_finite=())]
+    assert summary.common == ["Known-v0"]
+    assert summary.aggregates["ppo"].iqm.value == pytest.approx(0.15)
+    assert summary.comparisons["mine"].improvement.value == 1.0
+    assert summary.comparisons["mine"].excluded == ["Range-v0"]
+
+
+def test_intervals_follow_the_seed_of_the_study() -> None:
+    first = summarise(RESULTS, make_study(bootstrap={"seed": 1, "resamples": 100}))
+    # As text, because NaN differs from itself.
+    assert repr(first) == repr(summarise(RESULTS, make_study(bootstrap={"seed": 1, "resamples": 100})))
+    assert repr(first) != repr(summarise(RESULTS, make_study(bootstrap={"seed": 2, "resamples": 100})))
+
+
+def test_unequal_numbers_of_seeds_are_used_and_listed() -> None:
+    summary = summarise(RESULTS[(RESULTS["arm"] != "mine") | (RESULTS["seed"] == 1)], make_study())
+    assert summary.counts["mine", "Known-v0"] == 1
+    assert [(lack.environment, lack.missing) for lack in summary.shortfalls] == [("Known-v0", (0,)), ("Range-v0", (0,))]
+    # The only runs left: 0.5 and 10, which is the greatest of the study still.
+    assert summary.aggregates["mine"].mean.value == pytest.approx((0.5 + 1.0) / 2)
+    assert math.isnan(summary.aggregates["mine"].mean.low)
+
+
+def test_a_return_that_is_no_number_is_listed_and_leaves_no_number() -> None:
+    broken = RESULTS.copy()
+    broken.loc[(broken["arm"] == "mine") & (broken["seed"] == 0) & (broken["timesteps"] == 300), "mean_return"] = (
+        math.nan
+    )
+    summary = summarise(broken, make_study())
+    assert [lack.not_finite for lack in summary.shortfalls] == [(0,), (0,)]
+    assert math.isnan(summary.returns["mine", "Known-v0"].value)
+    assert math.isnan(summary.aggregates["mine"].iqm.value)
+    assert math.isnan(summary.comparisons["mine"].p_value)
+    assert not math.isnan(summary.aggregates["ppo"].iqm.value)
+    assert (summary.scales["Range-v0"].low, summary.scales["Range-v0"].high) == (2.0, 10.0)
+
+
+@pytest.mark.parametrize("kept", ["one arm", "one run", "nothing"])
+def test_little_is_enough(kept: str) -> None:
+    ours = RESULTS["arm"] == "ppo"
+    rows = {"one arm": ours, "one run": ours & (RESULTS["seed"] == 0), "nothing": ours & (RESULTS["seed"] == 9)}[kept]
+    summary = summarise(RESULTS[rows], make_study(arms={}))
+    assert summary.comparisons == {}
+    assert summary.detectable == {}
+    assert math.isnan(summary.aggregates["ppo"].iqm.value) == (kept == "nothing")
+    assert bool(summary.curves.steps) == bool(summary.profiles) == (kept != "nothing")
+
+
+def test_size_of_updates_by_hand() -> None:
+    # Eleven updates over two seeds, 0.00 to 0.10: the median is 0.05, the quantiles 0.01 and 0.09.
+    logged = pd.DataFrame(
+        {
+            "arm": ["mine"] * 11 + ["ppo"],
+            "environment": ["Known-v0"] * 12,
+            "seed": [0] * 6 + [1] * 6,
+            "kl": [i / 100 for i in range(11)] + [float("nan")],
+        }
+    )
+    assert update_sizes(logged) == {("mine", "Known-v0"): pytest.approx((0.05, 0.01, 0.09))}
+    assert update_sizes(logged.drop(columns="kl")) == {}

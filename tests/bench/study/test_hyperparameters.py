@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from sb3_ppo_variants.bench.study.hyperparameters import Hyperparameters, hyperparameters
+from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.validation import load_study
+from tests.bench.conftest import WriteStudy
+from tests.bench.study.test_study import mistakes
+
+PPO = "stable_baselines3.PPO"
+YML = """
+default:
+  n_timesteps: !!float 1e6
+  policy: MlpPolicy
+
+atari:
+  env_wrapper:
+    - stable_baselines3.common.atari_wrappers.AtariWrapper
+  frame_stack: 4
+  policy: CnnPolicy
+
+CartPole-v1: &cart-pole
+  n_envs: 8
+  n_timesteps: !!float 1e5
+  policy: MlpPolicy
+  n_steps: 32
+  gamma: 0.98
+  learning_rate: lin_0.001
+  normalize: "{'norm_obs': True, 'norm_reward': False}"
+  policy_kwargs: "dict(log_std_init=-2, activation_fn=nn.ReLU, net_arch=dict(pi=[8, 8], vf=[8]))"
+
+Acrobot-v1:
+  <<: *cart-pole
+  env_wrapper:
+    - gymnasium.wrappers.OrderEnforcing:
+        disable_render_order_enforcing: true
+    - gymnasium.wrappers.FlattenObservation
+
+Callback-v0: {policy: MlpPolicy, callback: some.Callback}
+Code-v0: {policy: MlpPolicy, policy_kwargs: "__import__('os').getcwd()"}
+"""
+STUDY = """
+    name: tuned
+    total_timesteps: 1000
+    seeds: 1
+    n_envs: 2
+    evaluation: {every: 100}
+    arguments: {device: cpu, n_steps: 16, vf_coef: 1.0}
+    environments: [CartPole-v1]
+    arms:
+      tuned: {algorithm: stable_baselines3.PPO, hyperparams: ppo.yml, arguments: {gamma: 0.9}}
+"""
+
+
+@pytest.fixture
+def yml(tmp_path: Path) -> str:
+    (tmp_path / "ppo.yml").write_text(YML)
+    return str(tmp_path / "ppo.yml")
+
+
+@pytest.fixture
+def installed(yml: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package called rl_zoo3 that cannot be imported, but has the ymls."""
+    folder = tmp_path / "site" / "rl_zoo3" / "hyperparams"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("raise ImportError('must not be imported')")
+    (folder / "ppo.yml").write_text(YML)
+    (folder / "ppo_lstm.yml").write_text("CartPole-v1: {policy: MlpLstmPolicy, n_steps: 64}")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    monkeypatch.delitem(sys.modules, "rl_zoo3", raising=False)
+    importlib.invalidate_caches()
+
+
+def test_an_entry_as_a_study_reads_it(yml: str) -> None:
+    assert hyperparameters(yml, PPO, "CartPole-v1") == Hyperparameters(
+        arguments={
+            "n_steps": 32,
+            "gamma": 0.98,
+            "learning_rate": "lin_0.001",
+            "policy_kwargs": {
+                "log_std_init": -2,
+                "activation_fn": "torch.nn.ReLU",
+                "net_arch": {"pi": [8, 8], "vf": [8]},
+            },
+        },
+        policy="MlpPolicy",
+        n_envs=8,
+        normalize={"norm_obs": True, "norm_reward": False},
+    )
+
+
+def test_wrappers_of_an_entry(yml: str) -> None:
+    assert hyperparameters(yml, PPO, "Acrobot-v1").env_wrapper == [
+        {"gymnasium.wrappers.OrderEnforcing": {"disable_render_order_enforcing": True}},
+        {"gymnasium.wrappers.FlattenObservation": {}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ("Callback-v0", "ppo.yml: Callback-v0: callback cannot be honoured"),
+        ("Code-v0", "policy_kwargs: .* is more than plain values"),
+    ],
+)
+def test_what_a_study_cannot_honour(yml: str, environment: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        hyperparameters(yml, PPO, environment)
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_file_of_the_installed_rl_zoo() -> None:
+    assert hyperparameters("zoo", PPO, "CartPole-v1").n_envs == 8
+    assert hyperparameters("zoo", "sb3_ppo_variants.DualClipPPO", "CartPole-v1").n_envs == 8
+    recurrent = hyperparameters("zoo", "sb3_ppo_variants.RecurrentDualClipPPO", "CartPole-v1")
+    assert (recurrent.policy, recurrent.arguments) == ("MlpLstmPolicy", {"n_steps": 64})
+    with pytest.raises(ValueError, match="RL Zoo tunes no MaskablePPO"):
+        hyperparameters("zoo", "sb3_contrib.MaskablePPO", "CartPole-v1")
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_default_of_rl_zoo_is_not_tuned(yml: str) -> None:
+    with pytest.raises(ValueError, match="has no hyperparameters tuned for Acrobot-v2; it has Acrobot-v1"):
+        hyperparameters("zoo", PPO, "Acrobot-v2")
+    assert hyperparameters(yml, PPO, "Pendulum-v1") == Hyperparameters()
+
+
+def test_without_rl_zoo_it_says_so(write_study: WriteStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rl_zoo3", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert mistakes(write_study(STUDY.replace("ppo.yml", "zoo"))) == [
+        "arms.tuned: on CartPole-v1: hyperparams: zoo needs RL Zoo (pip install rl_zoo3), or give the path of a yml"
+    ]
+
+
+@pytest.mark.usefixtures("yml")
+def test_a_yml_is_a_complete_set_that_its_own_level_may_change(write_study: WriteStudy) -> None:
+    study = load_study(write_study(STUDY))
+    tuned, plain = study.run("tuned", "CartPole-v1", 0), study.run("ppo", "CartPole-v1", 0)
+    # Neither vf_coef nor n_envs of the study; device is no hyperparameter; the arm's own gamma wins.
+    assert sorted(tuned.arguments) == ["device", "gamma", "learning_rate", "n_steps", "policy_kwargs"]
+    assert (tuned.arguments["n_steps"], tuned.arguments["gamma"], tuned.n_envs) == (32, 0.9, 8)
+    assert tuned.normalize is not None
+    assert (tuned.normalize["norm_reward"], tuned.normalize["gamma"]) == (False, 0.9)
+    assert (plain.arguments, plain.n_envs) == ({"device": "cpu", "n_steps": 16, "vf_coef": 1.0}, 2)
+    # The budget is the study's, for every arm.
+    assert tuned.total_timesteps == plain.total_timesteps == 1000
+
+
+def test_the_numbers_of_the_yml_are_in_the_identity(yml: str, tmp_path: Path) -> None:
+    (tmp_path / "other.yml").write_text(YML.replace("gamma: 0.98", "gamma: 0.97"))
+    (tmp_path / "copy.yml").write_text(YML)
+    runs = [_study(tmp_path / name).run("tuned", "CartPole-v1", 0) for name in ("ppo.yml", "other.yml", "copy.yml")]
+    assert runs[0].identity != runs[1].identity
+    assert runs[0].identity == runs[2].identity
+
+
+def _study(path: Path) -> Study:
+    return Study.model_validate(
+        {
+            "name": "tuned",
+            "total_timesteps": 1000,
+            "seeds": 1,
+            "evaluation": {"every": 100},
+            "environments": ["CartPole-v1"],
+            "arms": {"tuned": {"algorithm": PPO, "hyperparams": str(path)}},
+        }
+    )
+
+
+@pytest.mark.usefixtures("yml")
+def test_all_arms_play_the_same_task(write_study: WriteStudy) -> None:
+    text = STUDY.replace("[CartPole-v1]", "[Acrobot-v1]")
+    (found,) = mistakes(write_study(text))
+    assert found.startswith("environments.Acrobot-v1: env_wrapper is None for arm ppo and [{'gymnasium.wrappers.Order")
+    # Said for the environment, it is the task of every arm.
+    chosen = "\n    environments: {Acrobot-v1: {env_wrapper: gymnasium.wrappers.FlattenObservation}}\n"
+    study = load_study(write_study(text.replace("\n    environments: [Acrobot-v1]\n", chosen)))
+    for arm in ("ppo", "tuned"):
+        assert study.run(arm, "Acrobot-v1", 0).env_wrapper == [{"gymnasium.wrappers.FlattenObservation": {}}]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("rl_zoo3") is None, reason="rl_zoo3 is not installed")
+def test_every_entry_of_the_real_rl_zoo_can_be_read(write_study: WriteStudy) -> None:
+    cart_pole = hyperparameters("zoo", PPO, "CartPole-v1")
+    assert (cart_pole.n_envs, cart_pole.arguments["n_steps"], cart_pole.arguments["clip_range"]) == (8, 32, "lin_0.2")
+    racing = hyperparameters("zoo", PPO, "CarRacing-v3")
+    assert racing.arguments["policy_kwargs"]["activation_fn"] == "torch.nn.GELU"
+    assert racing.frame_stack == 2
+    study = load_study(write_study(STUDY.replace("ppo.yml", "zoo").replace("[CartPole", "[Pendulum-v1, CartPole")))
+    assert study.run("tuned", "Pendulum-v1", 0).arguments["use_sde"] is True
