@@ -1,26 +1,13 @@
-"""The arguments of terms and rules: numbers with a range, coefficients, choices, and the errors that name them."""
+"""The arguments of terms and rules: numbers with a range, coefficients and options."""
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal
 
-
-def one_of(what: str, given: Any, choices: Iterable[str]) -> str:
-    """The message for a value that is not among the choices, with the nearest one.
-
-    :param what: the argument's name
-    :param given: its value
-    :param choices: what is allowed
-    """
-    names = list(dict.fromkeys(choices))
-    near = difflib.get_close_matches(str(given), names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{what}={given!r} is not known.{hint} Choices: {', '.join(map(repr, names)) or 'none'}."
+from sb3_ppo_variants.messages import one_of
 
 
 @dataclass(frozen=True)
