@@ -106,7 +106,7 @@ class VariantAlgorithm(TrainingLoop):
             self._setup_model()
 
     def _set_term_arguments(self, chain: Chain, given: Mapping[str, Any]) -> None:
-        """Keep the coefficients and options of the terms as attributes of their own names."""
+        """Keep the coefficients and options of the terms as attributes of the same names."""
         known = chain.coefficients | chain.options
         for name, value in given.items():
             if name not in known:
@@ -247,15 +247,10 @@ class VariantAlgorithm(TrainingLoop):
         The stock class loads a variant's zip too: it takes the base clip range then, not the adapted one. A zip holds
         pickled objects, as all of SB3's do: load only what you trust.
 
-        :param path: of the zip, or an open file
-        :param env: as in SB3, and so are the following
-        :param device: where the model goes
-        :param custom_objects: replacements for what the zip holds
-        :param print_system_info: whether to print the versions of then and now
-        :param force_reset: whether to reset ``env`` before training goes on
+        The parameters are those of SB3's ``load``.
+
         :param kwargs: arguments of the constructor to change; a coefficient that is changed starts with no learned
             factor, and a change of ``adapt`` forgets all of them
-        :return: the model
         :raises TypeError: for an argument that the constructor does not have
         :raises ValueError: when a named class is given a zip with another objective
         """
@@ -270,16 +265,13 @@ class VariantAlgorithm(TrainingLoop):
         return model
 
     def learn(self, total_timesteps: int, *args: Any, **kwargs: Any) -> Self:
-        """As in SB3, with the name of the class as ``tb_log_name``.
+        """Train as in SB3, with the name of the class as the default ``tb_log_name``.
 
         :param total_timesteps: number of environment steps
-        :param args: as in SB3
-        :param kwargs: as in SB3
-        :return: the model
         :raises ValueError: when a rule follows the returns of episodes and no Monitor records them
         """
         self._check_monitor()
-        # ``tb_log_name`` is the third argument behind ``total_timesteps``.
+        # ``tb_log_name`` is the third argument after ``total_timesteps``.
         if len(args) < 3:
             kwargs.setdefault("tb_log_name", type(self).__name__)
         return super().learn(total_timesteps, *args, **kwargs)

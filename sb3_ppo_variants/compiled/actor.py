@@ -52,11 +52,7 @@ class CompiledActor:
             del self._policy.forward  # the class's own again
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """As the policy's ``forward``.
-
-        :param args: of it
-        :param kwargs: of it
-        """
+        """Take the place of the policy's ``forward``."""
         tensors = [self._as_tensor(leaf) for leaf in tree_leaves((args, kwargs))]
         if not all(isinstance(tensor, th.Tensor) for tensor in tensors):
             return self._eager(*args, **kwargs)  # a callback's own call, with `deterministic` say

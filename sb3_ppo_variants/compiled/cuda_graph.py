@@ -11,7 +11,7 @@ class CudaGraph:
     """A native function on a GPU, recorded when it is first called and then played again.
 
     A graph reads and writes where it did when it was recorded. The first inputs, those that the function may change,
-    are used where they are, and it is recorded anew when they have moved; the others are copied to places of its own.
+    are used where they are, and it is recorded anew when they have moved; the others are copied.
     Draws continue torch's generator of the device, as torch has it for graphs.
 
     :param run: the native function

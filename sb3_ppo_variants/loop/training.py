@@ -95,11 +95,9 @@ class TrainingLoop(LossComputation):
         return whole_rollout(self.rollout_buffer)
 
     def collect_rollouts(self, *args: Any, **kwargs: Any) -> bool:
-        """As in the stock class, with a word about the observation when it is what the policy fails on.
+        """Collect a rollout as in the stock class. If the policy fails, an observation that is not finite is named.
 
-        :param args: as in the stock class
-        :param kwargs: as in the stock class
-        :raises FloatingPointError: for an observation that is not finite
+        :raises FloatingPointError: for an observation that is not finite, if the policy fails
         """
         try:
             with self._execution.acting():
@@ -109,7 +107,7 @@ class TrainingLoop(LossComputation):
             raise
 
     def _update_info_buffer(self, infos: list[dict[str, Any]], dones: Any = None) -> None:
-        """As in SB3; the returns of the episodes that ended are kept until the update.
+        """Keep the returns of the episodes that ended until the update, besides what SB3 keeps.
 
         :param infos: of one step, one per environment
         :param dones: of that step
@@ -148,7 +146,7 @@ class TrainingLoop(LossComputation):
         self._after_update(update)
 
     def _update_learning_rate(self, optimizers: list[th.optim.Optimizer] | th.optim.Optimizer) -> None:
-        """As in SB3, with the learned factor of an adaptive learning rate.
+        """Set the learning rate as SB3 does, with the learned factor of an adaptive one.
 
         :param optimizers: one or several
         """
@@ -194,7 +192,7 @@ class TrainingLoop(LossComputation):
         return self.log_kl or self._adaptation.needs_kl or self._stopping.needs_kl
 
     def _values(self) -> dict[str, float]:
-        """Every coefficient as used in the update at hand."""
+        """Every coefficient of the current update."""
         return self._adaptation.values(self._scheduled_values(self._current_progress_remaining))
 
     def _prepare(self) -> Update:

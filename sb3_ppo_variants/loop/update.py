@@ -15,7 +15,7 @@ from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
 
 
 class UpdateStatistics:
-    """What one update leaves behind: detached tensors, read once when the update is over."""
+    """The statistics of one update: detached tensors, which are read once, after the update."""
 
     def __init__(self) -> None:
         self.policy_losses: list[th.Tensor] = []
@@ -58,7 +58,7 @@ class UpdateStatistics:
     def summary(self, clip_range: float) -> dict[str, float]:
         """The statistics under the names that they are logged by, without ``train/``.
 
-        :param clip_range: as used in the update
+        :param clip_range: of this update
         """
         ratios = [minibatch.ratio for minibatch in self.minibatches]
         change = th.abs(th.cat(ratios) - 1)
@@ -84,7 +84,7 @@ class UpdateStatistics:
 class Update:
     """One update in progress.
 
-    :param values: every coefficient as used in this update
+    :param values: every coefficient of this update
     :param chain: the objective with these coefficients
     :param parameters: of the policy, whose gradient is clipped; listed once, because the search takes time
     :param clip_range_vf: clip range of the value function; ``None`` if that is not clipped

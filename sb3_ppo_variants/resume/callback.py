@@ -68,7 +68,7 @@ class ResumeCallback(BaseCallback):
         self._saved_at = self.model.num_timesteps
         self._in_rollout = False
         before_each_rollout(self._on_policy_model, self._capture_generators)
-        # Not kept: whoever starts a long run wants to know at its start that it cannot be resumed exactly.
+        # The result is dropped: a user wants to know at the start of a long run that it cannot be resumed exactly.
         self._environment()
 
     def _on_rollout_start(self) -> None:

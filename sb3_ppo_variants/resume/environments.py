@@ -16,7 +16,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import SubprocVecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvWrapper
 
-# In one pickle with the environment, so that what was one object stays one: spaces have a generator of their own, and
+# In one pickle with the environment, so that what was one object stays one: each space has a random generator, and
 # the last observation may be the environment's own array.
 ENVIRONMENT_STATE = ("observation_space", "action_space", "_last_obs", "_last_original_obs", "_last_episode_starts")
 
