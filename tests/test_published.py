@@ -56,7 +56,7 @@ def test_published_runs_are_those_that_the_studies_stand_for() -> None:
         study = Study.model_validate(yaml.safe_load(path.read_text()))
         with (path.parent / "results.csv").open() as file:
             published = {(row["arm"], row["environment"], row["seed"], row["identity"]) for row in csv.DictReader(file)}
-        assert published == {(run.arm, run.environment, str(run.seed), run.identity) for run in study.runs()}
+        assert published == {(run.arm, run.environment, str(run.seed), run.identity) for run in study.runs}
 
 
 @pytest.mark.parametrize("folder", WHOLE, ids=lambda path: path.name)

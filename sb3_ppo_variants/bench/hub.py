@@ -68,11 +68,6 @@ def export(study: Study, report: Report, folders: Folders, run: Run, episodes: i
     The files have the names that RL Zoo's ``load_from_hub`` asks for. The last model of the run is evaluated anew: the
     evaluations of the study are of policies that were trained on afterwards.
 
-    :param study: of the run
-    :param report: of the study, made just now
-    :param folders: where the runs lie
-    :param run: a finished one
-    :param episodes: of the evaluation
     :param output: folder in which the folder is made
     :return: the folder, ``<output>/<algorithm>-<environment>``
     """
@@ -120,12 +115,7 @@ def zoo_name(run: Run) -> str:
 
 
 def evaluate(run: Run, folder: Path, episodes: int) -> Evaluated:
-    """Evaluate the last model of a finished run in the evaluation environment of the study.
-
-    :param run: the run
-    :param folder: its folder
-    :param episodes: how many
-    """
+    """Evaluate the last model of a finished run in the evaluation environment of the study."""
     algorithm: Any = import_algorithm(run.algorithm)
     env = make_evaluation_env(run)
     normalized = unwrap_vec_normalize(env)

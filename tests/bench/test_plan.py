@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sb3_ppo_variants.bench.cli import main
-from sb3_ppo_variants.bench.plan import Cell, duration, make_plan, plan_lines, total_seconds
+from sb3_ppo_variants.bench.plan import Planned, make_plan, plan_lines, total_seconds
+from sb3_ppo_variants.bench.report.numbers import duration
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from sb3_ppo_variants.bench.study.run import Run
@@ -54,11 +55,11 @@ def test_finished_runs_tell_the_time(finished: Finished, half: Path) -> None:
 
 def test_workers_share_the_work_but_not_a_run(finished: Finished) -> None:
     run = finished.study.run("ppo", "CartPole-v1", 0)
-    cells = [Cell([run] * 3, [run] * 3, 100.0), Cell([run], [], None), Cell([run], [run], 500.0)]
+    cells = [Planned([run] * 3, [run] * 3, 100.0), Planned([run], [], None), Planned([run], [run], 500.0)]
     assert total_seconds(cells, 1) == 800.0
     assert total_seconds(cells, 2) == 500.0
-    assert total_seconds([Cell([run], [run], None)], 1) is None
-    assert total_seconds([Cell([run], [], None)], 1) == 0.0
+    assert total_seconds([Planned([run], [run], None)], 1) is None
+    assert total_seconds([Planned([run], [], None)], 1) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,7 @@ def versions() -> dict[str, str | None]:
 
 
 def provenance(command: str) -> dict[str, Any]:
-    """Everything about the place and the code of a run that is not part of its configuration.
-
-    :param command: command line of the study
-    """
+    """Everything about the place and the code of a run that is not part of its configuration."""
     return {
         "versions": versions(),
         "sb3_contrib": _version("sb3_contrib"),

@@ -1,8 +1,9 @@
-"""RL Zoo's log folders, read as data: nothing in them is unpickled or imported."""
+"""Run folders of RL Zoo, whose layout ours share, read as data: nothing in them is unpickled or imported."""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,26 @@ class Series:
     returns: list[Array]
     lengths: list[Array]
 
+    def until(self, timesteps: int) -> Series:
+        """The points at so many steps or fewer."""
+        count = int((self.timesteps <= timesteps).sum())
+        return Series(self.timesteps[:count], self.every, self.returns[:count], self.lengths[:count])
+
+    def rows(self, arm: str, environment: str, seed: int, identity: str) -> Iterator[dict[str, Any]]:
+        """Yield each point as a row of ``results.csv``."""
+        for steps, returns, lengths in zip(self.timesteps, self.returns, self.lengths, strict=True):
+            yield {
+                "arm": arm,
+                "environment": environment,
+                "seed": seed,
+                "identity": identity,
+                "timesteps": int(steps),
+                "mean_return": float(np.mean(returns)),
+                "std_return": float(np.std(returns)),
+                "mean_length": float(np.mean(lengths)),
+                "episodes": len(returns),
+            }
+
 
 class _ArgumentsLoader(yaml.SafeLoader):
     """RL Zoo dumps an OrderedDict; whatever else is tagged as a Python object is read as None."""
@@ -92,8 +113,7 @@ def read_log(folder: Path) -> LogFolder:
 def evaluations(folder: Path) -> Series:
     """Read what SB3's EvalCallback left, ``evaluations.npz``.
 
-    :param folder: RL Zoo's folder of a run
-    :raises UnreadableLog: when it is missing or broken
+    :raises UnreadableLog: when the file is missing or broken
     """
     try:
         with np.load(folder / "evaluations.npz") as stored:
@@ -113,7 +133,6 @@ def training_episodes(folder: Path, every: int) -> Series:
     A point has the episodes that ended in the ``every`` steps up to it; where none did, there is no point. Steps are
     those of the episodes that have ended, in the order of their ends.
 
-    :param folder: RL Zoo's folder of a run
     :param every: steps of a window
     :raises UnreadableLog: when there are no episodes, or a file is broken
     """
@@ -137,17 +156,17 @@ def training_episodes(folder: Path, every: int) -> Series:
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.load(path.read_bytes(), _ArgumentsLoader)
+        content = yaml.load(path.read_bytes(), _ArgumentsLoader)
     except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
         raise UnreadableLog(f"{path.parent.name}/{path.name} cannot be read: {' '.join(str(error).split())}") from error
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _overrides(arguments: dict[str, Any]) -> dict[str, Any]:
     """Arguments that RL Zoo's config.yml lacks: those of the environment, and a budget from the command line."""
     budget = arguments.get("n_timesteps")
-    given = {"n_timesteps": float(budget)} if isinstance(budget, int) and budget > 0 else {}
-    return {"env_kwargs": arguments.get("env_kwargs"), **given}
+    overridden = {"n_timesteps": float(budget)} if isinstance(budget, int) and budget > 0 else {}
+    return {"env_kwargs": arguments.get("env_kwargs"), **overridden}
 
 
 def _version(model: Path) -> str | None:

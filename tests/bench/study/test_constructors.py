@@ -8,7 +8,7 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.utils import LinearSchedule
 from typing_extensions import TypedDict, Unpack
 
-from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm, plain, ready
+from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm, to_constructor, to_json
 
 
 class Passing(PPO):
@@ -53,7 +53,7 @@ def test_constructor_is_closed_by_unpacked_keywords() -> None:
 
 
 def test_ready_converts_what_yaml_cannot_say() -> None:
-    converted = ready(
+    converted = to_constructor(
         {
             "learning_rate": "lin_0.002",
             "clip_range": 0.2,
@@ -70,7 +70,7 @@ def test_ready_converts_what_yaml_cannot_say() -> None:
 
 
 def test_plain_values_hold_no_addresses() -> None:
-    assert plain({"a": (1, None, "x"), "b": th.nn.ReLU, "c": object()}) == {
+    assert to_json({"a": (1, None, "x"), "b": th.nn.ReLU, "c": object()}) == {
         "a": [1, None, "x"],
         "b": "torch.nn.modules.activation.ReLU",
         "c": "builtins.object",

@@ -19,7 +19,7 @@ from sb3_ppo_variants.bench.table.imported import read_imported
 from sb3_ppo_variants.bench.table.logs import UnreadableLog, evaluations, read_log, training_episodes
 from sb3_ppo_variants.bench.validation import load_study
 from tests.bench.conftest import TINY, Finished, WriteStudy
-from tests.bench.study.test_study import mistakes
+from tests.bench.studies import mistakes
 
 STUDY = (
     TINY.rstrip()
@@ -234,7 +234,7 @@ def test_imported_runs_are_compared_and_never_run(
     study = load_study(path)
     assert list(study.arms) == ["ppo", "narrow"]
     assert study.compared == ["ppo", "narrow", "zoo_ppo (imported)"]
-    assert {run.arm for run in study.runs()} == {"ppo", "narrow"}
+    assert {run.arm for run in study.runs} == {"ppo", "narrow"}
     assert main(["plan", str(path), "--results", str(finished.folders.root.parent)]) == 0
     shown = capsys.readouterr().out
     assert f"zoo_ppo (imported): runs read from {logs}: 1, none to make." in shown
