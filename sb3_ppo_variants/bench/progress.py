@@ -35,7 +35,8 @@ class Progress(progress.Progress):
         self.folders = folders
         self.pending = {(run.arm, run.environment, run.seed): run for run in runs}
         self.count, self.failed, self.trained_steps = len(runs), 0, 0
-        self.steps = self.tasks[self.add_task("", start=False, total=sum(run.total_timesteps for run in runs))]
+        self.add_task("", start=False, total=sum(run.total_timesteps for run in runs))
+        (self.steps,) = self.tasks
 
     def add(self, outcome: Outcome) -> None:
         """Count one run that ended."""
@@ -57,8 +58,10 @@ class Progress(progress.Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yield the live display."""
-        self.steps.description = f"{self._done()} runs  {self._rate()}"
-        yield self.make_tasks_table([self.steps])
+        # There is no task yet when rich renders an empty display first.
+        for task in self.tasks:
+            task.description = f"{self._done()} runs  {self._rate()}"
+        yield self.make_tasks_table(self.tasks)
 
     def _done(self) -> str:
         return f"{self.count - len(self.pending)}/{self.count}"

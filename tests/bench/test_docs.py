@@ -13,7 +13,7 @@ import yaml
 
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.validation import load_study
-from tests.bench.table.test_imported import write_log
+from tests.bench.table.logs import write_log
 from tests.pages import DOCS, MARKDOWN, ROOT, Block, blocks
 
 STUDIES = DOCS / "studies.md"

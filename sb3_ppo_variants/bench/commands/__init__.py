@@ -1,4 +1,4 @@
-"""The commands of ``ppo-bench``, one per file: its parser, and the function that the parser names.
+"""The commands of ``ppo-bench``, one per file: its parser, and the function that carries it out.
 
-The functions import what they need themselves, so that ``--help`` answers at once and needs no optional package.
+The functions import what they need, so that the parser, and with it ``--help``, needs no optional package.
 """

@@ -81,16 +81,13 @@ def read_imported(study: Study) -> list[ImportedArm]:
 
 def with_imported(table: Table, arms: list[ImportedArm]) -> Table:
     """Add the returns of imported runs to a table."""
-    rows = [
-        row
+    added = [
+        run.series.table().assign(arm=arm.arm, environment=run.log.environment, seed=run.log.seed, identity=IDENTITY)
         for arm in arms
         for run in arm.runs
-        for row in run.series.rows(arm.arm, run.log.environment, run.log.seed, IDENTITY)
     ]
-    if not rows:
-        return table
-    added = pd.DataFrame(rows, columns=RESULT_COLUMNS)
-    return replace(table, results=pd.concat([table.results, added], ignore_index=True))
+    results = pd.concat([table.results, *added], ignore_index=True)[RESULT_COLUMNS] if added else table.results
+    return replace(table, results=results)
 
 
 def without_imported(table: Table) -> Table:

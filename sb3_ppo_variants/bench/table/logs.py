@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import yaml
 from stable_baselines3.common.monitor import LoadMonitorResultsError, load_results
 
 # Numbers of a log, shape ``(points,)`` or ``(episodes,)``.
 Array = npt.NDArray[np.float64]
+# Numbers of the episodes of each point, shape ``(points, episodes)`` or ``(episodes,)`` each.
+Points = Array | list[Array]
 
 
 class UnreadableLog(Exception):
@@ -53,28 +56,30 @@ class Series:
 
     timesteps: Array
     every: int
-    returns: list[Array]
-    lengths: list[Array]
+    returns: Points
+    lengths: Points
 
     def until(self, timesteps: int) -> Series:
         """The points at so many steps or fewer."""
         count = int((self.timesteps <= timesteps).sum())
         return Series(self.timesteps[:count], self.every, self.returns[:count], self.lengths[:count])
 
-    def rows(self, arm: str, environment: str, seed: int, identity: str) -> Iterator[dict[str, Any]]:
-        """Yield each point as a row of ``results.csv``."""
-        for steps, returns, lengths in zip(self.timesteps, self.returns, self.lengths, strict=True):
-            yield {
-                "arm": arm,
-                "environment": environment,
-                "seed": seed,
-                "identity": identity,
-                "timesteps": int(steps),
-                "mean_return": float(np.mean(returns)),
-                "std_return": float(np.std(returns)),
-                "mean_length": float(np.mean(lengths)),
-                "episodes": len(returns),
+    def table(self) -> pd.DataFrame:
+        """One row per point, with the columns of ``results.csv`` that do not name the run."""
+        return pd.DataFrame(
+            {
+                "timesteps": self.timesteps,
+                "mean_return": _each(np.mean, self.returns),
+                "std_return": _each(np.std, self.returns),
+                "mean_length": _each(np.mean, self.lengths),
+                "episodes": [len(returns) for returns in self.returns],
             }
+        )
+
+
+def _each(statistic: Callable[..., Any], points: Points) -> Any:
+    """Compute a statistic of the episodes of each point, of all points at once where they have equally many."""
+    return statistic(points, axis=1) if isinstance(points, np.ndarray) else [statistic(point) for point in points]
 
 
 class _ArgumentsLoader(yaml.SafeLoader):
@@ -124,7 +129,7 @@ def evaluations(folder: Path) -> Series:
         raise UnreadableLog(f"evaluations.npz cannot be read: {error}") from error
     if not (returns.ndim == 2 and returns.shape == lengths.shape and len(returns) == len(steps) > 0):
         raise UnreadableLog(f"evaluations.npz has steps of shape {steps.shape} and returns of shape {returns.shape}")
-    return Series(steps, int(steps[0]), list(returns), list(lengths))
+    return Series(steps, int(steps[0]), returns, lengths)
 
 
 def training_episodes(folder: Path, every: int) -> Series:

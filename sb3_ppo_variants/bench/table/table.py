@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,12 @@ def collect(runs: Iterable[Run], folders: Folders) -> Table:
         key=lambda run: (run.arm, run.environment, run.seed),
     )
     records = [folders.record(run) for run in finished]
-    results = [row for run in finished for row in _evaluations(run, folders.finished(run))]
+    results = [_evaluations(run, folders.finished(run)) for run in finished]
     timings = [_timing(run, record) for run, record in zip(finished, records, strict=True)]
     updates = [_updates(run, folders.finished(run)) for run in finished]
     times = [_times(run, folders.finished(run)) for run in finished if (folders.finished(run) / TIMES_FILE).exists()]
     return Table(
-        results=pd.DataFrame(results, columns=RESULT_COLUMNS),
+        results=_joined(results, RESULT_COLUMNS[len(_KEYS) :]),
         timings=pd.DataFrame(timings, columns=TIMING_COLUMNS),
         updates=_joined(updates, ["timesteps"]),
         times=_joined(times, ["timesteps", "seconds"]),
@@ -128,13 +128,15 @@ def _labels(run: Run) -> dict[str, Any]:
     return {"arm": run.arm, "environment": run.environment, "seed": run.seed}
 
 
-def _evaluations(run: Run, folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield one row per evaluation within the budget.
+def _evaluations(run: Run, folder: Path) -> pd.DataFrame:
+    """Return one row per evaluation within the budget.
 
     Training goes on to a full rollout, so arms with longer rollouts may be evaluated beyond ``total_timesteps``:
     those evaluations stay in evaluations.npz and count for no arm.
     """
-    return evaluations(folder).until(run.total_timesteps).rows(**_labels(run), identity=run.identity)
+    values = evaluations(folder).until(run.total_timesteps).table()
+    values.insert(0, "identity", run.identity)
+    return _labelled(run, values)
 
 
 def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from sb3_ppo_variants.bench.study import keys
+from sb3_ppo_variants.bench.study.grid import combinations
 from sb3_ppo_variants.bench.study.keys import Arm, Environment, Settings, TaskSettings
 from sb3_ppo_variants.bench.study.study import Study
 from tests.bench.conftest import WriteStudy
@@ -45,14 +45,13 @@ def test_the_classes_of_an_arm() -> None:
 
 
 def test_a_grid_is_multiplied_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    multiplied: list[Any] = []
-    combinations = keys.combinations
-    monkeypatch.setattr(keys, "combinations", lambda grid: multiplied.append(grid) or combinations(grid))
+    multiply = Mock(wraps=combinations)
+    monkeypatch.setattr("sb3_ppo_variants.bench.study.keys.combinations", multiply)
     grid = {"gamma": [0.9, 0.99]}
     study = Study.model_validate({**FULL, "arms": {"grid": {"algorithm": PPO, "grid": grid}}})
     assert list(study.arms) == ["ppo", "grid,gamma=0.9", "grid,gamma=0.99"]
     assert list(study.factors) == ["grid"]
-    assert multiplied == [grid]
+    multiply.assert_called_once_with(grid)
 
 
 def test_values_that_no_environment_has(write_study: WriteStudy) -> None:
