@@ -115,7 +115,7 @@ def _time(planned: list[Planned], workers: int) -> Iterator[str]:
         yield "Time: none, everything is finished."
         return
     at_once = "one run at a time" if workers == 1 else f"{workers} runs at a time"
-    yield f"Time: about {duration(seconds)} with {at_once}, each on a core of its own. An estimate, from:"
+    yield f"Time: about {duration(seconds)} with {at_once}, one core each. An estimate, from:"
     tried = sum(len(each.missing) for each in planned if each.tried)
     recorded = sum(len(each.missing) for each in planned) - tried
     if recorded:

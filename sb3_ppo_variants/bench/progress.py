@@ -47,7 +47,7 @@ class Progress(progress.Progress):
         if outcome.error is None and not outcome.elsewhere:
             self.trained_steps += run.total_timesteps
         else:
-            # Steps that nobody trains here any more say nothing about the time left.
+            # The time left is that of the steps which are trained here.
             self.steps.total = (self.steps.total or 0) - run.total_timesteps
             ending = "finished by another process"
         if outcome.error is not None:

@@ -26,7 +26,7 @@ class ExecutorLost(Exception):
 
 
 def local(workers: int) -> Executor:
-    """Make the executor of this machine: a thread waits for each run, and the run has a process of its own."""
+    """Make the executor of this machine: a thread waits for each run, which has its own process."""
     return ThreadPoolExecutor(workers)
 
 

@@ -214,7 +214,7 @@ def _exists(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    # A killed process keeps its number until its parent asks for it, which in some containers nobody ever does.
+    # A killed process keeps its number until its parent waits for it, which in some containers never happens.
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True

@@ -47,9 +47,9 @@ def describe_versions(different: list[dict[str, str | None]]) -> str:
     """Name the packages whose versions differ, each with the versions found."""
     lines = []
     for name in different[0]:
-        found = distinct(versions_of.get(name) for versions_of in different)
-        if len(found) > 1:
-            lines.append(f"{name}: {', '.join(map(str, found))}")
+        installed = distinct(versions_of.get(name) for versions_of in different)
+        if len(installed) > 1:
+            lines.append(f"{name}: {', '.join(map(str, installed))}")
     return "; ".join(lines)
 
 

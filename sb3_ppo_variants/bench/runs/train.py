@@ -36,7 +36,7 @@ def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
 def execute(run: Run, folder: Path, command: str) -> None:
     """Train one run and leave everything about it in a folder, ``run.json`` last.
 
-    :param folder: an existing folder of its own
+    :param folder: an existing folder for this run alone
     :param command: command line of the study, kept for provenance
     """
     started = datetime.now(timezone.utc)

@@ -1,4 +1,4 @@
-"""One job in a worker of any executor: the run in a process of its own, watched from outside."""
+"""One job in a worker of any executor: the run in its own process, watched from outside."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def kill_group(process: BaseProcess) -> None:
     if process.pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    # Before it has a group of its own.
+    # While it has no process group yet.
     process.kill()
     process.join(timeout=5)
 
@@ -133,7 +133,7 @@ def _abort(process: BaseProcess) -> None:
 
 
 def _make(job: Job, sender: multiprocessing.connection.Connection) -> None:
-    """Make a run in this process, which has a session of its own: no Ctrl-C reaches it, and it is killed as one."""
+    """Make a run in this process, in a new session: no Ctrl-C reaches it, and its process group is killed as one."""
     os.setsid()
     parent = multiprocessing.parent_process()
     if parent is not None:

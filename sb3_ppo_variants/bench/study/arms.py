@@ -83,7 +83,7 @@ def _combination_name(arm: str, combination: Combination) -> str:
 
 
 def _changed(arm: Arm, changes: Mapping[str, Any]) -> Arm:
-    """Return a plain arm with some of its own keys and arguments changed."""
+    """Return an arm without grid and ablation, with some of its keys and arguments changed."""
     own = {name: value for name, value in changes.items() if name in AXES}
     arguments = {name: value for name, value in changes.items() if name not in AXES}
     written = arm.model_dump(include=OWN_KEYS, exclude_unset=True)

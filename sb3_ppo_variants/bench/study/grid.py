@@ -67,14 +67,14 @@ def _axis(group: Mapping[str, Any], short: Mapping[str, str]) -> list[Combinatio
     axis = "+".join(short[name] for name in group)
     level_names = [list(written) for written in group.values() if isinstance(written, dict)]
     named_alike = len(level_names) == len(group) > 1 and all(names == level_names[0] for names in level_names)
-    steps = []
+    combined = []
     for row in zip(*levels.values(), strict=True):
         names, values = zip(*row, strict=True)
         label = ",".join(f"{short[name]}={level}" for name, level in zip(group, names, strict=True))
         level = "+".join(names)
         label, level = (names[0], names[0]) if named_alike else (label, level)
-        steps.append(Combination(label, {axis: level}, dict(zip(group, values, strict=True))))
-    return steps
+        combined.append(Combination(label, {axis: level}, dict(zip(group, values, strict=True))))
+    return combined
 
 
 def _levels(axis: str, written: Any) -> list[tuple[str, Any]]:
@@ -90,11 +90,9 @@ def _levels(axis: str, written: Any) -> list[tuple[str, Any]]:
         raise ValueError(f"grid.{axis}: an axis has 2 levels or more, not {len(levels)}")
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"grid.{axis}: two levels are called {name}; give names of your own, {{name: value, ...}}")
+            raise ValueError(f"grid.{axis}: two levels are called {name}; name them, {{name: value, ...}}")
         if not LEVEL_NAME.match(name):
-            raise ValueError(
-                f"grid.{axis}: {name!r} cannot be part of a folder's name; give a name of your own, {{name: value}}"
-            )
+            raise ValueError(f"grid.{axis}: {name!r} cannot be part of a folder's name; name it, {{name: value}}")
     return levels
 
 

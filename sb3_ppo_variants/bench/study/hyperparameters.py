@@ -85,7 +85,7 @@ def _installed(algorithm: type[BaseAlgorithm]) -> Path:
     """Find rl_zoo3's file for a class; importing the package would need all that it needs."""
     names = [name for name, stock in ZOO_FILES.items() if issubclass(algorithm, stock)]
     if not names:
-        raise ValueError(f"RL Zoo tunes no {algorithm.__name__}; give hyperparams the path of a yml of your own")
+        raise ValueError(f"RL Zoo tunes no {algorithm.__name__}; give hyperparams the path of a yml")
     spec = importlib.util.find_spec("rl_zoo3")
     if spec is None or not spec.submodule_search_locations:
         raise ValueError("hyperparams: zoo needs RL Zoo (pip install rl_zoo3), or give the path of a yml")
@@ -114,7 +114,7 @@ def _entry(entries: dict[str, Any], path: Path, environment: str, may_default: b
     if may_default and "default" in entries:
         return dict(entries["default"])
     near = nearest(environment, entries)
-    other = f"; it has {near}: copy that entry into a yml of your own if it fits" if near else ""
+    other = f"; it has {near}: copy that entry into another yml if it fits" if near else ""
     raise ValueError(f"{path.name} has no hyperparameters tuned for {environment}{other}")
 
 

@@ -70,7 +70,7 @@ class ImportedArm:
             if different:
                 yield (
                     f"{one.path.name} and {other.path.name} were made with different {', '.join(different)}; "
-                    "put runs of different settings into folders of their own"
+                    "put runs of different settings into separate folders"
                 )
 
 

@@ -16,8 +16,6 @@ from stable_baselines3.common.monitor import LoadMonitorResultsError, load_resul
 
 # Numbers of a log, shape ``(points,)`` or ``(episodes,)``.
 Array = npt.NDArray[np.float64]
-# Numbers of the episodes of each point, shape ``(points, episodes)`` or ``(episodes,)`` each.
-Points = Array | list[Array]
 
 
 class UnreadableLog(Exception):
@@ -56,8 +54,8 @@ class Series:
 
     timesteps: Array
     every: int
-    returns: Points
-    lengths: Points
+    returns: list[Array]
+    lengths: list[Array]
 
     def until(self, timesteps: int) -> Series:
         """The points at so many steps or fewer."""
@@ -77,9 +75,11 @@ class Series:
         )
 
 
-def _each(statistic: Callable[..., Any], points: Points) -> Any:
-    """Compute a statistic of the episodes of each point, of all points at once where they have equally many."""
-    return statistic(points, axis=1) if isinstance(points, np.ndarray) else [statistic(point) for point in points]
+def _each(statistic: Callable[..., Any], points: list[Array]) -> Any:
+    """Compute a statistic of the episodes of each point; at once where all have equally many, which is faster."""
+    if len(set(map(len, points))) == 1:
+        return statistic(np.stack(points), axis=1)
+    return [statistic(episodes) for episodes in points]
 
 
 class _ArgumentsLoader(yaml.SafeLoader):
@@ -129,7 +129,7 @@ def evaluations(folder: Path) -> Series:
         raise UnreadableLog(f"evaluations.npz cannot be read: {error}") from error
     if not (returns.ndim == 2 and returns.shape == lengths.shape and len(returns) == len(steps) > 0):
         raise UnreadableLog(f"evaluations.npz has steps of shape {steps.shape} and returns of shape {returns.shape}")
-    return Series(steps, int(steps[0]), returns, lengths)
+    return Series(steps, int(steps[0]), list(returns), list(lengths))
 
 
 def training_episodes(folder: Path, every: int) -> Series:

@@ -111,7 +111,7 @@ def _compression(name: str) -> Any:
 
 
 def _write_parquet(results: pd.DataFrame, folder: Path) -> None:
-    """Write ``results.parquet`` when pandas has an engine for it; without one no old file stays behind either."""
+    """Write ``results.parquet`` when pandas has an engine for it; without one, remove an old file."""
     path, temporary = folder / "results.parquet", folder / ".results.parquet"
     try:
         results.to_parquet(temporary, index=False)

@@ -69,7 +69,7 @@ def test_runs_of_different_settings_are_not_one_arm(logs: Path, write_study: Wri
     (logs / "CartPole-v1_2" / "CartPole-v1" / "config.yml").write_text(yaml.dump(config))
     assert mistakes(write_study(STUDY)) == [
         "imported.zoo_ppo: CartPole-v1_2 and CartPole-v1_1 were made with different clip_range; put runs of different "
-        "settings into folders of their own"
+        "settings into separate folders"
     ]
 
 
