@@ -14,6 +14,7 @@ from sb3_ppo_variants.bench.commands.common import (
     folders_of,
     positive,
     require_hub,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def card(parsed: argparse.Namespace) -> int:
     with folders.locked():
         report = make_report(study, parsed.study.read_text(), folders, parsed.allow_mixed_versions)
         made = export(study, report, folders, run, parsed.episodes, parsed.output)
-    print(f"Made {made}")
+    say(f"Made {made}")
     return 0
 
 

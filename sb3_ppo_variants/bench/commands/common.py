@@ -57,6 +57,11 @@ def positive(text: str) -> int:
     return number
 
 
+def say(line: str) -> None:
+    """Print a line, at once even where the output is no terminal."""
+    print(line, flush=True)
+
+
 def folders_of(study: Study, parsed: argparse.Namespace) -> Folders:
     """Return the folders of a study below ``--results``."""
     from sb3_ppo_variants.bench.runs.folders import Folders

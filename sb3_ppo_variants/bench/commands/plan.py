@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sb3_ppo_variants.bench.commands.common import CommandError, add_command, add_study, add_workers, folders_of
+from sb3_ppo_variants.bench.commands.common import CommandError, add_command, add_study, add_workers, folders_of, say
 
 
 def add_parser(commands: Any) -> None:
@@ -43,5 +43,5 @@ def plan(parsed: argparse.Namespace) -> int:
             raise CommandError(f"A trial failed, and the run would too: {error}", 1) from error
     console.print(plan_table(study, made))
     for line in plan_lines(study, made, parsed.workers):
-        print(line)
+        say(line)
     return 0

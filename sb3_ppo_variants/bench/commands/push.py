@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sb3_ppo_variants.bench.commands.common import CommandError, add_command, require_hub
+from sb3_ppo_variants.bench.commands.common import CommandError, add_command, require_hub, say
 
 
 def add_parser(commands: Any) -> None:
@@ -29,5 +29,5 @@ def push(parsed: argparse.Namespace) -> int:
         raise CommandError(str(error), 2) from error
     except NotUploaded as error:
         raise CommandError(f"Not uploaded: {error}", 1) from error
-    print(f"Uploaded to {address}")
+    say(f"Uploaded to {address}")
     return 0

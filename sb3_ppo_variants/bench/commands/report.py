@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from sb3_ppo_variants.bench.commands.common import add_command, add_mixed_versions, add_study, folders_of
+from sb3_ppo_variants.bench.commands.common import add_command, add_mixed_versions, add_study, folders_of, say
 
 if TYPE_CHECKING:
     from sb3_ppo_variants.bench.study.study import Study
@@ -41,4 +41,4 @@ def write_report(study: Study, parsed: argparse.Namespace) -> None:
     console = Console(highlight=False)
     for table in results_tables(study, made.summary, console.width):
         console.print(table)
-    print(f"Report: {made.page}")
+    say(f"Report: {made.page}")

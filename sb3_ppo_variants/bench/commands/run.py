@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING, Any
 
-from sb3_ppo_variants.bench.commands.common import add_command, add_mixed_versions, add_study, add_workers, folders_of
+from sb3_ppo_variants.bench.commands.common import (
+    add_command,
+    add_mixed_versions,
+    add_study,
+    add_workers,
+    folders_of,
+    say,
+)
 from sb3_ppo_variants.bench.commands.report import MIXED_VERSIONS, write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from concurrent.futures import Executor
-    from contextlib import AbstractContextManager
-
-    from rich.console import Console
-
     from sb3_ppo_variants.bench.runs.folders import Folders
     from sb3_ppo_variants.bench.study.run import Run
 
@@ -45,34 +50,30 @@ def run(parsed: argparse.Namespace) -> int:
     """Run what is missing, then report; 1 when a run failed."""
     if parsed.executor != "dask" and (parsed.scheduler or parsed.cluster):
         parsed.error("--scheduler and --cluster need --executor dask")
-    from rich.console import Console
-
     from sb3_ppo_variants.bench.runs.executors import shard
     from sb3_ppo_variants.bench.validation import load_study
 
     study = load_study(parsed.study)
     folders = folders_of(study, parsed)
-    console = Console(highlight=False)
     folders.clean()
     runs = shard(study.runs, *parsed.shard) if parsed.shard else study.runs
     missing = [run for run in runs if not folders.is_finished(run)]
-    print(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} finished before")
+    say(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} finished before")
     if missing and not parsed.allow_mixed_versions:
         _refuse_other_versions(study.runs, folders)
-    failed = _run_missing(missing, folders, parsed, console) if missing else 0
+    failed = _run_missing(missing, folders, parsed) if missing else 0
     if failed:
-        print(f"{failed} of {len(missing)} runs failed, see {folders.root / 'failed'}")
+        say(f"{failed} of {len(missing)} runs failed, see {folders.root / 'failed'}")
     if parsed.shard and not all(folders.is_finished(run) for run in study.runs):
-        print("Runs of other shards are missing: no report yet.")
+        say("Runs of other shards are missing: no report yet.")
     else:
         write_report(study, parsed)
     return 1 if failed else 0
 
 
-def _run_missing(missing: list[Run], folders: Folders, parsed: argparse.Namespace, console: Console) -> int:
+def _run_missing(missing: list[Run], folders: Folders, parsed: argparse.Namespace) -> int:
     """Make runs and return how many failed."""
-    import os
-    from contextlib import closing
+    from rich.console import Console
 
     from sb3_ppo_variants.bench.progress import Progress
     from sb3_ppo_variants.bench.runs.executors import outcomes
@@ -85,8 +86,8 @@ def _run_missing(missing: list[Run], folders: Folders, parsed: argparse.Namespac
     jobs = [Job(run, everywhere, parsed.command_line, seconds, os.getcwd()) for run in missing]
     try:
         with (
-            _executor(parsed, len(jobs), console) as executor,
-            Progress(missing, folders, console) as progress,
+            _executor(parsed, len(jobs)) as executor,
+            Progress(missing, folders, Console(highlight=False)) as progress,
             closing(outcomes(executor, jobs)) as ended,
         ):
             for outcome in ended:
@@ -96,13 +97,13 @@ def _run_missing(missing: list[Run], folders: Folders, parsed: argparse.Namespac
         folders.clean()
 
 
-def _executor(parsed: argparse.Namespace, jobs: int, console: Console) -> AbstractContextManager[Executor]:
+def _executor(parsed: argparse.Namespace, jobs: int) -> AbstractContextManager[Executor]:
     from sb3_ppo_variants.bench.runs.clusters import dask_executor
     from sb3_ppo_variants.bench.runs.executors import local
 
     workers = min(parsed.workers, jobs)
     if parsed.executor == "dask":
-        return dask_executor(parsed.scheduler, parsed.cluster or "local", workers, print)
+        return dask_executor(parsed.scheduler, parsed.cluster or "local", workers, say)
     return local(workers)
 
 

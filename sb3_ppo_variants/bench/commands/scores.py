@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sb3_ppo_variants.bench.commands.common import CommandError, add_command, add_study, folders_of, positive
+from sb3_ppo_variants.bench.commands.common import CommandError, add_command, add_study, folders_of, positive, say
 
 
 def add_parser(commands: Any) -> None:
@@ -26,5 +26,5 @@ def scores(parsed: argparse.Namespace) -> int:
     if parsed.reference not in study.arms:
         raise CommandError(f"--reference {parsed.reference}: the study has {', '.join(study.arms)}", 2)
     for line in score_lines(study, folders_of(study, parsed), parsed.episodes, parsed.reference):
-        print(line)
+        say(line)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sb3_ppo_variants.bench.commands.common import add_command, add_study, folders_of
+from sb3_ppo_variants.bench.commands.common import add_command, add_study, folders_of, say
 
 
 def add_parser(commands: Any) -> None:
@@ -25,5 +25,5 @@ def status(parsed: argparse.Namespace) -> int:
     console = Console(highlight=False)
     console.print(status_table(study, folders))
     for line in failures(study, folders):
-        print(line)
+        say(line)
     return 0
