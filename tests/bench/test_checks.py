@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import textwrap
+
 from tests.bench.conftest import WriteStudy
 from tests.bench.studies import mistakes
 
 
+def mistakes_in(write_study: WriteStudy, rest: str, every: int = 100) -> list[str]:
+    """Check a study whose first keys are sound."""
+    head = f"name: checked\ntotal_timesteps: 1000\nseeds: 1\nevaluation: {{every: {every}}}\n"
+    return mistakes(write_study(head + textwrap.dedent(rest)))
+
+
 def test_classes_and_arguments_that_do_not_exist(write_study: WriteStudy) -> None:
-    found = mistakes(
-        write_study("""
-            name: wrong
-            total_timesteps: 1000
-            seeds: 1
-            evaluation: {every: 100}
+    found = mistakes_in(
+        write_study,
+        """
             arguments: {n_step: 8, seed: 1}
             normalize: {norm_obz: true}
             environments:
@@ -23,7 +28,7 @@ def test_classes_and_arguments_that_do_not_exist(write_study: WriteStudy) -> Non
               tuned: {algorithm: stable_baselines3.PPO, grid: {hyperparams: [zoo, mine.yml]}}
               classes: {grid: {algorithm: [stable_baselines3.PPO, stable_baselines3.Lost]}}
               part: {algorithm: stable_baselines3.PPO, ablate: {parts: {a: {policy_kwarg.net_arch: [8]}}}}
-        """)
+        """,
     )
     assert set(found) >= {
         "arguments.seed: seeds are set by the study's own key seeds",
@@ -42,33 +47,27 @@ def test_classes_and_arguments_that_do_not_exist(write_study: WriteStudy) -> Non
 
 
 def test_a_named_class_says_which_argument_is_unknown(write_study: WriteStudy) -> None:
-    found = mistakes(
-        write_study("""
-            name: named
-            total_timesteps: 1000
-            seeds: 1
-            evaluation: {every: 100}
+    found = mistakes_in(
+        write_study,
+        """
             environments: [CartPole-v1]
             arms:
               dual_clip: {algorithm: sb3_ppo_variants.DualClipPPO, arguments: {dual_clp: 3.0}}
-        """)
+        """,
     )
     assert found == ["arms.dual_clip.arguments.dual_clp: unknown argument of DualClipPPO; did you mean dual_clip?"]
 
 
 def test_what_only_building_can_tell(write_study: WriteStudy) -> None:
-    found = mistakes(
-        write_study("""
-            name: built
-            total_timesteps: 1000
-            seeds: 1
-            evaluation: {every: 100}
+    found = mistakes_in(
+        write_study,
+        """
             arguments: {device: cpu}
             environments: [CartPole-v1, NoSuchTask-v7]
             arms:
               one: {algorithm: stable_baselines3.PPO, arguments: {batch_size: 1}}
               open: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {objective: [clip], dual_clp: 3.0}}
-        """)
+        """,
     )
     assert len(found) == 3
     assert found[0].startswith("arms.one: on CartPole-v1: AssertionError: `batch_size` must be greater than 1")
@@ -77,17 +76,15 @@ def test_what_only_building_can_tell(write_study: WriteStudy) -> None:
 
 
 def test_evaluations_more_often_than_steps(write_study: WriteStudy) -> None:
-    found = mistakes(
-        write_study("""
-            name: parallel
-            total_timesteps: 1000
-            seeds: 1
+    found = mistakes_in(
+        write_study,
+        """
             n_envs: 4
-            evaluation: {every: 3}
             environments: [CartPole-v1]
             arms:
               narrow: {algorithm: stable_baselines3.PPO, n_envs: 2}
-        """)
+        """,
+        every=3,
     )
     assert found == [
         "environments.CartPole-v1: an evaluation every 3 steps is less than one step of the 4 environments of arm ppo"
@@ -95,16 +92,13 @@ def test_evaluations_more_often_than_steps(write_study: WriteStudy) -> None:
 
 
 def test_an_argument_that_reaches_into_a_number(write_study: WriteStudy) -> None:
-    found = mistakes(
-        write_study("""
-            name: through
-            total_timesteps: 1000
-            seeds: 1
-            evaluation: {every: 100}
+    found = mistakes_in(
+        write_study,
+        """
             environments: [CartPole-v1]
             arms:
               through: {algorithm: stable_baselines3.PPO, arguments: {n_steps: 8, n_steps.net_arch: 2}}
-        """)
+        """,
     )
     assert found == [
         "arms.through: on CartPole-v1: n_steps.net_arch: n_steps is 8, not a mapping that it could reach into"
