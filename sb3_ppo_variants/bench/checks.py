@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-
-from stable_baselines3.common.vec_env import VecNormalize
 
 from sb3_ppo_variants.bench.runs.environments import make_env
 from sb3_ppo_variants.bench.runs.train import make_model
@@ -15,19 +12,15 @@ from sb3_ppo_variants.bench.study.arms import AXES
 from sb3_ppo_variants.bench.study.constructors import Constructor, constructor, import_algorithm
 from sb3_ppo_variants.bench.study.hyperparameters import TASK_KEYS
 from sb3_ppo_variants.bench.study.keys import Arm, Settings
+from sb3_ppo_variants.bench.study.resolve import VEC_NORMALIZE_DEFAULTS
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import BASELINE, BASELINE_ALGORITHM, Study
 from sb3_ppo_variants.bench.table.imported import read_imported
 from sb3_ppo_variants.coefficients import nearest
 
 VEC_NORMALIZE = Constructor(
-    names=tuple(name for name in inspect.signature(VecNormalize).parameters if name != "venv"),
-    defaults={},
-    hashed=frozenset(),
-    open_ended=False,
+    names=tuple(VEC_NORMALIZE_DEFAULTS), defaults=VEC_NORMALIZE_DEFAULTS, hashed=frozenset(), open_ended=False
 )
-
-
 # The places in a study file at which arguments are named, each with the names.
 Places = Iterator[tuple[str, Iterable[str]]]
 

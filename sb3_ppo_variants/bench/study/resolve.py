@@ -14,6 +14,11 @@ from sb3_ppo_variants.bench.study.run import Run
 
 # Arguments that say how a run is made and not how it learns: a yml of hyperparameters does not replace them.
 TECHNICAL = ("device", "log_kl", "verbose")
+VEC_NORMALIZE_DEFAULTS = {
+    parameter.name: to_json(parameter.default)
+    for parameter in inspect.signature(VecNormalize).parameters.values()
+    if parameter.default is not parameter.empty
+}
 # The settings of the study, of the environment and of the arm: the later one wins.
 Levels = tuple[TaskSettings, TaskSettings, Arm]
 
@@ -85,8 +90,6 @@ def _normalize(normalize: Normalize, gamma: float | None) -> dict[str, Any] | No
     """Complete the arguments of VecNormalize; rewards are scaled with the discount of the algorithm."""
     if normalize is False:
         return None
-    parameters = inspect.signature(VecNormalize).parameters.values()
-    defaults = {p.name: to_json(p.default) for p in parameters if p.default is not p.empty}
     written = {} if normalize is True else dict(normalize)
     discount = {} if gamma is None else {"gamma": gamma}
-    return {**defaults, **discount, **written}
+    return {**VEC_NORMALIZE_DEFAULTS, **discount, **written}

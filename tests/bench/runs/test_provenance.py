@@ -15,7 +15,7 @@ def test_different_values_in_the_order_of_their_appearance() -> None:
 
 
 def test_only_versions_that_differ_are_named() -> None:
-    made_with = [{"numpy": "1.0", "torch": "2.0"}, {"numpy": "1.1", "torch": "2.0"}, {"numpy": None, "torch": "2.0"}]
+    made_with: list[dict[str, str | None]] = [{"numpy": numpy, "torch": "2.0"} for numpy in ("1.0", "1.1", None)]
     assert describe_versions(made_with) == "numpy: 1.0, 1.1, None"
 
 
