@@ -22,7 +22,7 @@ from surrogates import CLIP, PLAIN, Curve, curves_of, ratio_axis, trace
 from sb3_ppo_variants import ExponentialDecay, LinearDecay
 from sb3_ppo_variants.adaptation import INITIAL_STATE
 from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE, STYLE
-from sb3_ppo_variants.kl import Parameters
+from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.kl_ball import ratio_bounds
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.terms import TERMS
@@ -159,7 +159,7 @@ def draw_bounds() -> Figure:
     """The bounds of the trust region-guided clip for two actions, over the old probability of the one taken."""
     figure, axes = one_panel()
     taken = th.linspace(0.01, 0.99, 197, dtype=th.float64)
-    old = Parameters("categorical", (th.stack([taken, 1 - taken], dim=-1).log(),))
+    old = Distributions("categorical", (th.stack([taken, 1 - taken], dim=-1).log(),))
     entries = []
     for radius, colour in ((0.005, GREEN), (0.02, BLUE), (0.05, VERMILION)):
         look: Look = {"color": colour, "linewidth": 2.0}

@@ -13,7 +13,7 @@ import torch as th
 
 from sb3_ppo_variants import Minibatch
 from sb3_ppo_variants.chain import BoundChain, build_chain
-from sb3_ppo_variants.kl import Parameters
+from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.terms import TERMS
 
 OLD_PROBABILITY = 0.25
@@ -84,8 +84,8 @@ def sample(chain: BoundChain, ratios: th.Tensor, advantage: float) -> Minibatch:
     :param advantage: of all of them
     """
     taken = th.full_like(ratios, OLD_PROBABILITY)
-    old = Parameters("categorical", (th.stack([taken, 1 - taken], dim=-1).log(),))
-    new = Parameters("categorical", (th.stack([taken * ratios, 1 - taken * ratios], dim=-1).log(),))
+    old = Distributions("categorical", (th.stack([taken, 1 - taken], dim=-1).log(),))
+    new = Distributions("categorical", (th.stack([taken * ratios, 1 - taken * ratios], dim=-1).log(),))
     prepared = chain.prepare(old, th.zeros(len(ratios), 1))
     return Minibatch(th.full_like(ratios, advantage), ratios.log(), old, new, prepared)
 

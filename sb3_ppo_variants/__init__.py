@@ -18,7 +18,7 @@ from sb3_ppo_variants.recurrent import (
     RecurrentKLPenaltyPPO,
     RecurrentVariantPPO,
 )
-from sb3_ppo_variants.resume.resume import ResumeCallback, resume_model
+from sb3_ppo_variants.resume import ResumeCallback, resume_model
 from sb3_ppo_variants.schedules import ExponentialDecay, LinearDecay
 
 __version__ = version("sb3-ppo-variants")

@@ -8,12 +8,12 @@ dictionary of floats, which is saved with the model.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number, one_of
+from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number
+from sb3_ppo_variants.messages import one_of, warn_user
 
 # What a rule may follow; `kl` and `kl_max` cost a pass over the rollout, the others are there anyway.
 KL_STATISTICS = ("kl", "kl_max")
@@ -95,7 +95,7 @@ class Controller:
             return counted  # nothing to learn from; at a base of 0 the schedule has switched the coefficient off
         if not math.isfinite(measured):
             held = f"{self.coefficient.name} stays at {self.bounded(base, state['multiplier'])}"
-            warnings.warn(f"{self.follow} is {measured} after this update: {held}", stacklevel=2)
+            warn_user(f"{self.follow} is {measured} after this update: {held}")
             return counted
         direction = 1 if self.coefficient.tighter == "up" else -1
         moved = counted | self.rule.function(counted, measured, direction=direction, **self.arguments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Iterable, Mapping
 from io import BufferedIOBase
 from pathlib import Path
@@ -11,20 +10,22 @@ from typing import Any, ClassVar
 
 import torch as th
 from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.vec_env import VecMonitor, is_vecenv_wrapped
 from typing_extensions import Self
 
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation, State, build_controllers
 from sb3_ppo_variants.chain import Chain, build_chain
-from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, Coefficient, one_of
-from sb3_ppo_variants.compiled.compiler import Compiler
+from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, Coefficient
 from sb3_ppo_variants.loop.checks import Backup
-from sb3_ppo_variants.loop.losses import LossComputation
+from sb3_ppo_variants.loop.execution import EagerExecution, Execution
 from sb3_ppo_variants.loop.rollout import has_indices
 from sb3_ppo_variants.loop.training import TrainingLoop
+from sb3_ppo_variants.messages import one_of, warn_user
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.schedules import as_schedule, check_schedule, sampled
+from sb3_ppo_variants.signatures import constructor_signature
 from sb3_ppo_variants.stopping import build_stopping
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
@@ -32,7 +33,7 @@ from sb3_ppo_variants.terms import TERMS
 # Arguments of SB3 that may be given as RL Zoo's strings; the zoo itself converts them only for its own entry point.
 STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 # What `_setup_model` builds from the arguments.
-REBUILT = ("_chain", "_adaptation", "_stopping", "_compiler", "_backup", "_finished_returns")
+REBUILT = ("_chain", "_adaptation", "_stopping", "_execution", "_backup", "_finished_returns")
 # The stock arguments that may be adapted, whatever the objective.
 STOCK_COEFFICIENTS = {coefficient.name: coefficient for coefficient in (LEARNING_RATE, *LOSS_WEIGHTS)}
 
@@ -46,7 +47,7 @@ class VariantAlgorithm(TrainingLoop):
 
     :param policy: as in the stock class, and so are all further positional arguments
     :param env: as in the stock class
-    :param objective: a term's name, a function of one's own, or a list of these; ``[]`` is the plain ``A * r``
+    :param objective: a term's name, a function, or a list of these; ``[]`` is the plain ``A * r``
     :param adapt: coefficient name to a feedback rule, see :func:`.adaptation.build_controllers`; ``None`` for none.
         ``learning_rate``, ``ent_coef`` and ``vf_coef`` may be adapted as well
     :param stop: conditions that end an update early, name to limit, see :mod:`.stops`; ``None`` for none
@@ -62,8 +63,16 @@ class VariantAlgorithm(TrainingLoop):
     :raises ValueError: for a bad value; the message names the argument, the value and what is allowed
     """
 
-    # The named classes have an objective of their own, which is not theirs to change.
+    # The class of SB3 or sb3-contrib that a host stands in for.
+    stock: ClassVar[type[OnPolicyAlgorithm]]
+    __signature__: ClassVar[inspect.Signature]
+    # The objective of a named class, which cannot be changed.
     fixed_objective: ClassVar[list[str] | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "stock"):
+            cls.__signature__ = constructor_signature(cls)
 
     def __init__(
         self,
@@ -78,7 +87,7 @@ class VariantAlgorithm(TrainingLoop):
         **kwargs: Any,
     ) -> None:
         chain = build_chain(_as_list(objective), TERMS)
-        stock = self._stock_signature()
+        stock = inspect.signature(self.stock.__init__)
         own = {name: kwargs.pop(name) for name in set(kwargs) - set(stock.parameters)}
         arguments = stock.bind(self, policy, env, *args, **kwargs).arguments
         set_up = arguments.pop("_init_setup_model", True)
@@ -95,12 +104,6 @@ class VariantAlgorithm(TrainingLoop):
         self._set_term_arguments(chain, own)
         if set_up:
             self._setup_model()
-
-    @classmethod
-    def _stock_signature(cls) -> inspect.Signature:
-        """The constructor of the stock class: the first one behind the package's own."""
-        own = cls.__mro__.index(LossComputation)
-        return inspect.signature(cls.__mro__[own + 1].__init__)  # type: ignore[misc]
 
     def _set_term_arguments(self, chain: Chain, given: Mapping[str, Any]) -> None:
         """Keep the coefficients and options of the terms as attributes of their own names."""
@@ -119,7 +122,9 @@ class VariantAlgorithm(TrainingLoop):
     def _is_taken(self, name: str) -> bool:
         """Whether the host has an argument, attribute or method of this name, now or once it is set up."""
         declared = (name in vars(ancestor).get("__annotations__", {}) for ancestor in type(self).__mro__)
-        has_it = name in vars(self) or name in dir(type(self)) or name in self._stock_signature().parameters
+        has_it = (
+            name in vars(self) or name in dir(type(self)) or name in inspect.signature(self.stock.__init__).parameters
+        )
         return has_it or name in self._excluded_save_params() or any(declared)
 
     @classmethod
@@ -131,19 +136,8 @@ class VariantAlgorithm(TrainingLoop):
 
     @classmethod
     def _constructor_names(cls) -> list[str]:
-        """The keyword arguments of the constructor, those of the stock class included."""
-        names = {"self": None}
-        for ancestor in cls.__mro__[: cls.__mro__.index(TrainingLoop)]:
-            names |= dict.fromkeys(
-                name
-                for name, parameter in inspect.signature(ancestor.__init__).parameters.items()  # type: ignore[misc]
-                if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            )
-        names |= dict.fromkeys(cls._stock_signature().parameters)
-        hidden = {"self", "_init_setup_model"}
-        if cls.fixed_objective is not None:
-            hidden |= {"objective", "adapt", "stop"}
-        return [name for name in names if name not in hidden]
+        """The keyword arguments of the constructor, without the coefficients of terms."""
+        return [name for name in inspect.signature(cls).parameters if name not in ("coefficients", "_init_setup_model")]
 
     def _setup_model(self) -> None:
         """Build what follows from the arguments, then what SB3 builds; also the last step of ``load``."""
@@ -164,18 +158,31 @@ class VariantAlgorithm(TrainingLoop):
         self._setup_lr_schedule()
         if self.compile not in (False, True, "strict"):
             raise ValueError(one_of("compile", self.compile, ("False", "True", "strict")))
-        self._compiler = Compiler(self)
+        self._execution = self._make_execution()
         self._backup = Backup()
         self._stopping = build_stopping(self.stop, STOPS)
         self._build_adaptation()
         self._finished_returns = []
         super()._setup_model()
-        start = self._chain.bind(self._adaptation.values(self._bases(1.0)) | self._options())
+        start = self._chain.bind(self._adaptation.values(self._scheduled_values(1.0)) | self._options())
         if (start.needs_old or self._measures_kl) and not has_indices(self.rollout_buffer):
             raise ValueError(
                 f"rollout_buffer_class={type(self.rollout_buffer).__name__} has no _get_samples, which the exact KL "
                 "needs to know the samples of a minibatch; use a subclass of SB3's RolloutBuffer"
             )
+
+    def _make_execution(self) -> Execution:
+        if not self.compile:
+            return EagerExecution(self)
+        try:
+            # Only here: it imports private modules of torch, which another release may have moved.
+            from sb3_ppo_variants.compiled.compiler import Compiler
+        except (ImportError, AttributeError) as error:
+            if self.compile == "strict":
+                raise
+            warn_user(f"compile={self.compile!r} runs in eager mode: this version of torch is not supported: {error}")
+            return EagerExecution(self)
+        return Compiler(self, strict=self.compile == "strict")
 
     @property
     def _coefficients(self) -> dict[str, Coefficient]:
@@ -188,7 +195,7 @@ class VariantAlgorithm(TrainingLoop):
             check_schedule(coefficient, as_schedule(name, given), given)
         for name, option in self._chain.options.items():
             option.check(getattr(self, name))
-        bases = self._bases(1.0)
+        bases = self._scheduled_values(1.0)
         controllers = build_controllers(self.adapt, self._coefficients, bases, RULES)
         if LEARNING_RATE.name in controllers and len(set(sampled(self.lr_schedule))) > 1:
             raise ValueError(
@@ -197,20 +204,19 @@ class VariantAlgorithm(TrainingLoop):
             )
         self._adaptation = Adaptation(controllers, self.adaptive_state)
         for caution in self._chain.cautions(self._adaptation.values(bases) | self._options()):
-            warnings.warn(caution, stacklevel=4)
+            warn_user(caution)
         self._warn_of_stops()
 
     def _warn_of_stops(self) -> None:
         stops = {"target_kl": self.target_kl} | {f"stop[{name!r}]": limit for name, limit in (self.stop or {}).items()}
         for name, limit in stops.items():
             if limit is not None and self._adaptation.needs_kl:
-                warnings.warn(
+                warn_user(
                     f"{name}={limit} stops an update before its KL can reach the rule that follows it: the coefficient "
-                    "will drift to its loose bound. Leave it out, or follow another statistic",
-                    stacklevel=5,
+                    "will drift to its loose bound. Leave it out, or follow another statistic"
                 )
 
-    def _bases(self, progress_remaining: float) -> dict[str, float]:
+    def _scheduled_values(self, progress_remaining: float) -> dict[str, float]:
         """Every coefficient by its schedule alone; read anew each time, as SB3 reads its own attributes."""
         return {name: self._schedule(name)(progress_remaining) for name in self._coefficients}
 

@@ -16,24 +16,13 @@ from typing import Any, Literal
 
 import torch as th
 
-from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number, Option, one_of
-from sb3_ppo_variants.kl import Parameters
+from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number, Option
+from sb3_ppo_variants.kl import Distributions
+from sb3_ppo_variants.messages import one_of
 from sb3_ppo_variants.minibatch import Minibatch
 
 Stage = Literal["shape", "bound", "penalty"]
 STAGES: tuple[Stage, ...] = ("shape", "bound", "penalty")
-
-
-def _never(values: Mapping[str, Any]) -> bool:
-    return False
-
-
-def always(values: Mapping[str, Any]) -> bool:
-    """What a term whose function always asks for the exact divergence says to ``needs_kl``.
-
-    :param values: all values of the chain
-    """
-    return True
 
 
 @dataclass(frozen=True)
@@ -45,7 +34,7 @@ class Term:
     :param stage: ``"shape"``, ``"bound"`` or ``"penalty"``, in which order terms must come; ``None`` for anywhere
     :param coefficients: the numbers among its keyword-only arguments
     :param options: the choices among them
-    :param needs_kl: given all values, whether the exact divergence is needed
+    :param needs_kl: whether the function asks for the exact divergence, or a function of all values that says so
     :param per_batch: whether a sample's surrogate depends on the other samples of its minibatch
     :param prepare: ``(old, actions, *, coefficients) -> {name: tensor}``, called once per rollout without gradient; the
         term finds the rows of its samples in ``minibatch.prepared``
@@ -58,7 +47,7 @@ class Term:
     stage: Stage | None = None
     coefficients: tuple[Coefficient, ...] = ()
     options: tuple[Option, ...] = ()
-    needs_kl: Callable[[Mapping[str, Any]], bool] = _never
+    needs_kl: bool | Callable[[Mapping[str, Any]], bool] = False
     per_batch: bool = False
     prepare: Callable[..., dict[str, th.Tensor]] | None = None
     log: Callable[..., dict[str, th.Tensor]] | None = None
@@ -75,6 +64,13 @@ class Term:
         :param values: name to value, for the whole chain
         """
         return {argument.name: values[argument.name] for argument in self.arguments}
+
+    def asks_for_kl(self, values: Mapping[str, Any]) -> bool:
+        """Whether the function asks for the exact divergence.
+
+        :param values: name to value, for the whole chain
+        """
+        return self.needs_kl(values) if callable(self.needs_kl) else self.needs_kl
 
     def is_off(self, values: Mapping[str, Any]) -> bool:
         """Whether a coefficient sits at the value that switches the term off.
@@ -111,12 +107,11 @@ def term_from_function(function: Callable[..., th.Tensor]) -> Term:
             f"objective: {name} must return one value per sample, shape {tuple(trial.ratio.shape)} here, not {shape}; "
             "the mean is taken after the chain"
         )
-    needs_kl = always if trial.asked_for_kl else _never
-    return Term(name, function, coefficients=tuple(coefficients), needs_kl=needs_kl)
+    return Term(name, function, coefficients=tuple(coefficients), needs_kl=trial.asked_for_kl)
 
 
 def _trial_minibatch() -> Minibatch:
-    distribution = Parameters("normal", (th.zeros(3, 1), th.ones(3, 1)))
+    distribution = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
     return Minibatch(th.tensor([1.0, 0.0, -1.0]), th.tensor([0.1, 0.0, -0.1]), distribution, distribution)
 
 
@@ -130,7 +125,7 @@ class BoundChain:
     def __init__(self, terms: Sequence[Term], values: Mapping[str, Any]) -> None:
         self.terms = terms
         self.steps = [partial(term.function, **term.select(values)) for term in terms]
-        self.needs_kl = any(term.needs_kl(values) for term in terms)
+        self.needs_kl = any(term.asks_for_kl(values) for term in terms)
         self.preparations = [partial(term.prepare, **term.select(values)) for term in terms if term.prepare is not None]
         self.logs = [partial(term.log, **term.select(values)) for term in terms if term.log is not None]
 
@@ -148,7 +143,7 @@ class BoundChain:
         """Whether the old distribution is needed, for the exact divergence or for what a term prepares."""
         return self.needs_kl or bool(self.preparations)
 
-    def prepare(self, old: Parameters, actions: th.Tensor) -> dict[str, th.Tensor]:
+    def prepare(self, old: Distributions, actions: th.Tensor) -> dict[str, th.Tensor]:
         """What the terms want to know of the old policy, once per rollout.
 
         :param old: of every valid step

@@ -1,31 +1,13 @@
-"""The arguments of terms and rules: numbers with a range, coefficients, choices, and the errors that name them."""
+"""The arguments of terms and rules: numbers with a range, coefficients and options."""
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal
 
-
-def nearest(name: object, choices: Iterable[str]) -> str | None:
-    """The choice that is spelled most like a name, or None when none is near."""
-    return next(iter(difflib.get_close_matches(str(name), list(choices), n=1)), None)
-
-
-def one_of(what: str, given: Any, choices: Iterable[str]) -> str:
-    """The message for a value that is not among the choices, with the nearest one.
-
-    :param what: the argument's name
-    :param given: its value
-    :param choices: what is allowed
-    """
-    names = list(dict.fromkeys(choices))
-    near = nearest(given, names)
-    hint = f" Did you mean {near!r}?" if near else ""
-    return f"{what}={given!r} is not known.{hint} Choices: {', '.join(map(repr, names)) or 'none'}."
+from sb3_ppo_variants.messages import one_of
 
 
 @dataclass(frozen=True)

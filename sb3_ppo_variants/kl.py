@@ -1,9 +1,8 @@
 """Kullback-Leibler divergences between the policies before and after an update, per sample.
 
-The exact divergence is a function of the parameters of two distributions, `Parameters`, so the old policy is kept as
-a few tensors and never as a second network. Every divergence is summed over action dimensions: SB3's own
-`kl_divergence` leaves them apart for Box actions, and sb3-contrib's TRPO averages over them, which makes the value
-depend on their number.
+The exact divergence is a function of the parameters of two distributions, so the old policy is kept as a few tensors
+and never as a second network. Every divergence is summed over action dimensions: SB3's own `kl_divergence` leaves them
+apart for Box actions, and sb3-contrib's TRPO averages over them, which makes the value depend on their number.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ ESTIMATORS: tuple[str, ...] = get_args(Estimator)
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """Parameters of a batch of action distributions.
+class Distributions:
+    """A batch of action distributions, as their parameters.
 
     :param family: ``"normal"``, ``"categorical"`` or ``"bernoulli"``
     :param tensors: for a normal the mean and the standard deviation, each of shape ``(batch, action_dim)``; for a
@@ -35,48 +34,46 @@ class Parameters:
     family: Literal["normal", "categorical", "bernoulli"]
     tensors: tuple[th.Tensor, ...]
 
-    def rows(self, indices: th.Tensor) -> Parameters:
+    def select_rows(self, indices: th.Tensor) -> Distributions:
         """The distributions at ``indices``.
 
         :param indices: integers of shape ``(n,)``, or booleans of shape ``(batch,)``
         """
-        return Parameters(self.family, tuple(tensor[indices] for tensor in self.tensors))
+        return Distributions(self.family, tuple(tensor[indices] for tensor in self.tensors))
 
     @staticmethod
-    def concatenate(parts: Sequence[Parameters]) -> Parameters:
+    def concatenate(parts: Sequence[Distributions]) -> Distributions:
         """One batch out of several of the same family.
 
         :param parts: at least one
         """
         columns = zip(*(part.tensors for part in parts), strict=True)
-        return Parameters(parts[0].family, tuple(th.cat(column) for column in columns))
+        return Distributions(parts[0].family, tuple(th.cat(column) for column in columns))
 
 
-def parameters_of(distribution: Distribution) -> Parameters:
+def distributions_of(distribution: Distribution) -> Distributions:
     """The parameters of an SB3 or sb3-contrib distribution.
 
-    A squashed Gaussian gives those of the Gaussian behind it: tanh is a bijection, so the divergence is the same.
+    A squashed Gaussian gives those of its Gaussian: tanh is a bijection, so the divergence is the same.
 
     :param distribution: after its ``proba_distribution()`` was called
     :raises TypeError: for a distribution of another kind
     """
-    behind = getattr(distribution, "distributions", None) or getattr(distribution, "distribution", None)
-    if isinstance(behind, Normal):
-        return Parameters("normal", (behind.mean, behind.stddev))
-    if isinstance(behind, Bernoulli):
-        return Parameters("bernoulli", (behind.logits,))
-    choices = [
-        choice for choice in (behind if isinstance(behind, list) else [behind]) if isinstance(choice, Categorical)
-    ]
+    inner = getattr(distribution, "distributions", None) or getattr(distribution, "distribution", None)
+    if isinstance(inner, Normal):
+        return Distributions("normal", (inner.mean, inner.stddev))
+    if isinstance(inner, Bernoulli):
+        return Distributions("bernoulli", (inner.logits,))
+    choices = [choice for choice in (inner if isinstance(inner, list) else [inner]) if isinstance(choice, Categorical)]
     if choices:
-        return Parameters("categorical", tuple(choice.logits for choice in choices))
+        return Distributions("categorical", tuple(choice.logits for choice in choices))
     raise TypeError(
         f"exact KL: no closed form is known here for {type(distribution).__name__}; "
         "use a sampled estimator (kl_estimator='k3') or one of SB3's distributions"
     )
 
 
-def kl_divergence(p: Parameters, q: Parameters) -> th.Tensor:
+def kl_divergence(p: Distributions, q: Distributions) -> th.Tensor:
     r"""Exact divergence :math:`KL(p \,\|\, q) = E_{x \sim p}[\log p(x) - \log q(x)]`, summed over action dimensions.
 
     :param p: a batch of distributions

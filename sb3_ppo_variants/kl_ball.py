@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import torch as th
 
-from sb3_ppo_variants.kl import Parameters
+from sb3_ppo_variants.kl import Distributions
 
 # Multipliers from exp(-30) to exp(30), halved until neighbouring floats are left.
 EXPONENTS = 30.0
@@ -32,7 +32,7 @@ Path = Callable[[th.Tensor], tuple[th.Tensor, th.Tensor]]
 
 
 @th.no_grad()
-def ratio_bounds(old: Parameters, actions: th.Tensor, radius: float) -> tuple[th.Tensor, th.Tensor]:
+def ratio_bounds(old: Distributions, actions: th.Tensor, radius: float) -> tuple[th.Tensor, th.Tensor]:
     """Smallest and largest ratio within the ball.
 
     :param old: a batch of distributions
@@ -63,7 +63,7 @@ def _solve(path: Path, scale: th.Tensor, radius: float) -> th.Tensor:
     return path(scale * inside.exp())[0].exp()
 
 
-def _normal_path(old: Parameters, actions: th.Tensor) -> tuple[Path, th.Tensor]:
+def _normal_path(old: Distributions, actions: th.Tensor) -> tuple[Path, th.Tensor]:
     """The path of a diagonal Gaussian, and the size beyond which a negative multiplier is possible."""
     mean, std = (tensor.double() for tensor in old.tensors)
     square = ((actions - mean) / std).square()
@@ -91,7 +91,7 @@ def _finite_path(probabilities: th.Tensor) -> tuple[Path, th.Tensor]:
     return path, (1 / probabilities).max(dim=-1, keepdim=True).values
 
 
-def _probabilities(old: Parameters, actions: th.Tensor) -> th.Tensor:
+def _probabilities(old: Distributions, actions: th.Tensor) -> th.Tensor:
     """Probability of the choice taken in each action dimension, shape ``(batch, action_dim)``."""
     if old.family == "bernoulli":
         (logits,) = old.tensors

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch as th
 
-from sb3_ppo_variants.kl import Direction, Parameters, kl_divergence
+from sb3_ppo_variants.kl import Direction, Distributions, kl_divergence
 
 
 class Minibatch:
@@ -25,8 +25,8 @@ class Minibatch:
         self,
         advantages: th.Tensor,
         log_ratio: th.Tensor,
-        old: Parameters | None = None,
-        new: Parameters | None = None,
+        old: Distributions | None = None,
+        new: Distributions | None = None,
         prepared: Mapping[str, th.Tensor] | None = None,
     ) -> None:
         self.advantages = advantages
@@ -112,18 +112,17 @@ class Minibatch:
 class OldPolicy:
     """What is kept of the policy before the update.
 
-    :param distribution: of every valid step of the rollout
+    :param distributions: of every valid step of the rollout
     :param prepared: what the terms made of it, each of shape ``(n_steps * n_envs, ...)``
     """
 
-    distribution: Parameters
+    distributions: Distributions
     prepared: Mapping[str, th.Tensor]
 
-    def rows(self, indices: th.Tensor) -> OldPolicy:
+    def select_rows(self, indices: th.Tensor) -> OldPolicy:
         """The old policy at some steps.
 
         :param indices: integers of shape ``(batch,)``
         """
-        return OldPolicy(
-            self.distribution.rows(indices), {name: tensor[indices] for name, tensor in self.prepared.items()}
-        )
+        prepared = {name: tensor[indices] for name, tensor in self.prepared.items()}
+        return OldPolicy(self.distributions.select_rows(indices), prepared)

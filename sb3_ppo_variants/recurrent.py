@@ -24,30 +24,28 @@ class RecurrentVariantPPO(VariantAlgorithm, RecurrentPPO):
     it crashes.
     """
 
+    stock = RecurrentPPO
+
     def _evaluate_actions(self, samples: Any) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
-        actions = samples.actions
-        if isinstance(self.action_space, spaces.Discrete):
-            actions = actions.long().flatten()
-        elif isinstance(self.action_space, spaces.MultiBinary):
-            actions = actions.float()  # RecurrentPPO's buffer keeps integers, which the Bernoulli distribution refuses
-        evaluated: tuple[th.Tensor, th.Tensor, th.Tensor | None] = self.policy.evaluate_actions(
-            samples.observations, actions, samples.lstm_states, samples.episode_starts
+        return self.policy.evaluate_actions(
+            samples.observations, self._actions(samples), samples.lstm_states, samples.episode_starts
         )
-        return evaluated
 
     def _get_distribution(self, samples: Any) -> Distribution:
-        distribution: Distribution
-        distribution, _ = self.policy.get_distribution(
-            samples.observations, samples.lstm_states.pi, samples.episode_starts
-        )
+        states = samples.lstm_states.pi
+        distribution, _ = self.policy.get_distribution(samples.observations, states, samples.episode_starts)
         return distribution
+
+    def _actions(self, samples: Any) -> th.Tensor:
+        actions = super()._actions(samples)
+        # RecurrentPPO's buffer keeps integers, which the Bernoulli distribution refuses.
+        return actions.float() if isinstance(self.action_space, spaces.MultiBinary) else actions
 
     def _value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
         return th.mean((returns - values) ** 2)
 
     def _valid(self, samples: Any) -> th.Tensor | None:
-        valid: th.Tensor = samples.mask > 1e-8
-        return valid
+        return samples.mask > 1e-8
 
     def _whole_rollout(self) -> Any:
         return None  # its minibatches are padded sequences

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch as th
 
-from sb3_ppo_variants.coefficients import Number, one_of
+from sb3_ppo_variants.coefficients import Number
+from sb3_ppo_variants.messages import one_of
 from sb3_ppo_variants.minibatch import Minibatch
 
 

@@ -19,7 +19,7 @@ import sb3_ppo_variants
 from sb3_ppo_variants import Minibatch, Term, VariantPPO
 from sb3_ppo_variants.chain import Chain
 from sb3_ppo_variants.coefficients import Number
-from sb3_ppo_variants.kl import Parameters
+from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
@@ -106,7 +106,7 @@ def test_the_gallery_has_a_place_for_every_cost() -> None:
 def test_the_gallery_agrees_with_the_records_of_the_terms(term: Term) -> None:
     (row,) = [row for row in gallery_rows() if row[0].startswith(f"[`{term.name}`]")]
     assert row[3] == ("minibatch" if term.per_batch else "sample")
-    assert row[4].split(";")[0].split(",")[0] == ("yes" if term.needs_kl(term_values(term)) else "no")
+    assert row[4].split(";")[0].split(",")[0] == ("yes" if term.asks_for_kl(term_values(term)) else "no")
     assert f'"{term.name}"' in row[1]
 
 
@@ -144,8 +144,8 @@ def test_the_argument_of_a_stop_is_documented(name: str) -> None:
 @pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
 def test_the_log_keys_of_a_term_are_documented(term: Term) -> None:
     documented = set(re.findall(r"`train/(\w+)`", section(VARIANTS / f"{term.name}.md", "Log keys")))
-    old = Parameters("normal", (th.zeros(3, 1), th.ones(3, 1)))
-    new = Parameters("normal", (th.full((3, 1), 0.1), th.ones(3, 1)))
+    old = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
+    new = Distributions("normal", (th.full((3, 1), 0.1), th.ones(3, 1)))
     chain = Chain([term]).bind(term_values(term))
     prepared = chain.prepare(old, th.zeros(3, 1))
     minibatch = Minibatch(th.tensor([1.0, 0.0, -1.0]), th.tensor([0.1, 0.0, -0.1]), old, new, prepared)

@@ -14,12 +14,13 @@ PACKAGE = Path(sb3_ppo_variants.__file__).parent
 # Each floor may import from its own and from those before it.
 FLOORS = {
     "sb3_ppo_variants": [
-        ["coefficients", "kl"],
-        ["minibatch"],
+        ["messages", "kl"],
+        ["coefficients", "minibatch"],
         ["schedules", "kl_ball", "chain", "adaptation", "stopping"],
         ["terms", "rules", "stops"],
         ["loop"],
         ["compiled"],
+        ["signatures"],
         ["algorithm"],
         ["variants"],
         ["ppo", "maskable", "recurrent"],

@@ -25,13 +25,13 @@ from stable_baselines3.common.distributions import (
     StateDependentNoiseDistribution,
 )
 
-from sb3_ppo_variants.kl import Parameters, estimate_kl, kl_divergence, parameters_of
+from sb3_ppo_variants.kl import Distributions, distributions_of, estimate_kl, kl_divergence
 
 LOG2, LOG3 = math.log(2), math.log(3)
 
 
 def kl(p: Distribution, q: Distribution) -> list[float]:
-    values: list[float] = kl_divergence(parameters_of(p), parameters_of(q)).tolist()
+    values: list[float] = kl_divergence(distributions_of(p), distributions_of(q)).tolist()
     return values
 
 
@@ -89,7 +89,7 @@ def test_masked_choices_contribute_nothing() -> None:
     p.apply_masking(masks)
     q.apply_masking(masks)
     assert kl(p, q) == pytest.approx([LOG2 - 0.5 * LOG3])
-    kl_divergence(parameters_of(p), parameters_of(q)).sum().backward()  # type: ignore[no-untyped-call]
+    kl_divergence(distributions_of(p), distributions_of(q)).sum().backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert abs(logits.grad[0, 2].item()) < 1e-6
     assert logits.grad.isfinite().all()
@@ -104,14 +104,14 @@ def test_masked_several_dimensions(distribution: Any, width: int) -> None:
     masks[:, 0] = False
     distribution.proba_distribution(th.randn(4, width))
     distribution.apply_masking(masks)
-    parameters = parameters_of(distribution)
+    parameters = distributions_of(distribution)
     assert len(parameters.tensors) == 2
     assert kl_divergence(parameters, parameters).tolist() == [0.0] * 4
 
 
 def test_a_lost_choice_is_infinite() -> None:
-    p = Parameters("categorical", (th.tensor([[0.5, 0.5]]).log(),))
-    q = Parameters("categorical", (th.tensor([[1.0, 0.0]]).log(),))
+    p = Distributions("categorical", (th.tensor([[0.5, 0.5]]).log(),))
+    q = Distributions("categorical", (th.tensor([[1.0, 0.0]]).log(),))
     assert kl_divergence(p, q).tolist() == [math.inf]
     assert kl_divergence(q, p).tolist() == pytest.approx([LOG2])
 
@@ -188,17 +188,17 @@ def test_k2_and_k3_are_never_negative(log_ratio: float) -> None:
 
 def test_rows_and_concatenate() -> None:
     logits = th.arange(12.0).reshape(6, 2).log_softmax(-1)
-    parameters = Parameters("categorical", (logits,))
-    parts = [parameters.rows(th.tensor([0, 1, 2, 3])), parameters.rows(th.tensor([4, 5]))]
-    assert th.equal(Parameters.concatenate(parts).tensors[0], logits)
-    assert th.equal(parameters.rows(th.tensor([5, 0])).tensors[0], logits[[5, 0]])
+    parameters = Distributions("categorical", (logits,))
+    parts = [parameters.select_rows(th.tensor([0, 1, 2, 3])), parameters.select_rows(th.tensor([4, 5]))]
+    assert th.equal(Distributions.concatenate(parts).tensors[0], logits)
+    assert th.equal(parameters.select_rows(th.tensor([5, 0])).tensors[0], logits[[5, 0]])
 
 
 def test_unknown_distribution_is_refused() -> None:
     distribution = gaussian(DiagGaussianDistribution, [0.0], [1.0])
     distribution.distribution = th.distributions.Beta(th.ones(1), th.ones(1))
     with pytest.raises(TypeError, match="DiagGaussianDistribution"):
-        parameters_of(distribution)
+        distributions_of(distribution)
 
 
 def test_unknown_estimator_is_refused() -> None:

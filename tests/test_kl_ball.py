@@ -11,19 +11,19 @@ import torch as th
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sb3_ppo_variants.kl import Parameters, kl_divergence
+from sb3_ppo_variants.kl import Distributions, kl_divergence
 from sb3_ppo_variants.kl_ball import ratio_bounds
 
 
-def two_choices(probability: float) -> Parameters:
-    return Parameters("categorical", (th.tensor([[probability, 1 - probability]], dtype=th.float64).log(),))
+def two_choices(probability: float) -> Distributions:
+    return Distributions("categorical", (th.tensor([[probability, 1 - probability]], dtype=th.float64).log(),))
 
 
-def standard_normal(dimensions: int, batch: int = 1) -> Parameters:
-    return Parameters("normal", (th.zeros(batch, dimensions).double(), th.ones(batch, dimensions).double()))
+def standard_normal(dimensions: int, batch: int = 1) -> Distributions:
+    return Distributions("normal", (th.zeros(batch, dimensions).double(), th.ones(batch, dimensions).double()))
 
 
-def bounds(old: Parameters, action: list[float], radius: float) -> tuple[float, float]:
+def bounds(old: Distributions, action: list[float], radius: float) -> tuple[float, float]:
     low, high = ratio_bounds(old, th.tensor([action]), radius)
     return float(low), float(high)
 
@@ -36,7 +36,7 @@ def test_two_choices_by_hand() -> None:
 
 
 def test_bernoulli_is_two_choices() -> None:
-    old = Parameters("bernoulli", (th.tensor([[math.log(0.1 / 0.9)]], dtype=th.float64),))
+    old = Distributions("bernoulli", (th.tensor([[math.log(0.1 / 0.9)]], dtype=th.float64),))
     assert bounds(old, [1.0], 0.036690014034750584)[1] == pytest.approx(2.0)
     assert bounds(old, [0.0], 0.02) == pytest.approx(bounds(two_choices(0.9), [0.0], 0.02))
 
@@ -49,14 +49,14 @@ def test_a_gaussian_at_its_mean_by_hand(dimensions: int, radius: float) -> None:
 
 def test_independent_dimensions_share_the_budget_as_is_best() -> None:
     """Two equal dimensions halve it; a dimension with nothing to gain takes none."""
-    twice = Parameters("categorical", (two_choices(0.1).tensors[0],) * 2)
+    twice = Distributions("categorical", (two_choices(0.1).tensors[0],) * 2)
     assert bounds(twice, [0.0, 0.0], 2 * 0.036690014034750584)[1] == pytest.approx(4.0)
     certain = th.tensor([[0.0, -math.inf]], dtype=th.float64)
-    with_certain = Parameters("categorical", (two_choices(0.1).tensors[0], certain))
+    with_certain = Distributions("categorical", (two_choices(0.1).tensors[0], certain))
     assert bounds(with_certain, [0.0, 0.0], 0.036690014034750584)[1] == pytest.approx(2.0)
 
 
-def normal_ratio(new: Parameters, action: list[float]) -> th.Tensor:
+def normal_ratio(new: Distributions, action: list[float]) -> th.Tensor:
     mean, std = new.tensors
     z = th.tensor(action, dtype=th.float64)
     return (-std.log() - 0.5 * ((z - mean) / std).square() + 0.5 * z.square()).sum(dim=-1).exp()
@@ -68,7 +68,7 @@ def test_no_gaussian_of_a_random_search_does_better(action: list[float]) -> None
     generator = np.random.default_rng(0)
     mean = th.from_numpy(generator.normal(scale=0.17, size=(draws, 2)))
     std = th.from_numpy(np.exp(generator.normal(scale=0.13, size=(draws, 2))))
-    new = Parameters("normal", (mean, std))
+    new = Distributions("normal", (mean, std))
     inside = kl_divergence(standard_normal(2, draws), new) <= radius
     ratios = normal_ratio(new, action)[inside]
     low, high = bounds(standard_normal(2), action, radius)
@@ -84,7 +84,7 @@ def test_no_categorical_of_a_random_search_does_better(taken: int) -> None:
     new = (old.log() + th.from_numpy(shift)).log_softmax(dim=-1)
     inside = (old * (old.log() - new)).sum(dim=-1) <= radius
     ratios = (new - old.log()).exp()[inside, taken]
-    low, high = bounds(Parameters("categorical", (old.log(),)), [float(taken)], radius)
+    low, high = bounds(Distributions("categorical", (old.log(),)), [float(taken)], radius)
     assert low <= ratios.min() <= low * 1.05
     assert high >= ratios.max() >= high / 1.05
 
@@ -122,10 +122,10 @@ def test_no_radius_no_room() -> None:
 
 
 def test_a_masked_choice_changes_nothing() -> None:
-    masked = Parameters("categorical", (th.tensor([[0.5, 0.0, 0.5]], dtype=th.float64).log(),))
+    masked = Distributions("categorical", (th.tensor([[0.5, 0.0, 0.5]], dtype=th.float64).log(),))
     assert bounds(masked, [0.0], 0.0204110) == pytest.approx(bounds(two_choices(0.5), [0.0], 0.0204110))
 
 
 def test_keeps_the_dtype() -> None:
-    old = Parameters("normal", (th.zeros(3, 2), th.ones(3, 2)))
+    old = Distributions("normal", (th.zeros(3, 2), th.ones(3, 2)))
     assert [bound.dtype for bound in ratio_bounds(old, th.zeros(3, 2), 0.1)] == [th.float32, th.float32]

@@ -11,7 +11,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from torch.distributions import Bernoulli, Categorical, Independent, Normal
 
 from sb3_ppo_variants import MaskableVariantPPO, Minibatch, RecurrentVariantPPO, Term, VariantPPO
-from sb3_ppo_variants.kl import Parameters, kl_divergence, parameters_of
+from sb3_ppo_variants.kl import Distributions, distributions_of, kl_divergence
 from tests.environments import SpacesEnv
 from tests.models import SMALL
 
@@ -56,7 +56,7 @@ def test_each_sample_sees_its_own_old_distribution(host: str) -> None:
     assert min(seen[3:]) > 1e-5
 
 
-def log_prob(old: Parameters, actions: th.Tensor) -> th.Tensor:
+def log_prob(old: Distributions, actions: th.Tensor) -> th.Tensor:
     """Log-probabilities of actions, before squashing, in the words of torch.distributions."""
     policies: list[Any]
     if old.family == "normal":
@@ -74,7 +74,7 @@ def test_terms_prepare_from_the_actions_that_the_old_policy_took(host: str) -> N
     """Their log-probabilities are those that the rollout kept."""
     seen: list[th.Tensor] = []
 
-    def prepare(old: Parameters, actions: th.Tensor) -> dict[str, th.Tensor]:
+    def prepare(old: Distributions, actions: th.Tensor) -> dict[str, th.Tensor]:
         seen.append(log_prob(old, actions))
         return {}
 
@@ -97,9 +97,9 @@ def test_the_logged_kl_is_that_of_a_kept_copy(host: str) -> None:
         return True
 
     model.learn(96, callback=keep)
-    new = model._policy_parameters()
+    new = model._rollout_distributions()
     model.policy.load_state_dict(kept["weights"])
-    kl = kl_divergence(model._policy_parameters(), new)
+    kl = kl_divergence(model._rollout_distributions(), new)
     assert kl.shape == (96,)
     assert kl.mean() > 1e-5
     assert model.logger.name_to_value["train/kl"] == pytest.approx(kl.mean().item(), rel=1e-3)
@@ -110,8 +110,8 @@ def test_storage_order_is_that_of_the_buffer() -> None:
     model = make("plain")
     model.learn(96)
     flat = model.rollout_buffer.to_torch(model.rollout_buffer.observations)
-    direct = parameters_of(model.policy.get_distribution(flat))
-    for mine, theirs in zip(model._policy_parameters().tensors, direct.tensors, strict=True):
+    direct = distributions_of(model.policy.get_distribution(flat))
+    for mine, theirs in zip(model._rollout_distributions().tensors, direct.tensors, strict=True):
         assert th.allclose(mine, theirs, atol=1e-6)
 
 
@@ -128,7 +128,7 @@ def test_recurrent_pass_reproduces_the_log_probabilities_of_the_rollout() -> Non
     model.train = stop_before_training
     with pytest.raises(Once):
         model.learn(96)
-    mean, std = model._policy_parameters().tensors
+    mean, std = model._rollout_distributions().tensors
     buffer = model.rollout_buffer
     actions = th.as_tensor(buffer.actions)
     distribution: Any = th.distributions.Normal(mean, std)

@@ -54,7 +54,7 @@ def test_a_large_penalty_makes_small_updates() -> None:
 
 def test_zero_penalty_is_no_limit_and_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = VariantPPO("MlpPolicy", SpacesEnv(), objective=[], **SMALL).learn(64)
-    monkeypatch.setattr(VariantPPO, "_policy_parameters", lambda self: pytest.fail("the old policy was computed"))
+    monkeypatch.setattr(VariantPPO, "_rollout_distributions", lambda self: pytest.fail("the old policy was computed"))
     free = KLPenaltyPPO("MlpPolicy", SpacesEnv(), kl_coef=0.0, desired_kl=None, **SMALL).learn(64)
     assert same_weights(free, plain)
     assert "train/kl_penalty" not in logged(free)

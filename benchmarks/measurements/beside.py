@@ -38,7 +38,7 @@ class Trainer(StableBaselines):
 
     def pass_for_kl(self) -> None:
         """The distributions of the whole rollout: one before the update, for the exact KL, and one behind it."""
-        self._model._policy_parameters()
+        self._model._rollout_distributions()
 
 
 def measure(settings: Sequence[str], repetitions: int) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from sb3_ppo_variants.bench.study.resolve import VEC_NORMALIZE_DEFAULTS
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import BASELINE, BASELINE_ALGORITHM, Study
 from sb3_ppo_variants.bench.table.imported import read_imported
-from sb3_ppo_variants.coefficients import nearest
+from sb3_ppo_variants.messages import nearest
 
 VEC_NORMALIZE = Constructor(
     names=tuple(VEC_NORMALIZE_DEFAULTS), defaults=VEC_NORMALIZE_DEFAULTS, hashed=frozenset(), open_ended=False

@@ -1,1 +1,1 @@
-"""The update and the policy's actions as native code, from the same Python as the eager loop runs."""
+"""The update and the rollout in native code, from the same Python as eager mode; imported only by ``compile``."""

@@ -30,11 +30,11 @@ class CompiledActor:
     """A policy's ``forward`` in native code, made when it is first called with arguments of these shapes.
 
     :param policy: of an SB3 or sb3-contrib algorithm
-    :param attempt: takes what is to be made, in words, and a function that makes it; gives ``None`` when that fails
+    :param compile_or_warn: takes what is to be made and a function that makes it; gives ``None`` when that fails
     """
 
-    def __init__(self, policy: Any, attempt: Callable[[str, Callable[[], _Forward]], _Forward | None]) -> None:
-        self._policy, self._attempt = policy, attempt
+    def __init__(self, policy: Any, compile_or_warn: Callable[[str, Callable[[], _Forward]], _Forward | None]) -> None:
+        self._policy, self._compile_or_warn = policy, compile_or_warn
         self._known: dict[Any, _Forward | None] = {}
         self._names: list[str] = []
         self._weights: list[th.Tensor] = []
@@ -66,7 +66,7 @@ class CompiledActor:
         key = (*kwargs, *shapes)
         if key not in self._known:
             spec = tree_flatten((args, kwargs))[1]
-            self._known[key] = self._attempt("the rollout", lambda: self._native(inputs, list(noise), spec))
+            self._known[key] = self._compile_or_warn("the rollout", lambda: self._native(inputs, list(noise), spec))
         native_forward = self._known[key]
         if native_forward is None:
             return self._eager(*args, **kwargs)
@@ -92,20 +92,17 @@ class CompiledActor:
     def _native(self, inputs: Sequence[th.Tensor], noise: Sequence[str], spec: Any) -> _Forward:
         """Native code for arguments like these."""
         names, forward = self._names, type(self._policy).forward
-        returned: list[Any] = []
 
-        def function(tensors: Sequence[th.Tensor]) -> list[th.Tensor]:
+        def function(tensors: Sequence[th.Tensor]) -> tuple[list[th.Tensor], Any]:
             weights, rest = tensors[: len(names)], tensors[len(names) :]
             args, kwargs = tree_unflatten(list(rest[len(noise) :]), spec)
             drawn = dict(zip(noise, rest, strict=False))
             with th.no_grad(), in_place_of(self._policy, dict(zip(names, weights, strict=True))), self._with(drawn):
-                outputs, structure = tree_flatten(forward(self._policy, *args, **kwargs))
-            returned[:] = [structure]
-            return outputs
+                return tree_flatten(forward(self._policy, *args, **kwargs))
 
-        run = native(function, inputs, fixed=len(names))
-        flat = tree_flatten(tuple(range(returned[0].num_leaves)))[1]
-        return _Forward(run, None if returned[0] == flat else returned[0])
+        run, structure = native(function, inputs, self._policy, fixed=len(names))
+        flat = tree_flatten(tuple(range(structure.num_leaves)))[1]
+        return _Forward(run, None if structure == flat else structure)
 
     @contextmanager
     def _with(self, noise: Mapping[str, th.Tensor]) -> Iterator[None]:

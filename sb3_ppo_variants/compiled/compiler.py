@@ -1,51 +1,54 @@
-"""What a model has in native code, and what it says when something has to run in eager mode."""
+"""Compiles a model's update and rollout when they are first needed; each part that stays eager draws one warning."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 from sb3_ppo_variants.compiled.actor import CompiledActor
-from sb3_ppo_variants.compiled.step import CompiledStep, StepCompiler
+from sb3_ppo_variants.compiled.step import CompiledStep
+from sb3_ppo_variants.compiled.trace import TracedStep
+from sb3_ppo_variants.loop.execution import EagerExecution, Step
 from sb3_ppo_variants.loop.losses import LossComputation
 from sb3_ppo_variants.loop.update import Update
+from sb3_ppo_variants.messages import warn_user
 
 T = TypeVar("T")
 
 
 class Compiler:
-    """The native code of a model, made when it is first needed; nothing while its ``compile`` is false.
+    """The execution of a model whose ``compile`` is set, in place of :class:`.loop.execution.EagerExecution`.
 
     :param algorithm: the model
+    :param strict: raise where a part would stay eager
     """
 
-    def __init__(self, algorithm: LossComputation) -> None:
-        self._algorithm = algorithm
-        self._steps = StepCompiler(algorithm)
+    def __init__(self, algorithm: LossComputation, strict: bool) -> None:
+        self._algorithm, self._strict = algorithm, strict
+        self._eager = EagerExecution(algorithm)
+        self._traced: dict[Any, TracedStep] = {}
         self._actor: CompiledActor | None = None
-        self._explained: set[str] = set()
+        self._warned: set[str] = set()
 
-    def step(self, update: Update) -> CompiledStep | None:
-        """The step of an update, where it is wanted and possible.
+    def step(self, update: Update) -> AbstractContextManager[Step]:
+        """A block in which the steps of an update are taken, in native code where that is possible.
 
         :param update: about to begin
         """
-        if not self._algorithm.compile:
-            return None
-        return self.attempt("the update", lambda: self._steps.step(update))
+        compiled = self.compile_or_warn(
+            "the update", lambda: CompiledStep(self._algorithm, update, self._traced, self.warn_once)
+        )
+        return self._eager.step(update) if compiled is None else compiled
 
     def acting(self) -> AbstractContextManager[None]:
-        """A block in which the policy acts in native code, where it is wanted and possible."""
-        if not self._algorithm.compile:
-            return nullcontext()
+        """A block in which a rollout is made, in native code where that is possible."""
         if self._actor is None:
-            self._actor = CompiledActor(self._algorithm.policy, self.attempt)
+            self._actor = CompiledActor(self._algorithm.policy, self.compile_or_warn)
         return self._actor.acting()
 
-    def attempt(self, what: str, make: Callable[[], T]) -> T | None:
-        """Make something in native code; say why not and return nothing, or raise with ``compile="strict"``.
+    def compile_or_warn(self, what: str, make: Callable[[], T]) -> T | None:
+        """Make something in native code; where that fails warn and return nothing, or raise with ``"strict"``.
 
         :param what: it stands for
         :param make: makes it
@@ -53,16 +56,16 @@ class Compiler:
         try:
             return make()
         except Exception as error:
-            if self._algorithm.compile == "strict":
+            if self._strict:
                 raise
-            self.explain(f"{what}: {str(error).splitlines()[0]}")
+            self.warn_once(f"{what}: {str(error).splitlines()[0]}")
             return None
 
-    def explain(self, what: str) -> None:
-        """Say once what runs in eager mode.
+    def warn_once(self, what: str) -> None:
+        """Warn once of what runs in eager mode.
 
         :param what: and why
         """
-        if what not in self._explained:
-            self._explained.add(what)
-            warnings.warn(f"compile={self._algorithm.compile!r} runs in eager mode {what}", stacklevel=2)
+        if what not in self._warned:
+            self._warned.add(what)
+            warn_user(f"compile=True runs in eager mode {what}")

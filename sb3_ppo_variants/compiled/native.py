@@ -22,34 +22,38 @@ from typing import Any, cast
 
 import torch as th
 from torch._inductor.runtime.cache_dir_utils import cache_dir
-from torch.distributions import Distribution
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
+from sb3_ppo_variants.loop.faster import without_validation
 
 
 class Unsupported(Exception):
-    """Something that has no way into native code, in words for the user."""
+    """Something that has no way into native code; the message says what, to the user."""
 
 
 # Draws from torch's own generator, as in eager mode.
 CONFIGURATION: Mapping[str, bool] = MappingProxyType({"fallback_random": True})
 Function = Callable[[Sequence[th.Tensor]], Sequence[th.Tensor]]
+# A function to be traced: its tensors, and whatever describes them.
+Described = Callable[[Sequence[th.Tensor]], tuple[Sequence[th.Tensor], Any]]
 
 
-def native(function: Function, example: Sequence[th.Tensor], fixed: int) -> Function:
+def native(function: Described, example: Sequence[th.Tensor], policy: th.nn.Module, fixed: int) -> tuple[Function, Any]:
     """Native code for a function.
 
     The function may change its inputs in place. What it does must follow from the shapes of its inputs alone, and every
     tensor that may change from call to call must be an input: other numbers become constants.
 
-    :param function: of a list of tensors, to a list of tensors
+    :param function: of a list of tensors, to a list of tensors and their description
     :param example: inputs of the shapes, strides, types and device that it will be called with
+    :param policy: that the function evaluates
     :param fixed: number of inputs, from the first, that nearly every call finds at the same address; on a GPU, the
         caller sees changes of these alone
-    :return: a function that does the same; it does not look at the shapes. On a GPU it is a :class:`.CudaGraph`
+    :return: a function that does the same, without a look at the shapes, and the description. On a GPU the function is
+        a :class:`.CudaGraph`
     :raises Unsupported: when it reads a tensor that is no input, or for a device that is neither a CPU nor CUDA
     :raises Exception: whatever torch or the C++ compiler raise when they cannot
     """
@@ -59,22 +63,31 @@ def native(function: Function, example: Sequence[th.Tensor], fixed: int) -> Func
         raise Unsupported(f"device={str(device)!r}: native code is made for 'cpu' and 'cuda'")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own deprecations
-        graph = traced(function, example)
+        graph, description = traced(function, example, policy)
         _check_constants(graph)
-        return _library(graph, inputs) if device.type == "cpu" else CudaGraph(kernels(graph, inputs), fixed)
+        run = _library(graph, inputs) if device.type == "cpu" else CudaGraph(kernels(graph, inputs), fixed)
+    return run, description
 
 
-def traced(function: Function, example: Sequence[th.Tensor]) -> GraphModule:
+def traced(function: Described, example: Sequence[th.Tensor], policy: th.nn.Module) -> tuple[GraphModule, Any]:
     """Every operation of torch that a function runs, in a graph that torch can run again.
 
     :param function: as in :func:`native`
     :param example: as in :func:`native`
+    :param policy: as in :func:`native`
     :raises Unsupported: when what it does depends on the numbers in its tensors
     """
-    with without_validation():
-        graph = make_fx(lambda *tensors: function(tensors), tracing_mode="fake", _allow_non_fake_inputs=True)
+    descriptions: list[Any] = []
+
+    def run(*tensors: th.Tensor) -> Sequence[th.Tensor]:
+        outputs, description = function(tensors)
+        descriptions.append(description)
+        return outputs
+
+    with without_validation(policy):
+        graph = make_fx(run, tracing_mode="fake", _allow_non_fake_inputs=True)
         try:
-            return graph(*(tensor.clone() for tensor in example))
+            return graph(*(tensor.clone() for tensor in example)), descriptions[-1]
         except GuardOnDataDependentSymNode as error:
             raise Unsupported("it branches on the numbers in a tensor, as sb3-contrib's LSTM policies do") from error
 
@@ -141,17 +154,6 @@ def _machine() -> tuple[str, ...]:
     if Path("/proc/cpuinfo").exists():
         flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")
     return platform.system(), platform.machine(), th.backends.cpu.get_cpu_capability(), flags
-
-
-@contextmanager
-def without_validation() -> Iterator[None]:
-    """Let torch's distributions take their arguments unchecked within the block: checks take time and end a trace."""
-    before = Distribution._validate_args
-    Distribution.set_default_validate_args(False)
-    try:
-        yield
-    finally:
-        Distribution.set_default_validate_args(before)
 
 
 @contextmanager

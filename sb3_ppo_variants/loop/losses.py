@@ -1,7 +1,7 @@
-"""The losses of a minibatch, one text for all hosts.
+"""The losses of a minibatch, the same for every host.
 
-The same sums in the same order as in `train()` of SB3's PPO. A host (`ppo.py`) says how actions are evaluated and how
-the value loss is written; the chain of terms says what the surrogate is.
+The same sums in the same order as in `train()` of SB3's PPO. A host (`ppo.py`) evaluates the actions; the chain of
+terms makes the surrogate.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ from abc import abstractmethod
 from typing import Any
 
 import torch as th
+from gymnasium import spaces
 from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from torch.nn import functional as F
 
-from sb3_ppo_variants.kl import Parameters, parameters_of
-from sb3_ppo_variants.loop.statistics import Losses
-from sb3_ppo_variants.loop.update import Evaluation, Update
+from sb3_ppo_variants.kl import Distributions, distributions_of
+from sb3_ppo_variants.loop.records import EvaluatedSamples, Losses
+from sb3_ppo_variants.loop.update import Update
 from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
 
 
 class LossComputation(OnPolicyAlgorithm):
-    """From samples to losses; see the module."""
+    """From samples to losses."""
 
     policy: Any
     batch_size: Any
-    compile: bool | str
+    max_grad_norm: float
     normalize_advantage: bool
 
     @abstractmethod
@@ -41,13 +43,13 @@ class LossComputation(OnPolicyAlgorithm):
         :param samples: a minibatch of the rollout buffer
         """
 
-    @abstractmethod
     def _value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
-        """The value loss, in the words of the host.
+        """The value loss, a scalar, with the operation that the stock class of the host uses.
 
         :param returns: shape ``(batch,)``
         :param values: predicted, shape ``(batch,)``
         """
+        return F.mse_loss(returns, values)
 
     def _valid(self, samples: Any) -> th.Tensor | None:
         """Which rows of a minibatch are samples and not padding; ``None`` for all of them.
@@ -56,17 +58,29 @@ class LossComputation(OnPolicyAlgorithm):
         """
         return None
 
+    def _actions(self, samples: Any) -> th.Tensor:
+        """The actions of a minibatch as the policy takes them.
+
+        :param samples: a minibatch of the rollout buffer
+        """
+        actions: th.Tensor = samples.actions
+        return actions.long().flatten() if isinstance(self.action_space, spaces.Discrete) else actions
+
     def _losses(self, samples: Any, old: OldPolicy | None, update: Update) -> Losses:
         """The losses of one minibatch.
 
         :param samples: of the rollout buffer
         :param old: the policy before the update, at these samples
-        :param update: under way
+        :param update: in progress
         """
         batch = self._evaluate(samples)
-        new = self._parameters(self.policy.action_dist, samples) if update.chain.needs_kl else None
-        of_old = (None, new, None) if old is None else (old.distribution, new, old.prepared)
-        minibatch = Minibatch(self._normalized(batch.advantages), batch.log_prob - batch.old_log_prob, *of_old)
+        minibatch = Minibatch(
+            self._normalized(batch.advantages),
+            batch.log_prob - batch.old_log_prob,
+            old=None if old is None else old.distributions,
+            new=self._distributions(self.policy.action_dist, samples) if update.chain.needs_kl else None,
+            prepared=None if old is None else old.prepared,
+        )
         policy_loss = -update.chain(minibatch).mean()
         value_loss = self._value_loss(batch.returns, self._clipped(batch.values, batch.old_values, update))
         # Without a closed form the entropy is estimated from the actions taken.
@@ -74,25 +88,25 @@ class LossComputation(OnPolicyAlgorithm):
         loss = policy_loss + update.values["ent_coef"] * entropy_loss + update.values["vf_coef"] * value_loss
         return Losses(minibatch, policy_loss, value_loss, entropy_loss, loss)
 
-    def _evaluate(self, samples: Any) -> Evaluation:
+    def _evaluate(self, samples: Any) -> EvaluatedSamples:
         """A minibatch under the current policy, without its padding.
 
         :param samples: a minibatch of the rollout buffer
         """
         values, log_prob, entropy = self._evaluate_actions(samples)
-        old = (samples.old_values, samples.old_log_prob, samples.advantages, samples.returns)
-        batch = Evaluation(values.flatten(), log_prob, entropy, *old)
+        stored = (samples.old_values, samples.old_log_prob, samples.advantages, samples.returns)
+        batch = EvaluatedSamples(values.flatten(), log_prob, entropy, *stored)
         valid = self._valid(samples)
-        return batch if valid is None else batch.rows(valid)
+        return batch if valid is None else batch.select_rows(valid)
 
-    def _parameters(self, distribution: Distribution, samples: Any) -> Parameters:
-        """The parameters of a minibatch's distribution, without its padding.
+    def _distributions(self, distribution: Distribution, samples: Any) -> Distributions:
+        """The distributions of a minibatch, without its padding.
 
         :param distribution: of the policy
         :param samples: the minibatch
         """
-        parameters, valid = parameters_of(distribution), self._valid(samples)
-        return parameters if valid is None else parameters.rows(valid)
+        distributions, valid = distributions_of(distribution), self._valid(samples)
+        return distributions if valid is None else distributions.select_rows(valid)
 
     def _normalized(self, advantages: th.Tensor) -> th.Tensor:
         # One sample has no standard deviation (SB3 issue #325).

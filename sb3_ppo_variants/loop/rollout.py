@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,49 +17,42 @@ STOCK_PACKAGES = ("stable_baselines3", "sb3_contrib")
 class Draw(NamedTuple):
     """A minibatch drawn from the rollout.
 
-    :param indices: into the flattened rollout, shape ``(batch,)``; ``None`` when the buffer makes its samples in a way
-        of its own
-    :param samples: gives what the buffer's minibatches are
+    :param indices: into the flattened rollout, shape ``(batch,)``; ``None`` when the buffer does not tell them
+    :param samples: what the buffer made; ``None`` when the minibatch is the rows of the whole rollout at ``indices``
     """
 
     indices: np.ndarray | None
-    samples: Callable[[], Any]
+    samples: Any
 
 
-def draws(buffer: RolloutBuffer, batch_size: int, rollout: Any = None) -> Iterator[Draw]:
+def draw_minibatches(buffer: RolloutBuffer, batch_size: int, rollout: Any = None) -> Iterator[Draw]:
     """One epoch of ``buffer.get(batch_size)``, each minibatch with its indices into the flattened rollout.
 
     SB3's samples carry no index, but its buffers all make them in ``_get_samples(batch_inds, ...)``.
 
     :param buffer: full
     :param batch_size: number of samples in a minibatch; the last one may be smaller
-    :param rollout: what :func:`whole` gave of the buffer: minibatches are then rows of it, and made when they are
-        asked for
+    :param rollout: the result of :func:`whole_rollout`; the buffer then makes no samples
     """
     if not has_indices(buffer):
-        yield from (Draw(None, partial(_given, samples)) for samples in buffer.get(batch_size))
+        yield from (Draw(None, samples) for samples in buffer.get(batch_size))
         return
     asked: deque[np.ndarray] = deque()
     get_samples = partial(type(buffer)._get_samples, buffer)
 
     def remember(batch_inds: np.ndarray, *args: Any, **kwargs: Any) -> Any:
         asked.append(batch_inds)
-        return get_samples(batch_inds, *args, **kwargs) if rollout is None else rollout
+        return get_samples(batch_inds, *args, **kwargs) if rollout is None else None
 
     buffer._get_samples = remember  # type: ignore[method-assign]
     try:
         for samples in buffer.get(batch_size):
-            indices = asked.popleft() if asked else None
-            yield Draw(indices, partial(_given, samples) if rollout is None else partial(rows, rollout, indices))
+            yield Draw(asked.popleft() if asked else None, samples)
     finally:
-        vars(buffer).pop("_get_samples", None)  # the class's own again
+        vars(buffer).pop("_get_samples", None)  # the method of the class again
 
 
-def _given(samples: Any) -> Any:
-    return samples
-
-
-def rows(samples: Any, indices: Any) -> Any:
+def select_rows(samples: Any, indices: Any) -> Any:
     """Some rows of a buffer's samples.
 
     :param samples: a named tuple of tensors and dictionaries of tensors
@@ -83,12 +76,11 @@ def has_indices(buffer: RolloutBuffer) -> bool:
     return hasattr(buffer, "_get_samples")
 
 
-def whole(buffer: RolloutBuffer) -> Any:
+def whole_rollout(buffer: RolloutBuffer) -> Any:
     """The whole rollout in storage order on the device, as one of the buffer's minibatches.
 
     :param buffer: full
-    :return: ``None`` for a buffer whose minibatches may be more than rows of the rollout: one with a class of the
-        user's own
+    :return: ``None`` for a buffer of a user's class, whose minibatches may be more than rows of the rollout
     """
     methods = (type(buffer).get, getattr(type(buffer), "_get_samples", None))
     if not all(getattr(method, "__module__", "").split(".")[0] in STOCK_PACKAGES for method in methods):
@@ -105,7 +97,7 @@ def in_storage_order(buffer: RolloutBuffer, batch_size: int, *arguments: Any) ->
     :return: what the buffer's minibatches are
     """
     if not buffer.generator_ready:
-        # `get` flattens the arrays when it is first asked, but draws a permutation too: take that draw back.
+        # `get` flattens the arrays at its first call, but also draws a permutation: take that draw back.
         state = np.random.get_state()
         next(iter(buffer.get(batch_size)))
         np.random.set_state(state)

@@ -1,7 +1,39 @@
 """The training loop, one for all hosts.
 
 It does what `train()` of SB3's PPO does, in the same order and with the same roundings, so that the objective "clip"
-gives bit for bit the same weights.
+gives bit for bit the same weights. In one piece, without padding, early stops and what is measured only to be logged:
+
+.. code-block:: python
+
+    model.policy.set_training_mode(True)
+    model._update_learning_rate(model.policy.optimizer)
+    coefficients = model._values()  # schedule(progress) x the multiplier that a rule has learned
+    objective = model._chain.bind(coefficients | model._options())
+    old = model._rollout_distributions()  # only where a term or a rule needs the exact KL
+
+    for epoch in range(model.n_epochs):
+        for draw in draw_minibatches(model.rollout_buffer, model.batch_size):
+            samples = draw.samples
+            values, log_prob, entropy = model._evaluate_actions(samples)
+            minibatch = Minibatch(
+                model._normalized(samples.advantages),
+                log_prob - samples.old_log_prob,
+                old.select_rows(draw.indices),
+                model._distributions(model.policy.action_dist, samples),
+            )
+            policy_loss = -objective(minibatch).mean()
+            value_loss = model._value_loss(samples.returns, values.flatten())
+            entropy_loss = -entropy.mean()
+            loss = policy_loss + coefficients["ent_coef"] * entropy_loss + coefficients["vf_coef"] * value_loss
+
+            model.policy.optimizer.zero_grad()
+            loss.backward()
+            clip_grad_norm_(model.policy.parameters(), model.max_grad_norm)
+            model.policy.optimizer.step()
+        model._n_updates += 1
+
+    kl = kl_divergence(old, model._rollout_distributions()).mean().item()
+    model._adaptation.after_update(model._scheduled_values(model._current_progress_remaining), {"kl": kl})
 """
 
 from __future__ import annotations
@@ -16,15 +48,13 @@ from stable_baselines3.common.utils import explained_variance, update_learning_r
 
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
 from sb3_ppo_variants.chain import BoundChain, Chain
-from sb3_ppo_variants.compiled.compiler import Compiler
-from sb3_ppo_variants.compiled.native import without_validation
-from sb3_ppo_variants.kl import Parameters, kl_divergence
+from sb3_ppo_variants.kl import Distributions, kl_divergence
 from sb3_ppo_variants.loop.checks import Backup, check_observation, check_quantities, check_rollout
-from sb3_ppo_variants.loop.faster import foreach_steps
+from sb3_ppo_variants.loop.execution import Execution, Step
+from sb3_ppo_variants.loop.faster import foreach_steps, without_validation
 from sb3_ppo_variants.loop.losses import LossComputation
-from sb3_ppo_variants.loop.rollout import Draw, draws, in_storage_order, whole
-from sb3_ppo_variants.loop.statistics import approx_kl
-from sb3_ppo_variants.loop.update import Step, Update
+from sb3_ppo_variants.loop.rollout import draw_minibatches, in_storage_order, whole_rollout
+from sb3_ppo_variants.loop.update import Update, approx_kl
 from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
 from sb3_ppo_variants.stopping import Stopping
 
@@ -41,12 +71,12 @@ class TrainingLoop(LossComputation):
     _chain: Chain
     _adaptation: Adaptation
     _stopping: Stopping
-    _compiler: Compiler
+    _execution: Execution
     _backup: Backup
     _finished_returns: list[float]
 
     @abstractmethod
-    def _bases(self, progress_remaining: float) -> dict[str, float]:
+    def _scheduled_values(self, progress_remaining: float) -> dict[str, float]:
         """Every coefficient, of the chain and of the loss, by its schedule alone.
 
         :param progress_remaining: 1 at the start of training, 0 at the end
@@ -62,7 +92,7 @@ class TrainingLoop(LossComputation):
 
     def _whole_rollout(self) -> Any:
         """All samples on the device; ``None`` where minibatches are more than rows of it."""
-        return whole(self.rollout_buffer)
+        return whole_rollout(self.rollout_buffer)
 
     def collect_rollouts(self, *args: Any, **kwargs: Any) -> bool:
         """As in the stock class, with a word about the observation when it is what the policy fails on.
@@ -72,7 +102,7 @@ class TrainingLoop(LossComputation):
         :raises FloatingPointError: for an observation that is not finite
         """
         try:
-            with self._compiler.acting():
+            with self._execution.acting():
                 return super().collect_rollouts(*args, **kwargs)
         except (ValueError, RuntimeError):
             check_observation(self._last_obs)
@@ -96,7 +126,7 @@ class TrainingLoop(LossComputation):
         epochs_before = self._n_updates
         try:
             restored = self._backup.restored_on_error(self.policy)
-            with restored, foreach_steps(self.policy.optimizer), without_validation():
+            with restored, foreach_steps(self.policy.optimizer), without_validation(self.policy):
                 self._update()
         except Exception:
             self._n_updates = epochs_before
@@ -109,16 +139,12 @@ class TrainingLoop(LossComputation):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         update = self._prepare()
-        for epoch in range(self.n_epochs):
-            update.statistics.start_epoch()
-            when = f"epoch {epoch} of {self._name_of_update()}"
-            stopped = self._train_epoch(epoch, update)
-            check_quantities(update.statistics.of_epoch(), when)
-            self._n_updates += 1
-            if stopped or self._stop_after_epoch(update):
-                break
-        if update.compiled is not None:
-            update.compiled.store_count()
+        with self._execution.step(update) as step:
+            for epoch in range(self.n_epochs):
+                stopped = self._train_epoch(epoch, update, step)
+                self._n_updates += 1
+                if stopped or self._stop_after_epoch(update):
+                    break
         self._after_update(update)
 
     def _update_learning_rate(self, optimizers: list[th.optim.Optimizer] | th.optim.Optimizer) -> None:
@@ -130,52 +156,30 @@ class TrainingLoop(LossComputation):
         for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
             update_learning_rate(optimizer, learning_rate)
 
-    def _train_epoch(self, epoch: int, update: Update) -> bool:
+    def _train_epoch(self, epoch: int, update: Update, step: Step) -> bool:
         """One pass over the rollout.
 
         :param epoch: counted from 0
-        :param update: under way
+        :param update: in progress
+        :param step: takes a step of the optimiser
         :return: whether the update ends here
+        :raises FloatingPointError: for a quantity of this epoch that is not finite
         """
         update.kl = None
-        for draw in draws(self.rollout_buffer, self.batch_size, update.rollout):
-            step = self._step(draw, update)
-            update.statistics.record(step.losses)
-            if step.stopped:
-                self._say_why_stopped(step.losses.minibatch, epoch)
-                return True
-            update.statistics.grad_norms.append(step.grad_norm)
-        return False
+        update.statistics.start_epoch()
+        stopped = False
+        for draw in draw_minibatches(self.rollout_buffer, self.batch_size, update.rollout):
+            result = step(draw)
+            update.statistics.record(result)
+            if result.stopped:
+                self._print_early_stop(result.losses.minibatch, epoch)
+                stopped = True
+                break
+        check_quantities(update.statistics.of_epoch(), f"epoch {epoch} of {self._name_of_update()}")
+        return stopped
 
-    def _step(self, draw: Draw, update: Update) -> Step:
-        """One step of the optimiser, unless the update ends before it.
-
-        :param draw: the minibatch
-        :param update: under way
-        """
-        if update.compiled is None:
-            return self._eager_step(draw, update)
-        if update.compiled.takes(draw):
-            taken: Step = update.compiled(draw)
-            return taken
-        self._compiler.explain("the last minibatch, which is smaller than the others")
-        with update.compiled.counted():
-            return self._eager_step(draw, update)
-
-    def _eager_step(self, draw: Draw, update: Update) -> Step:
-        old = None if update.old is None else update.old.rows(th.as_tensor(draw.indices, device=self.device))
-        losses = self._losses(draw.samples(), old, update)
-        detached = losses.detach()
-        if any(bool(measure(detached.minibatch) > limit) for measure, limit in update.conditions):
-            return Step(detached, th.zeros(()), stopped=True)
-        self.policy.optimizer.zero_grad()
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        norm = th.nn.utils.clip_grad_norm_(update.parameters, self.max_grad_norm)
-        self.policy.optimizer.step()
-        return Step(detached, norm.detach())
-
-    def _say_why_stopped(self, minibatch: Minibatch, epoch: int) -> None:
-        """As SB3 does for ``target_kl``.
+    def _print_early_stop(self, minibatch: Minibatch, epoch: int) -> None:
+        """Print what SB3 prints when ``target_kl`` ends an update.
 
         :param minibatch: the last one
         :param epoch: counted from 0
@@ -191,24 +195,22 @@ class TrainingLoop(LossComputation):
 
     def _values(self) -> dict[str, float]:
         """Every coefficient as used in the update at hand."""
-        return self._adaptation.values(self._bases(self._current_progress_remaining))
+        return self._adaptation.values(self._scheduled_values(self._current_progress_remaining))
 
     def _prepare(self) -> Update:
         """The coefficients of this update, the chain that uses them and, if anyone asks for it, the old policy."""
         values = self._values()
         chain = self._chain.bind(values | self._options())
         clip_range_vf = self.clip_range_vf
-        update = Update(
+        return Update(
             values,
             chain,
-            list(self.policy.parameters()),
-            None if clip_range_vf is None else clip_range_vf(self._current_progress_remaining),
-            self._old_policy(chain) if chain.needs_old or self._measures_kl else None,
-            [*self._stopping.of_minibatch, *self._target_kl()],
-            self._whole_rollout(),
+            parameters=list(self.policy.parameters()),
+            clip_range_vf=None if clip_range_vf is None else clip_range_vf(self._current_progress_remaining),
+            old=self._old_policy(chain) if chain.needs_old or self._measures_kl else None,
+            conditions=[*self._stopping.of_minibatch, *self._target_kl()],
+            rollout=self._whole_rollout(),
         )
-        update.compiled = self._compiler.step(update)
-        return update
 
     def _target_kl(self) -> list[tuple[Callable[[Minibatch], th.Tensor], float]]:
         """SB3's own condition."""
@@ -226,31 +228,38 @@ class TrainingLoop(LossComputation):
     def _stop_after_epoch(self, update: Update) -> bool:
         """Whether the update ends with the epoch just done.
 
-        :param update: under way
+        :param update: in progress
         """
         if update.old is None or not self._stopping.needs_kl:
             return False
-        update.kl = kl_divergence(update.old.distribution, self._policy_parameters())
+        update.kl = self._kl(update.old)
         return self._stopping.after_epoch(update.kl)
 
     def _after_update(self, update: Update) -> None:
         """Measure the update, let the rules learn from it, log.
 
-        :param update: done
+        :param update: that has ended
         """
         statistics, values = update.statistics, update.values
         clip_range = values.get("clip_range", self.clip_range(self._current_progress_remaining))
         measured = statistics.summary(clip_range)
         if update.old is not None and self._measures_kl:
-            kl = kl_divergence(update.old.distribution, self._policy_parameters()) if update.kl is None else update.kl
+            kl = self._kl(update.old) if update.kl is None else update.kl
             measured |= {"kl": kl.mean().item(), "kl_max": kl.max().item()}
         returns, self._finished_returns = self._finished_returns, []
         of_episodes = {EPISODE_RETURN: sum(returns) / len(returns)} if returns else {}
-        self._adaptation.after_update(self._bases(self._current_progress_remaining), measured | of_episodes)
+        self._adaptation.after_update(self._scheduled_values(self._current_progress_remaining), measured | of_episodes)
 
         measured |= update.chain.statistics(Minibatch.concatenate(statistics.minibatches))
         measured |= {f"{name}_at_bound": share for name, share in self._adaptation.shares_at_bound().items()}
         self._log(measured | {"clip_range": clip_range} | dict(values))
+
+    def _kl(self, old: OldPolicy) -> th.Tensor:
+        """Exact KL(old || current policy) of every valid step of the rollout, shape ``(n,)``.
+
+        :param old: the policy before the update
+        """
+        return kl_divergence(old.distributions, self._rollout_distributions())
 
     @th.no_grad()
     def _old_policy(self, chain: BoundChain) -> OldPolicy:
@@ -258,21 +267,21 @@ class TrainingLoop(LossComputation):
 
         :param chain: with the coefficients of this update
         """
-        distribution = self._policy_parameters()
+        distributions = self._rollout_distributions()
         if not chain.preparations:
-            return OldPolicy(distribution, {})
+            return OldPolicy(distributions, {})
         actions = th.cat([self._valid_rows(samples.actions, samples) for samples in self._samples_in_order()])
         if self.policy.squash_output:
             actions = TanhBijector.inverse(actions)
-        return OldPolicy(distribution, chain.prepare(distribution, actions))
+        return OldPolicy(distributions, chain.prepare(distributions, actions))
 
     @th.no_grad()
-    def _policy_parameters(self) -> Parameters:
+    def _rollout_distributions(self) -> Distributions:
         """The action distributions of the whole rollout in storage order, in eval mode; no random draw."""
         self.policy.set_training_mode(False)
-        chunks = [self._parameters(self._get_distribution(samples), samples) for samples in self._samples_in_order()]
+        chunks = [self._distributions(self._get_distribution(samples), samples) for samples in self._samples_in_order()]
         self.policy.set_training_mode(True)
-        return Parameters.concatenate(chunks)
+        return Distributions.concatenate(chunks)
 
     def _log(self, measured: dict[str, float]) -> None:
         for key, value in measured.items():

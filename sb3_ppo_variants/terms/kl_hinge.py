@@ -2,7 +2,7 @@
 
 import torch as th
 
-from sb3_ppo_variants.chain import Term, always
+from sb3_ppo_variants.chain import Term
 from sb3_ppo_variants.coefficients import Coefficient
 from sb3_ppo_variants.minibatch import Minibatch
 
@@ -52,7 +52,7 @@ KL_HINGE = Term(
         Coefficient("kl_hinge_coef", default=1000.0, low=0.0, finite=True, tighter="up", off=0.0),
         Coefficient("kl_hinge_start", default=0.02, low=0.0, tighter="down"),
     ),
-    needs_kl=always,
+    needs_kl=True,
     per_batch=True,
     log=log,
 )

@@ -4,7 +4,7 @@ import math
 
 import torch as th
 
-from sb3_ppo_variants.chain import Term, always
+from sb3_ppo_variants.chain import Term
 from sb3_ppo_variants.coefficients import Coefficient
 from sb3_ppo_variants.minibatch import Minibatch
 
@@ -73,6 +73,6 @@ TRUST_REGION = Term(
     trust_region,
     stage="shape",
     coefficients=(TRUST_REGION_KL, Coefficient("trust_region_slope", default=0.0, low=0.0, finite=True, tighter="up")),
-    needs_kl=always,
+    needs_kl=True,
     log=log,
 )

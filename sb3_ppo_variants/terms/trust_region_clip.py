@@ -6,7 +6,7 @@ import torch as th
 
 from sb3_ppo_variants.chain import Term
 from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient
-from sb3_ppo_variants.kl import Parameters
+from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.kl_ball import ratio_bounds
 from sb3_ppo_variants.minibatch import Minibatch
 
@@ -49,7 +49,7 @@ def trust_region_clip(
 
 
 def prepare(
-    old: Parameters, actions: th.Tensor, *, trust_region_clip_kl: float, clip_range: float
+    old: Distributions, actions: th.Tensor, *, trust_region_clip_kl: float, clip_range: float
 ) -> dict[str, th.Tensor]:
     """The bounds of every step of the rollout.
 

@@ -2,7 +2,7 @@
 
 import torch as th
 
-from sb3_ppo_variants.chain import Term, always
+from sb3_ppo_variants.chain import Term
 from sb3_ppo_variants.coefficients import Coefficient
 from sb3_ppo_variants.minibatch import Minibatch
 from sb3_ppo_variants.terms.trust_region import TRUST_REGION_KL, leaves_trust_region
@@ -59,6 +59,6 @@ TRUST_REGION_PENALTY = Term(
         TRUST_REGION_KL,
         Coefficient("trust_region_penalty_coef", default=5.0, low=0.0, finite=True, tighter="up", off=0.0),
     ),
-    needs_kl=always,
+    needs_kl=True,
     log=log,
 )

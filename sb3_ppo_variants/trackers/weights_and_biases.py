@@ -38,7 +38,7 @@ def variant(model: VariantAlgorithm) -> dict[str, Any]:
     :param model: of any host
     :return: ``coefficients`` has a number for each constant, ``{"start": ..., "end": ...}`` for each schedule
     """
-    starts, ends = model._bases(1.0), model._bases(0.0)
+    starts, ends = model._scheduled_values(1.0), model._scheduled_values(0.0)
     return {
         "objective": [term.name for term in model._chain.terms],
         "coefficients": {

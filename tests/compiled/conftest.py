@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch as th
 
-from sb3_ppo_variants.compiled import actor, native, step
+from sb3_ppo_variants.compiled import actor, native, trace
 
 
 class Traces:
@@ -15,16 +16,18 @@ class Traces:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, function: native.Function, example: Sequence[th.Tensor], fixed: int) -> native.Function:
+    def __call__(
+        self, function: native.Described, example: Sequence[th.Tensor], policy: th.nn.Module, fixed: int
+    ) -> tuple[native.Function, Any]:
         self.count += 1
-        graph = native.traced(function, example)
+        graph, description = native.traced(function, example, policy)
 
         def run(tensors: Sequence[th.Tensor]) -> Sequence[th.Tensor]:
             with th.no_grad():
                 outputs: Sequence[th.Tensor] = graph(*tensors)
             return outputs
 
-        return run
+        return run, description
 
 
 needs_gpu = pytest.mark.skipif(not th.cuda.is_available(), reason="no GPU")
@@ -35,6 +38,6 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ 
 def traces(monkeypatch: pytest.MonkeyPatch) -> Traces:
     """The compiled step without its compiler."""
     counter = Traces()
-    monkeypatch.setattr(step, "native", counter)
+    monkeypatch.setattr(trace, "native", counter)
     monkeypatch.setattr(actor, "native", Traces())
     return counter

@@ -12,7 +12,7 @@ import pytest
 import torch as th
 
 from sb3_ppo_variants import KLPenaltyPPO, VariantPPO
-from sb3_ppo_variants.compiled import actor, native, step
+from sb3_ppo_variants.compiled import actor, native, trace
 from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
 from tests.compiled.conftest import needs_compiler, needs_gpu
 from tests.models import same_weights
@@ -144,10 +144,13 @@ def test_a_model_on_a_gpu(case: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", MODELS)
 def test_the_kernels_alone_on_a_cpu(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
-    def made(function: native.Function, example: Sequence[th.Tensor], fixed: int) -> native.Function:
-        return native.kernels(native.traced(function, example), example)
+    def made(
+        function: native.Described, example: Sequence[th.Tensor], policy: th.nn.Module, fixed: int
+    ) -> tuple[native.Function, Any]:
+        graph, description = native.traced(function, example, policy)
+        return native.kernels(graph, example), description
 
-    monkeypatch.setattr(step, "native", made)
+    monkeypatch.setattr(trace, "native", made)
     monkeypatch.setattr(actor, "native", made)
     assert_does_what_eager_mode_does(case, "cpu")
 

@@ -16,7 +16,7 @@ import torch as th
 import sb3_ppo_variants.terms
 from sb3_ppo_variants import Coefficient, Minibatch, Term
 from sb3_ppo_variants.chain import STAGES, BoundChain, Chain, build_chain
-from sb3_ppo_variants.kl import Parameters, estimate_kl
+from sb3_ppo_variants.kl import Distributions, estimate_kl
 from sb3_ppo_variants.terms import TERMS
 from tests.contract.classes import nonzero_value, option_choices, term_values
 
@@ -31,18 +31,18 @@ each_choice = pytest.mark.parametrize(
 )
 
 
-def parameters(family: Any, batch: int, dtype: th.dtype, seed: int) -> Parameters:
+def parameters(family: Any, batch: int, dtype: th.dtype, seed: int) -> Distributions:
     generator = th.Generator().manual_seed(seed)
     numbers = th.randn(batch, 3, generator=generator, dtype=dtype)
     if family == "normal":
-        return Parameters(family, (numbers, numbers.flip(0).exp()))
+        return Distributions(family, (numbers, numbers.flip(0).exp()))
     if family == "categorical":
-        return Parameters(family, (numbers.log_softmax(-1), numbers.flip(0).log_softmax(-1)))
-    return Parameters(family, (numbers,))
+        return Distributions(family, (numbers.log_softmax(-1), numbers.flip(0).log_softmax(-1)))
+    return Distributions(family, (numbers,))
 
 
-def leaves(parameters: Parameters) -> Parameters:
-    return Parameters(parameters.family, tuple(tensor.clone().requires_grad_() for tensor in parameters.tensors))
+def leaves(parameters: Distributions) -> Distributions:
+    return Distributions(parameters.family, tuple(tensor.clone().requires_grad_() for tensor in parameters.tensors))
 
 
 def minibatch(
@@ -58,7 +58,7 @@ def minibatch(
     )
 
 
-def taken(old: Parameters) -> th.Tensor:
+def taken(old: Distributions) -> th.Tensor:
     """Some actions in the space of a distribution, shape (batch, action_dim)."""
     if old.family == "normal":
         return old.tensors[0] + th.linspace(-2, 2, old.tensors[0].numel()).reshape(old.tensors[0].shape)
@@ -140,7 +140,7 @@ class OldPolicy:
     def batch(self) -> Minibatch:
         """One sample of each action."""
         each = self.log_prob.expand(4, 4)
-        old, new = Parameters("categorical", (each.detach(),)), Parameters("categorical", (each,))
+        old, new = Distributions("categorical", (each.detach(),)), Distributions("categorical", (each,))
         return Minibatch(self.advantages, self.log_prob - self.log_prob.detach(), old, new)
 
     def gradient(self, scalar: th.Tensor) -> th.Tensor:
@@ -210,7 +210,7 @@ def test_says_truly_whether_it_couples_samples(term: Term) -> None:
 def test_says_truly_whether_it_needs_the_divergence(term: Term, options: dict[str, str]) -> None:
     batch = minibatch(ADVANTAGES, LOG_RATIOS)
     apply(term, batch, **options)
-    assert batch.asked_for_kl == term.needs_kl(term_values(term) | options)
+    assert batch.asked_for_kl == term.asks_for_kl(term_values(term) | options)
 
 
 COEFFICIENTS = [(term, coefficient) for term in TERMS.values() for coefficient in term.coefficients]
@@ -255,7 +255,7 @@ def distance_from_plain(term: Term, values: dict[str, Any]) -> th.Tensor:
     # Divergences from 0 to 0.13, so that limits on them lie in between.
     mean, std = batch._old.tensors
     shifts = 0.3 * (th.arange(len(mean)) * 7 % len(mean)).unsqueeze(-1) / len(mean)
-    batch._new = leaves(Parameters("normal", (mean + shifts * std, std)))
+    batch._new = leaves(Distributions("normal", (mean + shifts * std, std)))
     plain = batch.advantages * batch.ratio
     output = apply(term, batch, **values)
     slopes = gradients(output.sum(), batch)[0] - gradients(plain.sum(), batch)[0]

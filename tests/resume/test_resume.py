@@ -38,7 +38,7 @@ from sb3_ppo_variants import (
     ResumeCallback,
     resume_model,
 )
-from sb3_ppo_variants.resume.resume import generator_states
+from sb3_ppo_variants.resume.generators import generator_states
 from tests.environments import SpacesEnv
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ import torch as th
 from hypothesis import strategies as st
 
 from sb3_ppo_variants import Minibatch
-from sb3_ppo_variants.kl import Parameters
+from sb3_ppo_variants.kl import Distributions
 
 advantages = st.floats(-5.0, 5.0, width=32)
 ratios = st.floats(2.0**-10, 2.0**10, width=32)
@@ -27,8 +27,8 @@ def minibatch(
     return Minibatch(
         th.tensor(advantage, dtype=th.float64),
         log_ratio,
-        Parameters("normal", (old, one)),
-        Parameters("normal", (new, one)),
+        Distributions("normal", (old, one)),
+        Distributions("normal", (new, one)),
     )
 
 

@@ -63,6 +63,6 @@ def test_never_above_the_plain_surrogate(advantage: float, ratio: float, mean: f
 
 
 def test_only_the_exact_estimator_needs_the_old_distribution() -> None:
-    assert KL_PENALTY.needs_kl({"kl_estimator": "exact"})
-    assert not KL_PENALTY.needs_kl({"kl_estimator": "k3"})
+    assert KL_PENALTY.asks_for_kl({"kl_estimator": "exact"})
+    assert not KL_PENALTY.asks_for_kl({"kl_estimator": "k3"})
     assert KL_PENALTY.is_off({"kl_coef": 0.0})

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sb3_ppo_variants import Minibatch
-from sb3_ppo_variants.kl import Parameters
+from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.terms.clip import clip
 from sb3_ppo_variants.terms.trust_region_clip import log, prepare, trust_region_clip
 from tests.terms.minibatches import advantages, minibatch, ratios, surrogate
@@ -21,7 +21,7 @@ CHOSEN = {"trust_region_clip_kl": EVEN, "clip_range": 0.2}
 def even(advantage: list[float], ratio: list[float], grad: bool = False, **values: float) -> Minibatch:
     """Samples of a policy with two equally likely actions, prepared as before an update."""
     batch = minibatch(advantage, ratio, grad=grad)
-    old = Parameters("categorical", (th.full((len(ratio), 2), 0.5, dtype=th.float64).log(),))
+    old = Distributions("categorical", (th.full((len(ratio), 2), 0.5, dtype=th.float64).log(),))
     batch.prepared = prepare(old, th.zeros(len(ratio), 1), **(CHOSEN | values))
     return batch
 
@@ -59,7 +59,7 @@ def test_lies_between_the_clip_and_the_plain_surrogate(advantage: float, ratio: 
 
 
 def test_a_rare_action_has_room_where_the_clip_has_none() -> None:
-    old = Parameters("categorical", (th.tensor([[0.01, 0.99], [0.5, 0.5], [0.99, 0.01]]).log(),))
+    old = Distributions("categorical", (th.tensor([[0.01, 0.99], [0.5, 0.5], [0.99, 0.01]]).log(),))
     bounds = prepare(old, th.zeros(3, 1), trust_region_clip_kl=0.02, clip_range=0.2)
     upper = bounds["trust_region_clip_upper"]
     assert upper[0] > 3

@@ -17,7 +17,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
 from sb3_ppo_variants.bench.study.wrappers import Wrappers, wrappers
-from sb3_ppo_variants.coefficients import nearest
+from sb3_ppo_variants.messages import nearest
 
 ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
     "ppo_lstm.yml": RecurrentPPO,

@@ -1,0 +1,150 @@
+"""A step of the optimiser as a pure function, traced: losses, gradient, clipping and Adam in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch as th
+from torch.utils._pytree import tree_unflatten
+
+from sb3_ppo_variants.compiled.adam import adam
+from sb3_ppo_variants.compiled.inputs import Inputs, StepState
+from sb3_ppo_variants.compiled.native import Function, in_place_of, native
+from sb3_ppo_variants.kl import Distributions
+from sb3_ppo_variants.loop.losses import LossComputation
+from sb3_ppo_variants.loop.rollout import select_rows
+from sb3_ppo_variants.loop.update import Update
+from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
+
+
+@dataclass(frozen=True)
+class TracedStep:
+    """A step in native code, and the names of what it returns after the scalars.
+
+    :param run: the native function
+    :param prepared: what the terms prepared
+    :param kl: directions of the exact divergences that the terms asked for
+    """
+
+    run: Function
+    prepared: list[str]
+    kl: list[Any]
+
+
+def structure(algorithm: Any, update: Update, state: StepState, tensors: Sequence[th.Tensor]) -> tuple[Any, ...]:
+    """Everything that a traced step takes for granted; another structure needs another trace.
+
+    :param algorithm: the model
+    :param update: about to begin
+    :param state: what it works on
+    :param tensors: of its inputs, flat
+    """
+    return (
+        tuple(term.function for term in update.chain.terms),
+        tuple(algorithm._options().items()),
+        tuple(measure for measure, _ in update.conditions),
+        algorithm.normalize_advantage,
+        update.clip_range_vf is None,
+        (state.group["betas"], state.group["eps"]),
+        th.get_num_threads(),
+        tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in tensors),
+    )
+
+
+def trace_step(algorithm: Any, update: Update, state: StepState, tensors: Sequence[th.Tensor], spec: Any) -> TracedStep:
+    """Native code for the step of an update.
+
+    :param algorithm: the model
+    :param update: about to begin
+    :param state: what it works on
+    :param tensors: of its inputs, flat
+    :param spec: of the flattening
+    """
+
+    def function(flat: Sequence[th.Tensor]) -> tuple[list[th.Tensor], Any]:
+        inputs: Inputs = tree_unflatten(list(flat), spec)
+        values = dict(zip(state.numbers, inputs.coefficients.unbind(), strict=True))
+        with_tensors = _with_tensors(update, values, algorithm._options())
+        losses, gradients = _losses_and_gradients(algorithm, with_tensors, state, inputs)
+        stopped = _stopped(losses.minibatch, with_tensors)
+        norm = _clip_and_step(inputs, gradients, values, stopped, state.group)
+        kept = losses.minibatch.tensors()
+        scalars = th.stack([*losses[1:], norm, stopped.float()])
+        named = [*kept["prepared"].values(), *kept["kl"].values()]
+        outputs = [scalars, *(kept[name] for name in ("advantages", "log_ratio", "ratio")), *named]
+        return outputs, (list(kept["prepared"]), list(kept["kl"]))
+
+    distribution = vars(algorithm.policy.action_dist).copy()
+    number_in_place = tree_unflatten(list(tensors), spec).number_in_place
+    try:
+        run, (prepared, kl) = native(function, tensors, algorithm.policy, number_in_place)
+    finally:
+        vars(algorithm.policy.action_dist).update(distribution)  # without what the trace has left there
+    return TracedStep(run, prepared, kl)
+
+
+def _losses_and_gradients(
+    algorithm: LossComputation, update: Update, state: StepState, inputs: Inputs
+) -> tuple[Any, tuple[th.Tensor | None, ...]]:
+    old = None
+    if update.old is not None:
+        distributions = Distributions(update.old.distributions.family, tuple(inputs.old))
+        old = OldPolicy(distributions, inputs.prepared).select_rows(inputs.indices)
+    leaves = [parameter.detach().requires_grad_() for parameter in inputs.parameters]
+    tensors_of = dict(zip([*state.trained, *state.others], [*leaves, *inputs.others], strict=True))
+    with th.enable_grad(), in_place_of(algorithm.policy, tensors_of):
+        losses = algorithm._losses(select_rows(inputs.rollout, inputs.indices), old, update)
+        gradients = th.autograd.grad(losses.total, leaves, allow_unused=True)
+    return losses.detach(), gradients
+
+
+def _with_tensors(update: Update, values: Mapping[str, th.Tensor], options: Mapping[str, str]) -> Update:
+    """The update with tensors for its numbers, so that they do not become constants of the trace."""
+    limits = [values[f"limit {index}"] for index in range(len(update.conditions))]
+    return replace(
+        update,
+        values=values,
+        chain=update.chain.with_values({**values, **options}),
+        clip_range_vf=values.get("clip_range_vf"),
+        conditions=[(measure, limit) for (measure, _), limit in zip(update.conditions, limits, strict=True)],
+    )
+
+
+def _stopped(minibatch: Minibatch, update: Update) -> th.Tensor:
+    """Whether a condition ends the update before this step, a scalar."""
+    reached = [measure(minibatch) > limit for measure, limit in update.conditions]
+    return th.stack(reached).any() if reached else th.zeros((), dtype=th.bool, device=minibatch.ratio.device)
+
+
+def _clip_and_step(
+    inputs: Inputs,
+    gradients: Sequence[th.Tensor | None],
+    values: Mapping[str, th.Tensor],
+    stopped: th.Tensor,
+    group: Mapping[str, Any],
+) -> th.Tensor:
+    """Clip the gradient and write a step of Adam over the inputs, unless the update ends here.
+
+    :return: the norm of the gradient before it was clipped
+    """
+    used = [index for index, gradient in enumerate(gradients) if gradient is not None]
+    taken = [gradient for gradient in gradients if gradient is not None]
+    norm: th.Tensor = th.linalg.vector_norm(th.stack([th.linalg.vector_norm(gradient) for gradient in taken]))
+    scale = (values["max_grad_norm"] / (norm + 1e-6)).clamp(max=1.0).to(norm.dtype)
+    before = [[column[index] for index in used] for column in (inputs.parameters, inputs.averages, inputs.squares)]
+    parameters, averages, squares, steps = adam(
+        before[0],
+        [gradient * scale for gradient in taken],
+        before[1],
+        before[2],
+        inputs.steps,
+        values["learning_rate"],
+        betas=group["betas"],
+        eps=group["eps"],
+    )
+    old = [*before[0], *before[1], *before[2], inputs.steps]
+    for tensor, new in zip(old, [*parameters, *averages, *squares, steps], strict=True):
+        tensor.copy_(th.where(stopped, tensor, new))
+    return norm

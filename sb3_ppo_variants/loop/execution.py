@@ -1,0 +1,85 @@
+"""How steps are taken and rollouts are made: in eager mode, as SB3 does it.
+
+:mod:`.compiled.compiler` has the same methods in native code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+import torch as th
+
+from sb3_ppo_variants.loop.losses import LossComputation
+from sb3_ppo_variants.loop.records import StepResult
+from sb3_ppo_variants.loop.rollout import Draw, select_rows
+from sb3_ppo_variants.loop.update import Update
+
+Step = Callable[[Draw], StepResult]
+
+
+class Execution(Protocol):
+    """What the training loop asks of the way in which it is executed."""
+
+    def step(self, update: Update) -> AbstractContextManager[Step]:
+        """A block in which the steps of an update are taken.
+
+        :param update: about to begin
+        """
+
+    def acting(self) -> AbstractContextManager[None]:
+        """A block in which a rollout is made."""
+
+
+class EagerExecution:
+    """Eager mode: torch runs one operation after the other.
+
+    :param algorithm: the model
+    """
+
+    def __init__(self, algorithm: LossComputation) -> None:
+        self._algorithm = algorithm
+
+    def step(self, update: Update) -> AbstractContextManager[Step]:
+        """A block in which the steps of an update are taken.
+
+        :param update: about to begin
+        """
+        return nullcontext(EagerStep(self._algorithm, update))
+
+    def acting(self) -> AbstractContextManager[None]:
+        """A block in which a rollout is made."""
+        return nullcontext()
+
+
+class EagerStep:
+    """One step of the optimiser, unless a condition ends the update before it.
+
+    :param algorithm: the model
+    :param update: in progress
+    """
+
+    def __init__(self, algorithm: LossComputation, update: Update) -> None:
+        self._algorithm, self._update = algorithm, update
+
+    def __call__(self, draw: Draw) -> StepResult:
+        """Take a step.
+
+        :param draw: the minibatch
+        """
+        algorithm, update = self._algorithm, self._update
+        samples = select_rows(update.rollout, draw.indices) if draw.samples is None else draw.samples
+        old = None
+        if update.old is not None:
+            old = update.old.select_rows(th.as_tensor(draw.indices, device=algorithm.device))
+        losses = algorithm._losses(samples, old, update)
+        detached = losses.detach()
+        if any(bool(measure(detached.minibatch) > limit) for measure, limit in update.conditions):
+            return StepResult(detached, th.zeros(()), stopped=True)
+        optimizer = algorithm.policy.optimizer
+        optimizer.zero_grad()
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        norm = th.nn.utils.clip_grad_norm_(update.parameters, algorithm.max_grad_norm)
+        optimizer.step()
+        return StepResult(detached, norm.detach())

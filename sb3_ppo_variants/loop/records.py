@@ -1,0 +1,57 @@
+"""The records that a minibatch passes through: evaluated samples, losses, the result of a step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch as th
+
+from sb3_ppo_variants.minibatch import Minibatch
+
+
+class EvaluatedSamples(NamedTuple):
+    """A minibatch under the current policy; all tensors have the shape ``(batch,)``."""
+
+    values: th.Tensor
+    log_prob: th.Tensor
+    entropy: th.Tensor | None
+    old_values: th.Tensor
+    old_log_prob: th.Tensor
+    advantages: th.Tensor
+    returns: th.Tensor
+
+    def select_rows(self, valid: th.Tensor) -> EvaluatedSamples:
+        """Some of the samples.
+
+        :param valid: boolean, shape ``(batch,)``
+        """
+        columns = (None if column is None else column[valid] for column in self)
+        return EvaluatedSamples(*columns)  # type: ignore[arg-type]
+
+
+class Losses(NamedTuple):
+    """The losses of a minibatch, scalars, and what the policy loss was made of."""
+
+    minibatch: Minibatch
+    policy: th.Tensor
+    value: th.Tensor
+    entropy: th.Tensor
+    total: th.Tensor
+
+    def detach(self) -> Losses:
+        """The same numbers without their graph."""
+        scalars = (self.policy, self.value, self.entropy, self.total)
+        return Losses(self.minibatch.detach(), *(loss.detach() for loss in scalars))
+
+
+class StepResult(NamedTuple):
+    """What a step of the optimiser leaves.
+
+    :param losses: of the minibatch, detached
+    :param grad_norm: norm of the gradient before it was clipped
+    :param stopped: whether the update ended before this step, which was then not taken
+    """
+
+    losses: Losses
+    grad_norm: th.Tensor
+    stopped: bool = False

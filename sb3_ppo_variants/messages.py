@@ -1,0 +1,41 @@
+"""What is said to a user: errors that name the nearest choice, warnings that point at the user's line."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+# A warning points at the first frame that belongs to none of these.
+PACKAGES = ("sb3_ppo_variants", "stable_baselines3", "sb3_contrib", "torch", "contextlib")
+
+
+def nearest(name: object, choices: Iterable[str]) -> str | None:
+    """The choice that is spelled most like a name, or None when none is near."""
+    return next(iter(difflib.get_close_matches(str(name), list(choices), n=1)), None)
+
+
+def one_of(what: str, given: Any, choices: Iterable[str]) -> str:
+    """The message for a value that is not among the choices, with the nearest one.
+
+    :param what: the argument's name
+    :param given: its value
+    :param choices: what is allowed
+    """
+    names = list(dict.fromkeys(choices))
+    near = nearest(given, names)
+    hint = f" Did you mean {near!r}?" if near else ""
+    return f"{what}={given!r} is not known.{hint} Choices: {', '.join(map(repr, names)) or 'none'}."
+
+
+def warn_user(message: str) -> None:
+    """Warn at the line of the user's code that led here.
+
+    :param message: the warning
+    """
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and str(frame.f_globals.get("__name__")).split(".")[0] in PACKAGES:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level - 1 if frame is None else level)

@@ -1,0 +1,55 @@
+"""The file of a run that can be resumed: a zip that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+FORMAT = 1
+
+
+def write_members(path: Path, members: dict[str, bytes]) -> None:
+    """Write a file that appears whole or not at all.
+
+    :param path: of the file
+    :param members: name to content
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                for name, content in members.items():
+                    archive.writestr(name, content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_members(path: Path) -> dict[str, bytes]:
+    """Read a file of :func:`write_members`.
+
+    :param path: of the file
+    :raises FileNotFoundError: if there is no such file
+    :raises ValueError: for a file of another kind
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"path={str(path)!r}: no such file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"path={str(path)!r}: not a file of ResumeCallback: {error}") from error
+    if "about.json" not in members:
+        raise ValueError(f"path={str(path)!r}: not a file of ResumeCallback; a zip of `save` is read by `load`")
+    return members
+
+
+def full_name(cls: type) -> str:
+    """Module and name of a class.
+
+    :param cls: the class
+    """
+    return f"{cls.__module__}.{cls.__qualname__}"

@@ -1,0 +1,104 @@
+"""A model from the file of a run, ready to go on where the run was."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch as th
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.utils import get_system_info
+
+from sb3_ppo_variants.messages import warn_user
+from sb3_ppo_variants.resume.environments import unpickled_environment
+from sb3_ppo_variants.resume.file import FORMAT, full_name, read_members
+from sb3_ppo_variants.resume.generators import before_each_rollout, not_before_rollouts, set_generator_states
+
+Algorithm = TypeVar("Algorithm", bound=OnPolicyAlgorithm)
+
+
+def resume_model(
+    algorithm: type[Algorithm], path: str | Path, env: GymEnv | None = None, device: th.device | str = "auto"
+) -> Algorithm:
+    """The model of a file of :class:`ResumeCallback`, ready to go on where it was.
+
+    ``model.learn(total - model.num_timesteps, reset_num_timesteps=False)`` then ends with the weights, the optimiser
+    and the logged values of a ``learn(total)`` that never stopped, bit for bit, on the same machine with the same
+    versions. The random generators are set when its first rollout starts: what draws from them before does no harm.
+    The file holds pickled objects, as SB3's zips do: load only what you trust.
+
+    :param algorithm: the class of the model, an on-policy one of SB3, sb3-contrib or this package
+    :param path: of the file
+    :param env: only for a file without environments, or to leave those in it alone; built as for the first run, its
+        wrappers included. Its ``VecNormalize`` takes the saved statistics; its episodes start anew, which is not exact
+    :param device: where the model goes, as in SB3; another one than before is not exact
+    :return: the model
+    :raises FileNotFoundError: if there is no such file
+    :raises TypeError: for a class that is not on-policy
+    :raises ValueError: for a file of another kind or another class, or an ``env`` that is missing or does not fit
+    """
+    if not (isinstance(algorithm, type) and issubclass(algorithm, OnPolicyAlgorithm)):
+        raise TypeError(f"algorithm={algorithm!r}: an on-policy class of SB3, such as PPO")
+    members = read_members(Path(path))
+    about = json.loads(members["about.json"])
+    _check(about, algorithm, path, env)
+    environment = unpickled_environment(members["environment.pkl"], path) if env is None else {}
+
+    model = algorithm.load(io.BytesIO(members["model.zip"]), device=device)
+    state = th.load(io.BytesIO(members["state.pt"]), map_location=model.device, weights_only=False)
+    vars(model).update(state["policy"])
+    if env is None:
+        # Not through `load`, which seeds the environments again.
+        model.set_env(environment.pop("env"))
+        vars(model).update(environment)
+    else:
+        _set_given_environment(model, env, state["statistics"])
+    _restore_before_rollout(model, state)
+    return model
+
+
+def _restore_before_rollout(model: OnPolicyAlgorithm, state: dict[str, Any]) -> None:
+    """Set the generators and the values to be logged when the first rollout starts; before it there is no logger."""
+
+    def restore() -> None:
+        not_before_rollouts(model, restore)
+        set_generator_states(state["generators"])
+        for name, values in state["logger"].items():
+            getattr(model.logger, name).update(values)
+
+    before_each_rollout(model, restore)
+
+
+def _set_given_environment(model: OnPolicyAlgorithm, env: GymEnv, statistics: dict[str, Any]) -> None:
+    """An environment other than the saved one, with the saved statistics of ``VecNormalize``."""
+    if getattr(env, "num_envs", 1) != model.n_envs:
+        raise ValueError(f"env: has {getattr(env, 'num_envs', 1)} environments, the saved run had {model.n_envs}")
+    model.set_env(env)
+    normalize = model.get_vec_normalize_env()
+    if (normalize is not None) != bool(statistics):
+        had = "one" if statistics else "none"
+        raise ValueError(f"env: wrap it as for the first run, which had {had} of VecNormalize")
+    if normalize is not None:
+        vars(normalize).update({name: value for name, value in statistics.items() if value is not None})
+
+
+def _check(about: dict[str, Any], algorithm: type[OnPolicyAlgorithm], path: str | Path, env: GymEnv | None) -> None:
+    """Whether the file is one for this class and environment."""
+    if about["format"] != FORMAT:
+        raise ValueError(f"path={str(path)!r}: has the format {about['format']}, this version reads {FORMAT}")
+    if about["class"] != full_name(algorithm):
+        raise ValueError(f"algorithm={full_name(algorithm)}: {str(path)!r} holds a {about['class']}")
+    if env is None and about["no_environment"]:
+        raise ValueError(
+            f"env is needed: {str(path)!r} holds no environment, because {about['no_environment']}. Pass `env`, built "
+            "as for the first run; its episodes start anew, which is not exact"
+        )
+    system = get_system_info(print_info=False)[0]
+    changed = [
+        f"{name} {was}, now {system.get(name)}" for name, was in about["system"].items() if system.get(name) != was
+    ]
+    if changed:
+        warn_user(f"the run was saved under {', '.join(changed)}: the rest of it may differ in bits")

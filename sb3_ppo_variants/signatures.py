@@ -1,0 +1,33 @@
+"""The signature of a constructor whose arguments are spread over a class, its ancestors and its stock class."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+# Arguments of the base class that a named class has decided.
+DECIDED = ("objective", "adapt", "stop")
+
+
+def constructor_signature(cls: Any) -> inspect.Signature:
+    """The arguments of the stock class, then the keyword arguments that this package and subclasses add to them.
+
+    ``inspect.signature(cls)`` and ``help(cls)`` show it, and so do editors that ask the interpreter. Below a class
+    that passes no ``**kwargs`` on, its own arguments take the place of those of the stock class.
+
+    :param cls: a host or a subclass of one
+    """
+    added: dict[str, inspect.Parameter] = {}
+    constructors = [vars(ancestor)["__init__"] for ancestor in cls.__mro__ if "__init__" in vars(ancestor)]
+    for constructor in constructors:
+        parameters = [p for p in inspect.signature(constructor).parameters.values() if p.name != "self"]
+        if constructor is cls.stock.__init__ or not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        added = added | {p.name: p.replace(kind=p.KEYWORD_ONLY) for p in named if p.name not in added}
+    base = {p.name: p for p in parameters}
+    hidden = {*base, *(() if cls.fixed_objective is None else DECIDED)}
+    own = [parameter for name, parameter in added.items() if name not in hidden]
+    if cls.fixed_objective is None and constructor is cls.stock.__init__:
+        own.append(inspect.Parameter("coefficients", inspect.Parameter.VAR_KEYWORD))
+    return inspect.Signature([*base.values(), *own])

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import threading
+
+import gymnasium as gym
+import pytest
+import torch as th
+from sb3_contrib.common.maskable.distributions import MaskableCategoricalDistribution
+from stable_baselines3.common.distributions import DiagGaussianDistribution
+from torch.distributions import Distribution, Normal
+
+from sb3_ppo_variants import VariantPPO
+from sb3_ppo_variants.loop.faster import foreach_steps, without_validation
+
+NAN = th.tensor([[float("nan")]])
+
+
+class Policy:
+    """As much of a policy as makes a distribution."""
+
+    def __init__(self) -> None:
+        self.action_dist = DiagGaussianDistribution(1)
+
+
+def refuses(distribution: DiagGaussianDistribution) -> bool:
+    """Whether a mean that is not a number is refused."""
+    try:
+        distribution.proba_distribution(NAN, th.zeros(1))
+    except ValueError:
+        return True
+    return False
+
+
+def test_only_the_policy_goes_unchecked() -> None:
+    mine, other = Policy(), Policy()
+    assert refuses(mine.action_dist)
+    with without_validation(mine):
+        assert not refuses(mine.action_dist)
+        assert type(mine.action_dist.distribution) is Normal
+        assert refuses(other.action_dist)
+        with pytest.raises(ValueError, match="loc"):
+            Normal(NAN, 1.0)
+    assert refuses(mine.action_dist)
+    assert vars(mine.action_dist).keys() == vars(other.action_dist).keys() | {"distribution"}
+
+
+def test_an_error_leaves_the_checks_on() -> None:
+    policy = Policy()
+    with pytest.raises(KeyError), without_validation(policy):
+        raise KeyError
+    assert refuses(policy.action_dist)
+
+
+def test_masked_distributions_go_unchecked() -> None:
+    policy = Policy()
+    policy.action_dist = MaskableCategoricalDistribution(2)  # type: ignore[assignment]
+    logits = th.tensor([[float("nan"), 0.0]])
+    with without_validation(policy):
+        policy.action_dist.proba_distribution(logits)  # type: ignore[call-arg,arg-type]
+    with pytest.raises(ValueError, match="logits"):
+        policy.action_dist.proba_distribution(logits)  # type: ignore[call-arg,arg-type]
+
+
+def test_a_policy_without_a_distribution_is_left_alone() -> None:
+    with without_validation(object()):
+        pass
+
+
+def test_trainings_in_threads_leave_the_checks_on() -> None:
+    """An update that ends while another begins must not leave its setting to the process (faults.md B7)."""
+    models = [VariantPPO("MlpPolicy", gym.make("CartPole-v1"), n_steps=32, batch_size=16, seed=i) for i in range(2)]
+    threads = [threading.Thread(target=model.learn, args=(256,)) for model in models]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Distribution._validate_args
+    with pytest.raises(ValueError, match="loc"):
+        Normal(NAN, 1.0)
+
+
+def test_adam_steps_all_parameters_together_only_within_the_block() -> None:
+    optimizer = th.optim.Adam([th.nn.Parameter(th.ones(2))])
+    with foreach_steps(optimizer):
+        assert optimizer.param_groups[0]["foreach"] is True
+    assert optimizer.param_groups[0]["foreach"] is None
+    chosen = th.optim.Adam([th.nn.Parameter(th.ones(2))], foreach=False)
+    with foreach_steps(chosen):
+        assert chosen.param_groups[0]["foreach"] is False
+    other = th.optim.SGD([th.nn.Parameter(th.ones(2))], lr=0.1)
+    with foreach_steps(other):
+        assert other.param_groups[0]["foreach"] is None
