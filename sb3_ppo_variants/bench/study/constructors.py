@@ -5,20 +5,17 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import typing_extensions
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 
 from sb3_ppo_variants.bench.study.identity import is_hashed
 
 SCHEDULED = ("learning_rate", "clip_range", "clip_range_vf")
-# Python has it from 3.11 on.
-UNPACK = (typing_extensions.Unpack, getattr(typing, "Unpack", typing_extensions.Unpack))
+HIDDEN = ("self", "policy", "env", "seed", "_init_setup_model")
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Constructor:
     """What the constructor of a class accepts.
 
     :param names: every argument name that can be read from signatures, ``policy``, ``env`` and ``seed`` left out
-    :param defaults: the defaults among them, as JSON; those of arguments that a subclass hides too
+    :param defaults: the defaults, as JSON, also of arguments that a named class hides
     :param hashed: names of the defaults that belong to the identity of a run
     :param open_ended: whether names that no signature shows may be valid too (a plain ``**keywords``);
         only building the object can tell
@@ -66,59 +63,35 @@ def import_algorithm(path: str) -> type[BaseAlgorithm]:
 
 @functools.cache
 def constructor(algorithm: type[BaseAlgorithm]) -> Constructor:
-    """Read the constructor's arguments along the class hierarchy, as long as ``**keywords`` passes them on."""
-    names: dict[str, None] = {}
-    defaults: dict[str, Any] = {}
-    owners: dict[str, type] = {}
-    closed_by: set[str] | None = None
-    declared = _signatures(algorithm)
-    for cls, parameters in declared:
-        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        for parameter in named:
-            if parameter.default is not parameter.empty and parameter.name not in defaults:
-                defaults[parameter.name], owners[parameter.name] = to_json(parameter.default), cls
-        if closed_by is None:
-            closed_by = _unpacked_names(cls, parameters)
-            names.update(dict.fromkeys([p.name for p in named] + sorted(closed_by or ())))
-    hidden = ("self", "policy", "env", "seed", "_init_setup_model")
-    shown = {name: value for name, value in sorted(defaults.items()) if name not in hidden}
+    """Read the arguments of a constructor, along the class hierarchy as long as ``**keywords`` passes them on."""
+    declared = list(_declared(algorithm))
+    # The nearest class comes last and wins.
+    defaults = {p.name: (to_json(p.default), cls) for cls, p in reversed(declared) if p.default is not p.empty}
+    accepted = list(inspect.signature(algorithm).parameters.values())
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted)
+    if open_ended:
+        accepted += [parameter for _, parameter in declared]
     return Constructor(
-        names=tuple(name for name in names if name not in hidden),
-        defaults=shown,
-        hashed=frozenset(name for name, value in shown.items() if is_hashed(name, value, owners[name])),
-        open_ended=closed_by is None and _keywords(declared[0][1]) is not None,
+        names=tuple(dict.fromkeys(parameter.name for parameter in accepted if _is_argument(parameter))),
+        defaults={name: default for name, (default, _) in sorted(defaults.items())},
+        hashed=frozenset(name for name, (default, cls) in defaults.items() if is_hashed(name, default, cls)),
+        open_ended=open_ended,
     )
 
 
-def _signatures(algorithm: type) -> list[tuple[type, list[inspect.Parameter]]]:
-    """Return the classes whose ``__init__`` the arguments travel through, nearest first, with its parameters."""
-    signatures = []
+def _declared(algorithm: type) -> Iterator[tuple[type, inspect.Parameter]]:
+    """Yield every argument that an ``__init__`` names, with its class, the nearest class first."""
     for cls in algorithm.__mro__:
         if "__init__" in vars(cls):
-            parameters = list(inspect.signature(vars(cls)["__init__"]).parameters.values())
-            signatures.append((cls, parameters))
-            if _keywords(parameters) is None:
-                break
-    return signatures
+            parameters = inspect.signature(vars(cls)["__init__"]).parameters.values()
+            yield from ((cls, parameter) for parameter in parameters if _is_argument(parameter))
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+                return
 
 
-def _keywords(parameters: list[inspect.Parameter]) -> inspect.Parameter | None:
-    return next((p for p in parameters if p.kind is p.VAR_KEYWORD), None)
-
-
-def _unpacked_names(cls: type, parameters: list[inspect.Parameter]) -> set[str] | None:
-    """Return the keys of ``**keywords: Unpack[SomeTypedDict]``; None when it is not written that way."""
-    keywords = _keywords(parameters)
-    if keywords is None:
-        return None
-    try:
-        hint = inspect.get_annotations(vars(cls)["__init__"], eval_str=True)[keywords.name]
-    except (NameError, KeyError):
-        return None
-    if typing_extensions.get_origin(hint) not in UNPACK:
-        return None
-    (keys,) = typing_extensions.get_args(hint)
-    return set(keys.__required_keys__ | keys.__optional_keys__)
+def _is_argument(parameter: inspect.Parameter) -> bool:
+    """Whether a study may set it among the arguments; it sets the hidden ones by other keys."""
+    return parameter.name not in HIDDEN and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
 
 
 def to_json(value: Any) -> Any:
