@@ -12,6 +12,11 @@ from typing import Any
 PACKAGES = ("sb3_ppo_variants", "stable_baselines3", "sb3_contrib", "torch", "contextlib")
 
 
+def nearest(name: object, choices: Iterable[str]) -> str | None:
+    """The choice that is spelled most like a name, or None when none is near."""
+    return next(iter(difflib.get_close_matches(str(name), list(choices), n=1)), None)
+
+
 def one_of(what: str, given: Any, choices: Iterable[str]) -> str:
     """The message for a value that is not among the choices, with the nearest one.
 
@@ -20,8 +25,8 @@ def one_of(what: str, given: Any, choices: Iterable[str]) -> str:
     :param choices: what is allowed
     """
     names = list(dict.fromkeys(choices))
-    near = difflib.get_close_matches(str(given), names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest(given, names)
+    hint = f" Did you mean {near!r}?" if near else ""
     return f"{what}={given!r} is not known.{hint} Choices: {', '.join(map(repr, names)) or 'none'}."
 
 

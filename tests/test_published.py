@@ -25,6 +25,17 @@ from fill_results import BLOCK, PAGES, filled, first_table  # noqa: E402
 
 # stock_kl was published before reports could be made from tables alone.
 WHOLE = sorted(path.parent for path in (ROOT / "benchmarks/published").glob(f"*/{RECORDS_FILE}"))
+# SHA-256 of the hashed JSON of all runs of a study, one a line.
+HASHED = {
+    "ablation": "9598aed8be899a80f9204f86695631df84f104dbc3602dc43b739e660d005aae",
+    "classic": "d70cb18c9d45e4f1aa98d5f0bec1fc89302b5e71dacd2bcbf42b5f47c4eb8013",
+    "cliff": "5da599f8ed5744729681ec04115de7b0d0a180b2d69518be13892067f1c3acaf",
+    "compiled": "f56a202d220054bf3ba0fa70708a4d338fbd4adac3fce1c234b8a85436d104c3",
+    "family": "9494069cb00e30927c5b45d280ef063547a736932724b412b797140403236d8f",
+    "quickstart": "e0d0880b90adc15aefdb07d9725158a3587f52e624d09639bc775b270bb27405",
+    "stock_kl": "2fea6e4edba8485cf8f46ae6d7479ccebc1fbe6794dea0953f21be1aa35d18c1",
+    "stops": "f9c306775db22c7a7ca79f9c70bbb2c765de14cfbd5d6274641cfefe5deb03e3",
+}
 DATE = re.compile(r"Made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
@@ -50,13 +61,25 @@ def test_published_studies_are_those_of_the_study_files() -> None:
         assert study.read_text() == (ROOT / f"benchmarks/studies/{study.parent.name}.yaml").read_text()
 
 
+def published_studies() -> dict[str, Study]:
+    files = sorted((ROOT / "benchmarks/published").glob("*/study.yaml"))
+    return {file.parent.name: Study.model_validate(yaml.safe_load(file.read_text())) for file in files}
+
+
 def test_published_runs_are_those_that_the_studies_stand_for() -> None:
     """A finished run is found by its identity, so what the harness learns must not change that of older runs."""
-    for path in sorted((ROOT / "benchmarks/published").glob("*/study.yaml")):
-        study = Study.model_validate(yaml.safe_load(path.read_text()))
-        with (path.parent / "results.csv").open() as file:
+    for name, study in published_studies().items():
+        with (ROOT / "benchmarks/published" / name / "results.csv").open() as file:
             published = {(row["arm"], row["environment"], row["seed"], row["identity"]) for row in csv.DictReader(file)}
-        assert published == {(run.arm, run.environment, str(run.seed), run.identity) for run in study.runs()}
+        assert published == {(run.arm, run.environment, str(run.seed), run.identity) for run in study.runs}
+
+
+def test_what_identities_are_made_of_stays_byte_for_byte() -> None:
+    digests = {
+        name: hashlib.sha256("\n".join(run.hashed_json for run in study.runs).encode()).hexdigest()
+        for name, study in published_studies().items()
+    }
+    assert digests == HASHED
 
 
 @pytest.mark.parametrize("folder", WHOLE, ids=lambda path: path.name)

@@ -1,19 +1,86 @@
-"""What only resolving and building the runs of a study can tell."""
+"""What a valid study file may still have wrong: names of arguments, and what only building its runs can tell."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from sb3_ppo_variants.bench.raw_checks import suggestion
 from sb3_ppo_variants.bench.runs.environments import make_env
 from sb3_ppo_variants.bench.runs.train import make_model
-from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm
+from sb3_ppo_variants.bench.study.arms import AXES
+from sb3_ppo_variants.bench.study.constructors import Constructor, constructor, import_algorithm
 from sb3_ppo_variants.bench.study.hyperparameters import TASK_KEYS
+from sb3_ppo_variants.bench.study.keys import Arm, Settings
+from sb3_ppo_variants.bench.study.resolve import VEC_NORMALIZE_DEFAULTS
 from sb3_ppo_variants.bench.study.run import Run
-from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.study.study import BASELINE, BASELINE_ALGORITHM, Study
 from sb3_ppo_variants.bench.table.imported import read_imported
+from sb3_ppo_variants.messages import nearest
+
+VEC_NORMALIZE = Constructor(
+    names=tuple(VEC_NORMALIZE_DEFAULTS), defaults=VEC_NORMALIZE_DEFAULTS, hashed=frozenset(), open_ended=False
+)
+# The places in a study file at which arguments are named, each with the names.
+Places = Iterator[tuple[str, Iterable[str]]]
+
+
+def argument_mistakes(study: Study) -> Iterator[str]:
+    """Check the classes of a study and the names of all arguments."""
+    for name, arm in study.written_arms.items():
+        for path in arm.algorithms:
+            try:
+                algorithm = import_algorithm(path)
+            except Exception as error:
+                yield f"arms.{name}.algorithm: cannot import {path}: {error}"
+                continue
+            if name == BASELINE and algorithm is not import_algorithm(BASELINE_ALGORITHM):
+                yield f"arms.{name}.algorithm: the baseline is {BASELINE_ALGORITHM}; give {path} another name"
+            accepted = constructor(algorithm)
+            for place, names in _shared_arguments(study):
+                yield from _unknown_arguments(place, names, accepted, f"{algorithm.__name__} (arm {name})")
+            for place, names in _arguments_of(name, arm):
+                yield from _unknown_arguments(place, names, accepted, algorithm.__name__)
+    for place, names in _normalize_arguments(study):
+        yield from _unknown_arguments(place, names, VEC_NORMALIZE, "VecNormalize")
+
+
+def _shared_arguments(study: Study) -> Places:
+    yield "arguments", study.arguments
+    for name, environment in study.environments.items():
+        yield f"environments.{name}.arguments", environment.arguments
+
+
+def _arguments_of(name: str, arm: Arm) -> Places:
+    yield f"arms.{name}.arguments", arm.arguments
+    for combination in arm.combinations[:1]:
+        yield f"arms.{name}.grid", [axis for axis in combination.values if axis not in AXES]
+    for part, arguments in arm.ablate.parts.items() if arm.ablate else ():
+        yield f"arms.{name}.ablate.parts.{part}", arguments
+
+
+def _normalize_arguments(study: Study) -> Places:
+    levels: dict[str, Settings] = {"normalize": study}
+    levels |= {f"arms.{name}.normalize": arm for name, arm in study.written_arms.items()}
+    levels |= {f"environments.{name}.normalize": environment for name, environment in study.environments.items()}
+    for place, settings in levels.items():
+        if isinstance(settings.normalize, dict):
+            yield place, settings.normalize
+
+
+def _unknown_arguments(place: str, arguments: Iterable[str], accepted: Constructor, owner: str) -> Iterator[str]:
+    for name in arguments:
+        argument = name.partition(".")[0]
+        if argument == "seed":
+            yield f"{place}.seed: seeds are set by the study's own key seeds"
+        elif argument not in accepted.names and not accepted.open_ended:
+            yield f"{place}.{name}: unknown argument of {owner}{did_you_mean(argument, accepted.names)}"
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return ``; did you mean x?`` for the nearest choice, or nothing when none is near."""
+    near = nearest(name, choices)
+    return f"; did you mean {near}?" if near else ""
 
 
 def run_mistakes(study: Study) -> Iterator[str]:
@@ -63,7 +130,7 @@ def _construction_mistakes(runs: list[Run]) -> Iterator[str]:
     try:
         env = make_env(runs[0])
     except Exception as error:
-        yield f"environments.{runs[0].environment}: {_said(error)}"
+        yield f"environments.{runs[0].environment}: {_one_line(error)}"
         return
     for run in runs:
         try:
@@ -76,13 +143,13 @@ def _construction_mistakes(runs: list[Run]) -> Iterator[str]:
 def _blamed(run: Run, error: Exception) -> str:
     """Point at the argument that an error of a constructor names, else at the arm."""
     accepted = constructor(import_algorithm(run.algorithm))
-    message = _said(error)
+    message = _one_line(error)
     for name in run.arguments:
         if name not in accepted.names and re.search(rf"\b{re.escape(name)}\b", message):
-            near = suggestion(name, accepted.names)
+            near = did_you_mean(name, accepted.names)
             return f"arms.{run.arm}.arguments.{name}: on {run.environment}: {message}{near}"
     return f"arms.{run.arm}: on {run.environment}: {message}"
 
 
-def _said(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -41,8 +41,8 @@ class NotUploaded(Exception):
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """What the very model that is exported scores.
+class ModelScore:
+    """The score of the exported model.
 
     :param returns: of each episode, true rewards
     :param deterministic: whether it took its most probable actions
@@ -68,25 +68,20 @@ def export(study: Study, report: Report, folders: Folders, run: Run, episodes: i
     The files have the names that RL Zoo's ``load_from_hub`` asks for. The last model of the run is evaluated anew: the
     evaluations of the study are of policies that were trained on afterwards.
 
-    :param study: of the run
-    :param report: of the study, made just now
-    :param folders: where the runs lie
-    :param run: a finished one
-    :param episodes: of the evaluation
     :param output: folder in which the folder is made
     :return: the folder, ``<output>/<algorithm>-<environment>``
     """
     name = f"{zoo_name(run)}-{run.file_name}"
     made_of, folder, temporary = folders.finished(run), output / name, output / f".{name}"
-    evaluated = evaluate(run, made_of, episodes)
+    score = evaluate(run, made_of, episodes)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     shutil.copy(made_of / f"{run.file_name}.zip", temporary / f"{name}.zip")
     _copy_zoo_files(run, made_of, temporary)
-    _write_results(evaluated, temporary / "results.json")
+    _write_results(score, temporary / "results.json")
     shutil.copy(folders.root / "study.yaml", temporary)
     shutil.copy(report.page, temporary)
-    _card(study, report, run, evaluated, made_of).save(temporary / "README.md")
+    _card(study, report, run, score, made_of).save(temporary / "README.md")
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
     return folder
@@ -119,13 +114,8 @@ def zoo_name(run: Run) -> str:
     return ZOO_NAMES.get(algorithm, algorithm.__name__.lower())
 
 
-def evaluate(run: Run, folder: Path, episodes: int) -> Evaluated:
-    """Evaluate the last model of a finished run in the evaluation environment of the study.
-
-    :param run: the run
-    :param folder: its folder
-    :param episodes: how many
-    """
+def evaluate(run: Run, folder: Path, episodes: int) -> ModelScore:
+    """Evaluate the last model of a finished run in the evaluation environment of the study."""
     algorithm: Any = import_algorithm(run.algorithm)
     env = make_evaluation_env(run)
     normalized = unwrap_vec_normalize(env)
@@ -136,7 +126,7 @@ def evaluate(run: Run, folder: Path, episodes: int) -> Evaluated:
     judge: Any = evaluate_maskable if isinstance(model, MaskablePPO) else evaluate_policy
     returns, _ = judge(model, env, episodes, deterministic=run.evaluation_deterministic, return_episode_rewards=True)
     env.close()
-    return Evaluated(tuple(map(float, returns)), run.evaluation_deterministic)
+    return ModelScore(tuple(map(float, returns)), run.evaluation_deterministic)
 
 
 def _copy_zoo_files(run: Run, made_of: Path, folder: Path) -> None:
@@ -152,21 +142,21 @@ def _copy_zoo_files(run: Run, made_of: Path, folder: Path) -> None:
             archive.write(path, path.name)
 
 
-def _write_results(evaluated: Evaluated, path: Path) -> None:
+def _write_results(score: ModelScore, path: Path) -> None:
     path.write_text(
         json.dumps(
             {
-                "mean_reward": evaluated.mean,
-                "std_reward": evaluated.deviation,
-                "is_deterministic": evaluated.deterministic,
-                "n_eval_episodes": len(evaluated.returns),
+                "mean_reward": score.mean,
+                "std_reward": score.deviation,
+                "is_deterministic": score.deterministic,
+                "n_eval_episodes": len(score.returns),
                 "eval_datetime": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             }
         )
     )
 
 
-def _card(study: Study, report: Report, run: Run, evaluated: Evaluated, made_of: Path) -> ModelCard:
+def _card(study: Study, report: Report, run: Run, score: ModelScore, made_of: Path) -> ModelCard:
     algorithm = import_algorithm(run.algorithm)
     result = EvalResult(
         task_type="reinforcement-learning",
@@ -175,7 +165,7 @@ def _card(study: Study, report: Report, run: Run, evaluated: Evaluated, made_of:
         dataset_name=run.environment,
         metric_type="mean_reward",
         metric_name="mean_reward",
-        metric_value=f"{evaluated.mean:.2f} +/- {evaluated.deviation:.2f}",
+        metric_value=f"{score.mean:.2f} +/- {score.deviation:.2f}",
     )
     metadata = ModelCardData(
         library_name="stable-baselines3",
@@ -193,7 +183,7 @@ def _card(study: Study, report: Report, run: Run, evaluated: Evaluated, made_of:
         name=f"{zoo_name(run)}-{run.file_name}",
         zoo_name=zoo_name(run),
         in_zoo=algorithm in ZOO_NAMES,
-        evaluated=evaluated,
+        evaluated=score,
         record=json.loads((made_of / "run.json").read_text()),
         arguments=yaml.safe_dump(run.arguments, sort_keys=False).strip(),
     )

@@ -9,6 +9,7 @@ from scipy import stats
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_ppo_variants.bench.report.numbers import significant
 from sb3_ppo_variants.bench.runs.environments import make_wrapped
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.intervals import Array
@@ -21,11 +22,7 @@ RANDOM_SEED = 0
 
 
 class RandomPolicy:
-    """Draws actions from the action space, uniformly where it is bounded.
-
-    :param env: gives the action space and the number of actions at a time
-    :param seed: seed of the action space
-    """
+    """Draws actions from the action space, uniformly where it is bounded."""
 
     def __init__(self, env: VecEnv, seed: int) -> None:
         self.space, self.n_envs = env.action_space, env.num_envs
@@ -43,8 +40,6 @@ def random_returns(run: Run, episodes: int) -> Array:
 
     Seeded, so that equal calls give equal numbers.
 
-    :param run: gives the environment and its wrappers
-    :param episodes: number of episodes
     :return: shape ``(episodes,)``
     """
     env = make_wrapped(run, 1, RANDOM_SEED)
@@ -58,34 +53,27 @@ def random_returns(run: Run, episodes: int) -> Array:
 def score_lines(study: Study, folders: Folders, episodes: int, reference: str) -> list[str]:
     """Write the two scores of every environment as lines for the study file.
 
-    :param study: the study
-    :param folders: where its finished runs lie
     :param episodes: episodes of the random policy
     :param reference: the arm whose mean score becomes the reference score
     """
-    found = scores(collect(study.runs(), folders).results, study)
+    measured = scores(collect(study.runs, folders).results, study)
     lines = ["environments:"]
     for environment in study.environments:
-        returns = random_returns(study.run(reference, environment, study.seeds[0]), episodes)
+        returns = random_returns(study.runs_of(reference, environment)[0], episodes)
         lines += [
             f"  {environment}:",
-            f"    # Random actions, {episodes} episodes (standard error {_number(stats.sem(returns))}).",
-            f"    random_score: {_number(returns.mean())}",
+            f"    # Random actions, {episodes} episodes (standard error {significant(stats.sem(returns))}).",
+            f"    random_score: {significant(returns.mean())}",
         ]
-        lines += _reference_lines(reference, found.get((reference, environment)))
+        lines += _reference_lines(reference, measured.get((reference, environment)))
     return lines
 
 
 def _reference_lines(arm: str, sample: Array | None) -> list[str]:
     if sample is None:
-        return [f"    # reference_score: no run of {arm} has finished; make them, or give a return of your own"]
-    error = "" if len(sample) < 2 else f" (standard error {_number(stats.sem(sample))})"
+        return [f"    # reference_score: no run of {arm} has finished; make them, or choose a return"]
+    error = "" if len(sample) < 2 else f" (standard error {significant(stats.sem(sample))})"
     return [
         f"    # Mean score of {arm}, {len(sample)} finished {'run' if len(sample) == 1 else 'runs'}{error}.",
-        f"    reference_score: {_number(sample.mean())}",
+        f"    reference_score: {significant(sample.mean())}",
     ]
-
-
-def _number(value: Any) -> str:
-    """Write four significant digits, never as a power of ten."""
-    return np.format_float_positional(float(value), precision=4, fractional=False, trim="-")

@@ -9,6 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from sb3_ppo_variants.bench.report.numbers import duration
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from sb3_ppo_variants.bench.study.run import Run
@@ -18,7 +19,7 @@ from sb3_ppo_variants.bench.trials import TRIAL_STEPS, calibrate, measured_secon
 
 
 @dataclass(frozen=True)
-class Cell:
+class Planned:
     """The runs of one arm in one environment.
 
     :param runs: one per seed
@@ -33,7 +34,7 @@ class Cell:
     tried: bool = False
 
 
-Plan = dict[tuple[str, str], Cell]
+Plan = dict[tuple[str, str], Planned]
 
 
 def make_plan(
@@ -41,100 +42,72 @@ def make_plan(
 ) -> Plan:
     """Count the runs of a study and estimate the time of each.
 
-    :param study: the study
     :param folders: where its finished runs lie; their times are preferred to a trial
-    :param calibration: try those runs for a moment of whose configuration none is finished
-    :param done: called after each trial
+    :param calibration: try each configuration of which no run is finished for a moment
     :return: by (arm, environment)
     :raises TrialFailed: when a run raises in its trial
     """
     runs = {
-        (arm, environment): [study.run(arm, environment, seed) for seed in study.seeds]
-        for arm in study.arms
-        for environment in study.environments
+        (arm, environment): study.runs_of(arm, environment) for arm in study.arms for environment in study.environments
     }
-    missing = {key: [run for run in cell if not folders.is_finished(run)] for key, cell in runs.items()}
-    seconds = {key: measured_seconds(cell, folders) for key, cell in runs.items()}
+    missing = {key: [run for run in seeds if not folders.is_finished(run)] for key, seeds in runs.items()}
+    seconds = {key: measured_seconds(seeds, folders) for key, seeds in runs.items()}
     unknown = [key for key in runs if calibration and missing[key] and seconds[key] is None]
     trials = calibrate([runs[key][0] for key in unknown], done)
     seconds.update({key: trials[runs[key][0].identity] for key in unknown})
-    return {key: Cell(runs[key], missing[key], seconds[key], tried=key in unknown) for key in runs}
+    return {key: Planned(runs[key], missing[key], seconds[key], tried=key in unknown) for key in runs}
 
 
 def plan_table(study: Study, plan: Plan) -> Table:
-    """Make the table of a plan: arms x environments, each with its runs and their estimated time.
-
-    :param study: the study
-    :param plan: its plan
-    """
+    """Make the table of a plan: arms x environments, each with its runs and their estimated time."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("runs to make x time of one", no_wrap=True)
     for environment in study.environments:
         table.add_column(escape(environment), justify="right")
     for arm in study.arms:
-        cells = [plan[arm, environment] for environment in study.environments]
-        table.add_row(escape(arm), *(_cell(cell) for cell in cells))
+        table.add_row(escape(arm), *(_cell(plan[arm, environment]) for environment in study.environments))
     return table
 
 
 def plan_lines(study: Study, plan: Plan, workers: int) -> Iterator[str]:
-    """Say in words how many runs there are, how long they take and what they can show.
-
-    :param study: the study
-    :param plan: its plan
-    :param workers: runs at a time
-    """
-    cells = list(plan.values())
-    runs, missing = sum(len(cell.runs) for cell in cells), sum(len(cell.missing) for cell in cells)
+    """Say how many runs there are, how long they take and what they can show."""
+    planned = list(plan.values())
+    runs, missing = sum(len(each.runs) for each in planned), sum(len(each.missing) for each in planned)
     yield (
         f"{len(study.arms)} arms x {len(study.environments)} environments x {len(study.seeds)} seeds = {runs} runs, "
         f"{runs - missing} finished, {missing} to make."
     )
-    yield from _time(cells, workers)
+    yield from _time(planned, workers)
     yield _effect(len(study.seeds))
     for arm in read_imported(study):
         yield f"{arm.arm}: runs read from {arm.source.folder}: {len(arm.runs)}, none to make."
         yield from (f"  left out: {line}" for line in arm.left_out)
 
 
-def total_seconds(cells: list[Cell], workers: int) -> float | None:
+def total_seconds(planned: list[Planned], workers: int) -> float | None:
     """Wall-clock seconds until all missing runs are made; None when some run's time is not known.
 
     The work is shared evenly, but no worker is quicker than the longest run.
-
-    :param cells: the plan
-    :param workers: runs at a time
     """
     work, longest = 0.0, 0.0
-    for cell in cells:
-        if cell.missing:
-            if cell.seconds is None:
+    for each in planned:
+        if each.missing:
+            if each.seconds is None:
                 return None
-            work += cell.seconds * len(cell.missing)
-            longest = max(longest, cell.seconds)
+            work += each.seconds * len(each.missing)
+            longest = max(longest, each.seconds)
     return max(work / workers, longest)
 
 
-def duration(seconds: float) -> str:
-    """Write a time with its two greatest units: ``3 d 4 h``, ``1 h 5 min``, ``40 s``."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
-
-
-def _cell(cell: Cell) -> str:
-    if not cell.missing:
+def _cell(planned: Planned) -> str:
+    if not planned.missing:
         return "finished"
-    time = "" if cell.seconds is None else f" x {duration(cell.seconds)}"
-    return f"{len(cell.missing)}{time}"
+    time = "" if planned.seconds is None else f" x {duration(planned.seconds)}"
+    return f"{len(planned.missing)}{time}"
 
 
-def _time(cells: list[Cell], workers: int) -> Iterator[str]:
-    seconds = total_seconds(cells, workers)
+def _time(planned: list[Planned], workers: int) -> Iterator[str]:
+    seconds = total_seconds(planned, workers)
     if seconds is None:
         yield "Time: not known without calibration, no run of some configuration is finished."
         return
@@ -142,9 +115,9 @@ def _time(cells: list[Cell], workers: int) -> Iterator[str]:
         yield "Time: none, everything is finished."
         return
     at_once = "one run at a time" if workers == 1 else f"{workers} runs at a time"
-    yield f"Time: about {duration(seconds)} with {at_once}, each on a core of its own. An estimate, from:"
-    tried = sum(len(cell.missing) for cell in cells if cell.tried)
-    recorded = sum(len(cell.missing) for cell in cells) - tried
+    yield f"Time: about {duration(seconds)} with {at_once}, one core each. An estimate, from:"
+    tried = sum(len(each.missing) for each in planned if each.tried)
+    recorded = sum(len(each.missing) for each in planned) - tried
     if recorded:
         yield f"  the times that finished runs of the same configuration took, for {recorded} of the runs to make;"
     if tried:

@@ -18,8 +18,6 @@ from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import BASELINE, Study
 
 STATES = ("finished", "stale", "failed", "missing")
-
-
 # Beside every column of a table.
 PADDING = 2
 # Heading, and one cell for each arm.
@@ -29,8 +27,6 @@ Column = tuple[str, list[Text]]
 def results_tables(study: Study, summary: Summary, width: int) -> list[Table]:
     """Make the table that ends a study, in as many parts as a terminal needs: each has the arms and some columns.
 
-    :param study: the study
-    :param summary: its numbers
     :param width: of the terminal, in characters
     """
     space = width - max(map(len, summary.arms)) - PADDING
@@ -44,8 +40,8 @@ def results_tables(study: Study, summary: Summary, width: int) -> list[Table]:
 
 def _columns(summary: Summary) -> Iterator[Column]:
     for environment in summary.environments:
-        found = [summary.returns.get((arm, environment)) for arm in summary.arms]
-        yield environment, [Text("missing") if e is None else _below(plus_minus(e), "±") for e in found]
+        returns = [summary.returns.get((arm, environment)) for arm in summary.arms]
+        yield environment, [Text("missing") if mean is None else _below(plus_minus(mean), "±") for mean in returns]
     yield "IQM", [_below(interval(summary.aggregates[arm].iqm), "[") for arm in summary.arms]
     others = [arm for arm in summary.arms if arm != BASELINE]
     better = {arm: _below(interval(summary.comparisons[arm].improvement), "[") for arm in others}
@@ -83,8 +79,8 @@ def _table(study: Study) -> Table:
 
 def _below(estimate: str, mark: str) -> Text:
     """Put the interval of an estimate on a second, paler line, so that a table of many columns fits a terminal."""
-    value, found, rest = estimate.partition(f" {mark}")
-    return Text.assemble(value, ("\n" + mark + rest, "dim")) if found else Text(value)
+    value, separator, rest = estimate.partition(f" {mark}")
+    return Text.assemble(value, ("\n" + mark + rest, "dim")) if separator else Text(value)
 
 
 def run_state(run: Run, folders: Folders) -> str:
@@ -95,11 +91,7 @@ def run_state(run: Run, folders: Folders) -> str:
 
 
 def status_table(study: Study, folders: Folders) -> Table:
-    """Make the table of what is finished, stale, failed and missing, per arm and environment.
-
-    :param study: the study
-    :param folders: where its runs lie
-    """
+    """Make the table of what is finished, stale, failed and missing, per arm and environment."""
     table = _table(study)
     table.add_column("arm", no_wrap=True)
     table.add_column("environment", no_wrap=True)
@@ -107,19 +99,15 @@ def status_table(study: Study, folders: Folders) -> Table:
         table.add_column(state, justify="right")
     for arm in study.arms:
         for environment in study.environments:
-            counts = Counter(run_state(study.run(arm, environment, seed), folders) for seed in study.seeds)
+            counts = Counter(run_state(run, folders) for run in study.runs_of(arm, environment))
             table.add_row(escape(arm), escape(environment), *(str(counts[state] or "") for state in STATES))
     return table
 
 
 def failures(study: Study, folders: Folders) -> list[str]:
-    """Say of every failed run why it failed, one line each.
-
-    :param study: the study
-    :param folders: where its runs lie
-    """
+    """Say of every failed run why it failed, one line each."""
     return [
         f"{run.arm} on {run.environment}, seed {run.seed}: {last_line(folders.reason(run))}"
-        for run in study.runs()
+        for run in study.runs
         if run_state(run, folders) == "failed"
     ]

@@ -27,7 +27,6 @@ def measured_seconds(runs: Iterable[Run], folders: Folders) -> float | None:
     """Mean wall-clock seconds of the finished ones among some runs; None when none is.
 
     :param runs: runs of one configuration, any seeds
-    :param folders: where they lie
     """
     seconds = [float(folders.record(run)["wall_seconds"]) for run in runs if folders.is_finished(run)]
     return sum(seconds) / len(seconds) if seconds else None
@@ -36,8 +35,6 @@ def measured_seconds(runs: Iterable[Run], folders: Folders) -> float | None:
 def calibrate(runs: Iterable[Run], done: Callable[[Run], None] = lambda run: None) -> dict[str, float]:
     """Try each run for a moment and estimate its seconds; runs of equal configuration are tried once.
 
-    :param runs: what to try
-    :param done: called after each trial
     :return: identity -> estimated wall-clock seconds of the whole run
     :raises TrialFailed: when one raises
     """
@@ -45,11 +42,11 @@ def calibrate(runs: Iterable[Run], done: Callable[[Run], None] = lambda run: Non
     # The first trial of a process also pays for what is loaded only once.
     for run in distinct[:1]:
         _trial(run)
-    found = {}
+    seconds = {}
     for run in distinct:
-        found[run.identity] = _trial(run)
+        seconds[run.identity] = _trial(run)
         done(run)
-    return found
+    return seconds
 
 
 def _trial(run: Run) -> float:
@@ -64,8 +61,6 @@ def estimated_seconds(run: Run) -> float:
 
     Episodes of evaluations are taken to last to the environment's time limit, because those of a trained policy are
     not like those of the trial; where they end earlier, the run is faster.
-
-    :param run: the run
     """
     th.set_num_threads(1)
     env, evaluation_env = make_env(run), make_evaluation_env(replace(run, vec_env="dummy"))

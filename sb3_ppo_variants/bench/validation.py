@@ -1,4 +1,4 @@
-"""A study file read and checked: all mistakes at once, each with its place, before anything runs."""
+"""A study file is read and checked before anything runs: its keys and values, the arguments, then the runs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from sb3_ppo_variants.bench.checks import run_mistakes
-from sb3_ppo_variants.bench.raw_checks import argument_mistakes, suggestion
-from sb3_ppo_variants.bench.study.keys import Ablation, Arm, Bootstrap, Environment, Evaluation, Imported
+from sb3_ppo_variants.bench.checks import argument_mistakes, did_you_mean, run_mistakes
+from sb3_ppo_variants.bench.study.keys import Ablation, Arm, Bootstrap, Environment, EvaluationSettings, Imported
 from sb3_ppo_variants.bench.study.study import Study
 
-MODELS = (Study, Environment, Evaluation, Arm, Ablation, Bootstrap, Imported)
+MODELS = (Study, Environment, EvaluationSettings, Arm, Ablation, Bootstrap, Imported)
 KEYS = {field.alias or name for model in MODELS for name, field in model.model_fields.items()}
 MERGE_TAG = "tag:yaml.org,2002:merge"
 
@@ -32,7 +31,7 @@ class StudyMistakes(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1, but 3e-4 is a number and a key said twice is a mistake; ``<<`` merges as ever."""
+    """YAML 1.1 with its merge key ``<<``, but 3e-4 is a number and a key said twice is a mistake."""
 
 
 _Loader.add_implicit_resolver(
@@ -41,9 +40,9 @@ _Loader.add_implicit_resolver(
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    said = [key for key, _ in node.value if key.tag != MERGE_TAG]
-    keys = [loader.construct_object(key, deep=True) for key in said]
-    for key_node, key in zip(said, keys, strict=True):
+    key_nodes = [key for key, _ in node.value if key.tag != MERGE_TAG]
+    keys = [loader.construct_object(key, deep=True) for key in key_nodes]
+    for key_node, key in zip(key_nodes, keys, strict=True):
         if keys.count(key) > 1:
             raise yaml.MarkedYAMLError(problem=f"{key!r} is said twice", problem_mark=key_node.start_mark)
     return loader.construct_mapping(node, deep=True)
@@ -53,33 +52,26 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 def load_study(path: Path) -> Study:
-    """Read a study file and check everything that can be checked before a run.
+    """Read a study file and check everything that can be checked before a run, with its environments.
 
-    :param path: the YAML file
-    :raises StudyMistakes: with every mistake found
+    :raises StudyMistakes: with all mistakes of the first check that finds any
     """
     study = read_study(path)
-    mistakes = list(run_mistakes(study))
-    if mistakes:
+    if mistakes := list(run_mistakes(study)):
         raise StudyMistakes(mistakes)
     return study
 
 
 def read_study(path: Path) -> Study:
-    """Read a study file and check what it says, without its environments: a report needs none.
+    """Read a study file and check what it says, but make no environment: a report needs none.
 
-    :param path: the YAML file
-    :raises StudyMistakes: with every mistake found
+    :raises StudyMistakes: with all mistakes of the first check that finds any
     """
-    raw = _read(path)
-    mistakes: list[str] = []
-    study = None
     try:
-        study = Study.model_validate(raw, context={"folder": path.parent})
+        study = Study.model_validate(_read(path), context={"folder": path.parent})
     except ValidationError as error:
-        mistakes += [_line(detail) for detail in error.errors()]
-    mistakes += argument_mistakes(raw)
-    if study is None or mistakes:
+        raise StudyMistakes(map(_line, error.errors())) from error
+    if mistakes := list(argument_mistakes(study)):
         raise StudyMistakes(mistakes)
     return study
 
@@ -99,8 +91,8 @@ def _read(path: Path) -> dict[str, Any]:
 def _line(detail: Any) -> str:
     place = ".".join(str(part) for part in detail["loc"] if part not in ("bool", "dict[str,any]", "[key]"))
     if detail["type"] == "extra_forbidden":
-        return f"{place}: unknown key{suggestion(str(detail['loc'][-1]), KEYS)}"
+        return f"{place}: unknown key{did_you_mean(str(detail['loc'][-1]), KEYS)}"
     message = detail["msg"].removeprefix("Value error, ")
-    given = detail["input"]
-    shown = "" if isinstance(given, (dict, list)) or detail["type"] == "missing" else f" (given: {given!r})"
+    value = detail["input"]
+    shown = "" if isinstance(value, (dict, list)) or detail["type"] == "missing" else f" (given: {value!r})"
     return f"{place}: {message}{shown}" if place else f"{message}{shown}"

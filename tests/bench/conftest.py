@@ -13,7 +13,7 @@ import pytest
 
 from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.runs.worker import Task, perform
+from sb3_ppo_variants.bench.runs.worker import Job, run_in_process
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.validation import load_study
 from tests.bench.faults import STUDY, Start
@@ -59,8 +59,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     path.write_text(textwrap.dedent(TINY))
     study = load_study(path)
     folders = Folders(folder / "results" / study.name)
-    for run in study.runs():
-        assert perform(Task(run, folders, "ppo-bench run tiny.yaml")).error is None
+    for run in study.runs:
+        assert run_in_process(Job(run, folders, "ppo-bench run tiny.yaml")).error is None
     return Finished(path, study, folders)
 
 

@@ -174,6 +174,16 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     assert done.stderr.strip() == 'ppo-bench needs pydantic, scipy: pip install "sb3-ppo-variants[bench]"'
 
 
+@pytest.mark.parametrize("call", [["--help"], ["run", "--help"]])
+def test_help_needs_no_optional_package(call: list[str]) -> None:
+    absent = "pydantic", "yaml", "rich", "scipy", "pandas", "matplotlib", "jinja2", "huggingface_hub"
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
+    code += f"from sb3_ppo_variants.bench.cli import main; main({call})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: ppo-bench")
+
+
 def test_a_report_needs_no_environment(
     finished: Finished, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

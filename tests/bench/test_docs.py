@@ -13,7 +13,7 @@ import yaml
 
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.validation import load_study
-from tests.bench.table.test_imported import write_log
+from tests.bench.table.logs import write_log
 from tests.pages import DOCS, MARKDOWN, ROOT, Block, blocks
 
 STUDIES = DOCS / "studies.md"
@@ -57,10 +57,10 @@ def test_every_study_is_valid(block: Block, surroundings: Path, monkeypatch: pyt
             (surroundings / f"{named[1]}.py").write_text(python.code)
             monkeypatch.delitem(sys.modules, named[1], raising=False)
     if block.page == STUDIES:
-        assert example(block.code, surroundings).runs()
+        assert example(block.code, surroundings).runs
     else:
         (surroundings / "study.yaml").write_text(block.code)
-        assert load_study(surroundings / "study.yaml").runs()
+        assert load_study(surroundings / "study.yaml").runs
 
 
 def test_all_studies_are_found() -> None:
@@ -106,7 +106,7 @@ def test_every_key_is_on_the_page() -> None:
 def test_stress_studies(name: str, axis: str, levels: list[str]) -> None:
     study = load_study(ROOT / f"benchmarks/studies/{name}.yaml")
     assert study.name == name
-    assert len(study.runs()) == 130
+    assert len(study.runs) == 130
     (design,) = study.factors.values()
     assert [chosen[axis] for chosen in design.values()] == levels * 4
     assert list(dict.fromkeys(chosen["arm"] for chosen in design.values())) == [

@@ -2,17 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sb3_ppo_variants.bench.cli import main
-from sb3_ppo_variants.bench.plan import Cell, duration, make_plan, plan_lines, total_seconds
+from sb3_ppo_variants.bench.plan import Planned, make_plan, plan_lines, total_seconds
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
-from sb3_ppo_variants.bench.study.run import Run
-from sb3_ppo_variants.bench.trials import calibrate, estimated_seconds, measured_seconds
 from tests.bench.conftest import Finished, WriteStudy
 
 
@@ -42,7 +39,6 @@ def test_finished_runs_tell_the_time(finished: Finished, half: Path) -> None:
     assert [run.seed for run in cell.missing] == [1]
     assert cell.seconds == 90.0
     assert plan["narrow", "Pendulum-v1"].missing == []
-    assert measured_seconds([finished.study.run("ppo", "CartPole-v1", 1)], folders) is None
     lines = list(plan_lines(finished.study, plan, workers=1))
     assert lines[0] == "2 arms x 2 environments x 2 seeds = 8 runs, 6 finished, 2 to make."
     # Two runs of 90 seconds, one after the other.
@@ -54,37 +50,11 @@ def test_finished_runs_tell_the_time(finished: Finished, half: Path) -> None:
 
 def test_workers_share_the_work_but_not_a_run(finished: Finished) -> None:
     run = finished.study.run("ppo", "CartPole-v1", 0)
-    cells = [Cell([run] * 3, [run] * 3, 100.0), Cell([run], [], None), Cell([run], [run], 500.0)]
+    cells = [Planned([run] * 3, [run] * 3, 100.0), Planned([run], [], None), Planned([run], [run], 500.0)]
     assert total_seconds(cells, 1) == 800.0
     assert total_seconds(cells, 2) == 500.0
-    assert total_seconds([Cell([run], [run], None)], 1) is None
-    assert total_seconds([Cell([run], [], None)], 1) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.2, "1 s"), (59, "59 s"), (61, "1 min"), (3900, "1 h 5 min"), (90_000, "1 d 1 h")],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-def test_a_trial_of_every_configuration_once(finished: Finished) -> None:
-    runs = [finished.study.run(arm, "CartPole-v1", 0) for arm in ("ppo", "narrow")]
-    tried: list[Run] = []
-    found = calibrate([*runs, replace(runs[0], arm="twin")], tried.append)
-    assert set(found) == {run.identity for run in runs}
-    assert len(tried) == 2
-    assert all(seconds > 0 for seconds in found.values())
-
-
-def test_an_estimate_grows_with_the_run(finished: Finished) -> None:
-    run = replace(finished.study.run("ppo", "Pendulum-v1", 0), total_timesteps=1000, evaluation_every=1000)
-    longer = replace(run, total_timesteps=1_000_000)
-    evaluated = replace(run, evaluation_every=1, evaluation_episodes=10)
-    # By a factor of 1000 and of 10 000 evaluated episodes of 200 steps: no noise of the clock hides that.
-    assert estimated_seconds(longer) > 50 * estimated_seconds(run)
-    assert estimated_seconds(evaluated) > 50 * estimated_seconds(run)
+    assert total_seconds([Planned([run], [run], None)], 1) is None
+    assert total_seconds([Planned([run], [], None)], 1) == 0.0
 
 
 def test_the_command(finished: Finished, half: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from sb3_ppo_variants.bench.statistics.contrasts import Contrast
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
 from sb3_ppo_variants.bench.statistics.power import Detectable
@@ -52,6 +54,24 @@ def small(value: float) -> str:
 def steps(value: float) -> str:
     """Write a number of environment steps, which may be unknown or never reached."""
     return "n/a" if math.isnan(value) else "never" if math.isinf(value) else f"{value:.0f}"
+
+
+def significant(value: float) -> str:
+    """Write a number with four significant digits, never as a power of ten."""
+    return np.format_float_positional(value, precision=4, fractional=False, trim="-")
+
+
+def duration(seconds: float) -> str:
+    """Write a time, which may be unknown, with its two greatest units: ``3 d 4 h``, ``1 h 5 min``, ``40 s``."""
+    if math.isnan(seconds):
+        return "?"
+    seconds = math.ceil(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if hours >= 24:
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def detected(found: Detectable) -> str:

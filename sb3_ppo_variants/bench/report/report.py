@@ -52,7 +52,7 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     :raises MixedVersions: when versions differ and that was not allowed
     :raises FileNotFoundError: when no run has finished
     """
-    runs = study.runs()
+    runs = study.runs
     table = collect(runs, folders)
     if not table.records:
         table = without_imported(read(folders.root) or table)

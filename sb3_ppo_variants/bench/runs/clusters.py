@@ -21,7 +21,7 @@ JOB_QUEUES = {
     "moab": "MoabCluster",
 }
 CONNECT_SECONDS = 30
-# A run is a process of its own, and daemonic processes may not start any.
+# Each run starts a process, which daemonic processes may not do.
 NOT_DAEMONIC = "export DASK_DISTRIBUTED__WORKER__DAEMON=False"
 
 
@@ -39,7 +39,7 @@ def dask_executor(
     :param cluster: ``"local"`` or a key of :data:`JOB_QUEUES`
     :param workers: number of workers that a started cluster gets
     :param say: told when runs have to wait for the first worker, as in a queue they may for hours
-    :raises ClusterError: when a package is missing, nobody answers, or the cluster refuses its arguments
+    :raises ClusterError: when a package is missing, no scheduler answers, or the cluster refuses its arguments
     """
     wanted = ["distributed"] if scheduler is not None or cluster == "local" else ["distributed", "dask_jobqueue"]
     missing = [name for name in wanted if importlib.util.find_spec(name) is None]
@@ -50,7 +50,7 @@ def dask_executor(
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set({"distributed.worker.daemon": False}))
-        # What it has to say of a lost scheduler is a traceback of its own insides.
+        # distributed logs an internal traceback when the scheduler is lost.
         distributed.client.logger.setLevel(logging.CRITICAL)
         try:
             client = stack.enter_context(_connected(scheduler, cluster, workers, stack))

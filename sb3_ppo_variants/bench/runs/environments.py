@@ -30,7 +30,6 @@ VEC_ENVS: dict[str, type[DummyVecEnv] | type[SubprocVecEnv]] = {"dummy": DummyVe
 def make_env(run: Run, monitor_dir: Path | None = None) -> VecEnv:
     """Make the training environments of a run.
 
-    :param run: the run
     :param monitor_dir: folder of the ``N.monitor.csv`` files; None writes none
     """
     env = make_wrapped(run, run.n_envs, run.seed, VEC_ENVS[run.vec_env], monitor_dir)

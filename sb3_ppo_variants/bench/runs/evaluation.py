@@ -60,8 +60,5 @@ class MaskableTimedEvaluation(TimedEvaluation, MaskableEvalCallback):
 
 
 def evaluation_callback(model: BaseAlgorithm) -> type[TimedEvaluation]:
-    """Return the callback that evaluates a model: with its action masks, when it has any.
-
-    :param model: to be trained
-    """
+    """Return the callback that evaluates a model: with its action masks, when it has any."""
     return MaskableTimedEvaluation if isinstance(model, MaskablePPO) else TimedEvaluation

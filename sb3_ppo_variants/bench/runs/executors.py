@@ -15,7 +15,7 @@ from concurrent.futures import (
     wait,
 )
 
-from sb3_ppo_variants.bench.runs.worker import Outcome, Task, end_all, perform
+from sb3_ppo_variants.bench.runs.worker import Job, Outcome, kill_all, run_in_process
 from sb3_ppo_variants.bench.study.run import Run
 
 POLL_SECONDS = 1.0
@@ -26,53 +26,49 @@ class ExecutorLost(Exception):
 
 
 def local(workers: int) -> Executor:
-    """Make the executor of this machine: a thread waits for each run, and the run has a process of its own.
-
-    :param workers: number of runs at once
-    """
+    """Make the executor of this machine: a thread waits for each run, which has its own process."""
     return ThreadPoolExecutor(workers)
 
 
-def outcomes(executor: Executor, tasks: Sequence[Task]) -> Generator[Outcome, None, None]:
-    """Run tasks and yield how each ended, as they end. Failures are recorded on the disk.
+def outcomes(executor: Executor, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
+    """Run jobs and yield how each ended, as they end. Failures are recorded on the disk.
 
     A run that another process is making is waited for, and made here when that process dies. When the iterator is
     closed early, what runs on this machine is ended, and what waits is dropped.
 
-    :param executor: where :func:`.worker.perform` is called
-    :param tasks: what to run, in this order
+    :param executor: where :func:`.worker.run_in_process` is called
     :raises ExecutorLost: when the executor gives up what it was handed
     """
-    pending = {executor.submit(perform, task): task for task in tasks}
-    held: list[Task] = []
+    pending = {executor.submit(run_in_process, job): job for job in jobs}
+    held: list[Job] = []
     try:
         while pending or held:
             for future in _done(pending):
-                task = pending.pop(future)
-                outcome = _outcome(future, task)
+                job = pending.pop(future)
+                outcome = _outcome(future, job)
                 if outcome.held:
-                    held.append(task)
+                    held.append(job)
                 else:
                     yield outcome
-            for task in list(held):
-                if task.folders.is_finished(task.run):
-                    held.remove(task)
-                    yield Outcome(task.run, elsewhere=True)
-                elif not task.folders.claimed(task.run):
-                    held.remove(task)
-                    pending[executor.submit(perform, task)] = task
+            for job in list(held):
+                if job.folders.is_finished(job.run):
+                    held.remove(job)
+                    yield Outcome(job.run, elsewhere=True)
+                elif not job.folders.claimed(job.run):
+                    held.remove(job)
+                    pending[executor.submit(run_in_process, job)] = job
     finally:
         _stop(pending)
 
 
-def _done(pending: dict[Future[Outcome], Task]) -> set[Future[Outcome]]:
+def _done(pending: dict[Future[Outcome], Job]) -> set[Future[Outcome]]:
     """Return the futures that have ended, after a second at most: this keeps the main thread open to Ctrl-C."""
     if not pending:
         time.sleep(POLL_SECONDS)
     return wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED).done
 
 
-def _outcome(future: Future[Outcome], task: Task) -> Outcome:
+def _outcome(future: Future[Outcome], job: Job) -> Outcome:
     try:
         outcome = future.result()
     except (CancelledError, BrokenExecutor) as error:
@@ -80,31 +76,31 @@ def _outcome(future: Future[Outcome], task: Task) -> Outcome:
             "The scheduler or its workers are gone. Finished runs are kept; the same command goes on with the rest."
         ) from error
     except Exception as error:
-        outcome = Outcome(task.run, error="".join(traceback.format_exception(error)))
+        outcome = Outcome(job.run, error="".join(traceback.format_exception(error)))
     if outcome.error is None:
         return outcome
     # The executor may have lost no more than the message.
-    if task.folders.is_finished(task.run):
-        return Outcome(task.run, elsewhere=True)
-    return _recorded(outcome, task)
+    if job.folders.is_finished(job.run):
+        return Outcome(job.run, elsewhere=True)
+    return _recorded(outcome, job)
 
 
-def _recorded(outcome: Outcome, task: Task) -> Outcome:
+def _recorded(outcome: Outcome, job: Job) -> Outcome:
     """Write a failure to the disk, as far as the disk allows."""
     message = outcome.error or ""
     try:
-        task.folders.fail(task.run, message, outcome.left)
+        job.folders.fail(job.run, message, outcome.left)
     except OSError as error:
         # The reason last, because a line of the progress shows the last line.
-        return Outcome(task.run, error=f"The failure could not be written: {error}\n{message}")
+        return Outcome(job.run, error=f"The failure could not be written: {error}\n{message}")
     return outcome
 
 
-def _stop(pending: dict[Future[Outcome], Task]) -> None:
+def _stop(pending: dict[Future[Outcome], Job]) -> None:
     for future in pending:
         future.cancel()
     while not all(future.done() for future in pending):
-        end_all()
+        kill_all()
         time.sleep(0.1)
 
 
@@ -116,7 +112,6 @@ def shard(runs: Sequence[Run], index: int, count: int) -> list[Run]:
 
     :param runs: all runs of the study; the same runs give the same shares everywhere
     :param index: which share, from 1 to count
-    :param count: number of shares
     """
     in_turn = sorted(range(len(runs)), key=lambda position: (runs[position].environment, runs[position].arm))
     return [runs[position] for position in sorted(in_turn[index - 1 :: count])]

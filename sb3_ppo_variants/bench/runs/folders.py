@@ -62,11 +62,7 @@ class Folders:
         return text or "no traceback was written"
 
     def partial(self, run: Run, pid: int | None = None) -> Path:
-        """Folder in which a process of this machine makes a run.
-
-        :param run: the run
-        :param pid: the process, this one by default
-        """
+        """Folder in which a process of this machine, by default this one, makes a run."""
         return self._partials / f"{run.arm}-{run.folder_name}@{machine()}-{os.getpid() if pid is None else pid}"
 
     @property
@@ -78,8 +74,6 @@ class Folders:
 
         Of two processes that claim a run at once at most one gets it, because each shows its own claim before it looks
         for others. None when another process has the claim, or when the run is finished.
-
-        :param run: the run
         """
         mine = self.partial(run)
         shutil.rmtree(mine, ignore_errors=True)
@@ -117,8 +111,6 @@ class Folders:
     def fail(self, run: Run, message: str, left: Path | None = None) -> None:
         """Keep what a failed run left, with the reason in ``traceback.txt``.
 
-        :param run: the run
-        :param message: traceback or other reason
         :param left: its partial folder; without it, one that a dead process left
         """
         folder = self.failed(run)
@@ -207,13 +199,12 @@ def machine() -> str:
 def alive(partial: Path, now: float) -> bool:
     """Whether the process that made a partial folder is still at work in it.
 
-    :param partial: the folder
     :param now: from :func:`.heartbeat.file_system_time`
     """
-    place, _, pid = partial.name.rpartition("@")[2].rpartition("-")
-    if place == machine() and not _exists(int(pid)):
+    origin, _, pid = partial.name.rpartition("@")[2].rpartition("-")
+    if origin == machine() and not _exists(int(pid)):
         return False
-    return heartbeat.fresh(partial, now)
+    return heartbeat.has_recent_heartbeat(partial, now)
 
 
 def _exists(pid: int) -> bool:
@@ -223,7 +214,7 @@ def _exists(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    # A killed process keeps its number until its parent asks for it, which in some containers nobody ever does.
+    # A killed process keeps its number until its parent waits for it, which in some containers never happens.
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True

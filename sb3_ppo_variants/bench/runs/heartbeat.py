@@ -21,8 +21,6 @@ class Heartbeat(BaseCallback):
     """Write the number of steps so far every two seconds, from a thread, so that a long update is no silence.
 
     The file exists while the object is entered.
-
-    :param folder: folder of the run
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,10 +59,9 @@ def steps(folder: Path) -> int:
         return 0
 
 
-def fresh(folder: Path, now: float) -> bool:
+def has_recent_heartbeat(folder: Path, now: float) -> bool:
     """Whether a folder gave a sign of life within five minutes.
 
-    :param folder: folder of a run
     :param now: from :func:`file_system_time`
     """
     signs = []

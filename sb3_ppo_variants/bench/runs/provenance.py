@@ -26,10 +26,7 @@ def versions() -> dict[str, str | None]:
 
 
 def provenance(command: str) -> dict[str, Any]:
-    """Everything about the place and the code of a run that is not part of its configuration.
-
-    :param command: command line of the study
-    """
+    """Everything about the place and the code of a run that is not part of its configuration."""
     return {
         "versions": versions(),
         "sb3_contrib": _version("sb3_contrib"),
@@ -50,9 +47,9 @@ def describe_versions(different: list[dict[str, str | None]]) -> str:
     """Name the packages whose versions differ, each with the versions found."""
     lines = []
     for name in different[0]:
-        found = distinct(versions_of.get(name) for versions_of in different)
-        if len(found) > 1:
-            lines.append(f"{name}: {', '.join(map(str, found))}")
+        installed = distinct(versions_of.get(name) for versions_of in different)
+        if len(installed) > 1:
+            lines.append(f"{name}: {', '.join(map(str, installed))}")
     return "; ".join(lines)
 
 

@@ -22,22 +22,21 @@ from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_e
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, evaluation_callback
 from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
-from sb3_ppo_variants.bench.study.constructors import import_algorithm, ready
+from sb3_ppo_variants.bench.study.constructors import import_algorithm, to_constructor
 from sb3_ppo_variants.bench.study.run import Run
 
 
 def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
     """Build the algorithm of a run; raises whatever its constructor raises."""
     algorithm: Any = import_algorithm(run.algorithm)
-    model: BaseAlgorithm = algorithm(run.policy, env, seed=run.seed, **ready(run.arguments))
+    model: BaseAlgorithm = algorithm(run.policy, env, seed=run.seed, **to_constructor(run.arguments))
     return model
 
 
 def execute(run: Run, folder: Path, command: str) -> None:
     """Train one run and leave everything about it in a folder, ``run.json`` last.
 
-    :param run: what to run
-    :param folder: an existing folder of its own
+    :param folder: an existing folder for this run alone
     :param command: command line of the study, kept for provenance
     """
     started = datetime.now(timezone.utc)

@@ -1,4 +1,4 @@
-"""One task in a worker of any executor: the run in a process of its own, watched from outside."""
+"""One job in a worker of any executor: the run in its own process, watched from outside."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DAEMONIC = (
 
 
 @dataclass(frozen=True)
-class Task:
+class Job:
     """All that a worker is told: one positional object, because some executors read keywords themselves.
 
     :param run: what to run
@@ -47,7 +47,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended.
+    """How a job ended.
 
     :param run: its run
     :param error: why it failed, None when it did not
@@ -65,34 +65,33 @@ class Outcome:
     started: float | None = None
 
 
-def perform(task: Task) -> Outcome:
+def run_in_process(job: Job) -> Outcome:
     """Make one run in a new process, and end that process with all of its children when the time limit is over.
 
-    :param task: what to do
     :return: how it ended; nothing is raised for a run that fails
     """
     if multiprocessing.current_process().daemon:
-        return Outcome(task.run, error=DAEMONIC)
+        return Outcome(job.run, error=DAEMONIC)
     receiver, sender = multiprocessing.Pipe(duplex=False)
     # Read by the numerical libraries when they are imported; more threads than one slow these small networks down.
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-    process = _context().Process(target=_make, args=(task, sender), name=PROCESS_NAME)
+    process = _context().Process(target=_make, args=(job, sender), name=PROCESS_NAME)
     process.start()
     sender.close()
-    left = task.folders.partial(task.run, process.pid)
+    left = job.folders.partial(job.run, process.pid)
     try:
-        if not receiver.poll(task.time_limit):
+        if not receiver.poll(job.time_limit):
             _abort(process)
-            minutes = (task.time_limit or 0.0) / 60
-            return Outcome(task.run, error=f"The run was ended at its time limit of {minutes:g} minutes.\n", left=left)
+            minutes = (job.time_limit or 0.0) / 60
+            return Outcome(job.run, error=f"The run was ended at its time limit of {minutes:g} minutes.\n", left=left)
         outcome: Outcome = receiver.recv()
         process.join(timeout=5)
         return outcome
     except EOFError:
-        return Outcome(task.run, error="The process of the run was killed, or ran out of memory.\n", left=left)
+        return Outcome(job.run, error="The process of the run was killed, or ran out of memory.\n", left=left)
     finally:
         receiver.close()
-        end(process)
+        kill_group(process)
 
 
 def _context() -> ForkServerContext | SpawnContext:
@@ -108,21 +107,21 @@ def _context() -> ForkServerContext | SpawnContext:
     return context
 
 
-def end(process: BaseProcess) -> None:
+def kill_group(process: BaseProcess) -> None:
     """Kill a process and its process group, the environments of SubprocVecEnv among them."""
     if process.pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    # Before it has a group of its own.
+    # While it has no process group yet.
     process.kill()
     process.join(timeout=5)
 
 
-def end_all() -> None:
+def kill_all() -> None:
     """Kill every run that this process has started."""
     for process in multiprocessing.active_children():
         if process.name == PROCESS_NAME:
-            end(process)
+            kill_group(process)
 
 
 def _abort(process: BaseProcess) -> None:
@@ -133,15 +132,15 @@ def _abort(process: BaseProcess) -> None:
     process.join(timeout=5)
 
 
-def _make(task: Task, sender: multiprocessing.connection.Connection) -> None:
-    """Make a run in this process, which has a session of its own: no Ctrl-C reaches it, and it is killed as one."""
+def _make(job: Job, sender: multiprocessing.connection.Connection) -> None:
+    """Make a run in this process, in a new session: no Ctrl-C reaches it, and its process group is killed as one."""
     os.setsid()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    if task.import_folder is not None and task.import_folder not in sys.path:
-        sys.path.append(task.import_folder)
-    sender.send(_attempt(task))
+    if job.import_folder is not None and job.import_folder not in sys.path:
+        sys.path.append(job.import_folder)
+    sender.send(_attempt(job))
 
 
 def _end_with(sentinel: int) -> None:
@@ -150,16 +149,16 @@ def _end_with(sentinel: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _attempt(task: Task) -> Outcome:
+def _attempt(job: Job) -> Outcome:
     folder = None
     try:
-        folder = task.folders.claim(task.run)
+        folder = job.folders.claim(job.run)
         if folder is None:
-            finished = task.folders.is_finished(task.run)
-            return Outcome(task.run, elsewhere=finished, held=not finished)
+            finished = job.folders.is_finished(job.run)
+            return Outcome(job.run, elsewhere=finished, held=not finished)
         started = time.time()
-        execute(task.run, folder, task.command)
-        task.folders.publish(task.run, folder)
+        execute(job.run, folder, job.command)
+        job.folders.publish(job.run, folder)
     except (Exception, SystemExit):
-        return Outcome(task.run, error=traceback.format_exc(), left=folder)
-    return Outcome(task.run, started=started)
+        return Outcome(job.run, error=traceback.format_exc(), left=folder)
+    return Outcome(job.run, started=started)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sb3_ppo_variants.bench.study.grid import Cell, cells, with_parts
+from sb3_ppo_variants.bench.study.grid import Combination, with_parts
 from sb3_ppo_variants.bench.study.keys import Arm
 
 LONGEST_NAME = 150
@@ -54,23 +54,20 @@ class Expansion:
 def expand(written: Mapping[str, Arm]) -> Expansion:
     """Expand every grid and ablation.
 
-    :param written: the arms of a study file
     :raises ValueError: when two arms would get the same name, or a name is too long for a folder
     """
-    found: list[tuple[str, Arm]] = []
-    grids: dict[str, list[Cell]] = {}
+    arms: list[tuple[str, Arm]] = []
     ablations = {}
     for name, arm in written.items():
-        if arm.grid is not None:
-            grids[name] = cells(arm.grid)
-            found += [(_cell_name(name, cell), _changed(arm, cell.values)) for cell in grids[name]]
-        elif arm.ablate is not None:
-            arms, ablations[name] = _ablated(name, arm)
-            found += arms.items()
+        if arm.ablate is not None:
+            ablated, ablations[name] = _ablated(name, arm)
+            arms += ablated.items()
+        elif arm.grid is not None:
+            arms += [(_combination_name(name, each), _changed(arm, each.values)) for each in arm.combinations]
         else:
-            found.append((name, arm))
-    _check([name for name, _ in found])
-    return Expansion(arms=dict(found), factors=_factors(grids), ablations=ablations)
+            arms.append((name, arm))
+    _check([name for name, _ in arms])
+    return Expansion(arms=dict(arms), factors=_factors(written), ablations=ablations)
 
 
 def _check(names: list[str]) -> None:
@@ -81,29 +78,30 @@ def _check(names: list[str]) -> None:
             raise ValueError(f"{name} is longer than {LONGEST_NAME} characters; name the levels, {{name: value, ...}}")
 
 
-def _cell_name(arm: str, cell: Cell) -> str:
-    return f"{arm},{cell.label}"
+def _combination_name(arm: str, combination: Combination) -> str:
+    return f"{arm},{combination.label}"
 
 
 def _changed(arm: Arm, changes: Mapping[str, Any]) -> Arm:
-    """Return a plain arm with some of its own keys and arguments changed."""
+    """Return an arm without grid and ablation, with some of its keys and arguments changed."""
     own = {name: value for name, value in changes.items() if name in AXES}
     arguments = {name: value for name, value in changes.items() if name not in AXES}
     written = arm.model_dump(include=OWN_KEYS, exclude_unset=True)
     return Arm.model_validate({**written, **own, "arguments": {**arm.arguments, **arguments}})
 
 
-def _factors(grids: Mapping[str, list[Cell]]) -> dict[str, dict[str, dict[str, str]]]:
+def _factors(written: Mapping[str, Arm]) -> dict[str, dict[str, dict[str, str]]]:
     designs: dict[tuple[str, ...], list[str]] = {}
-    for arm, grid in grids.items():
-        designs.setdefault(tuple(str(cell.levels) for cell in grid), []).append(arm)
+    for name, arm in written.items():
+        if arm.combinations:
+            designs.setdefault(tuple(str(each.levels) for each in arm.combinations), []).append(name)
     return {
-        " and ".join(arms): {
-            _cell_name(arm, cell): {**({"arm": arm} if len(arms) > 1 else {}), **cell.levels}
-            for arm in arms
-            for cell in grids[arm]
+        " and ".join(names): {
+            _combination_name(name, each): {**({"arm": name} if len(names) > 1 else {}), **each.levels}
+            for name in names
+            for each in written[name].combinations
         }
-        for arms in designs.values()
+        for names in designs.values()
     }
 
 

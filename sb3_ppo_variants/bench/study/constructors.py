@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import typing_extensions
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 
+from sb3_ppo_variants.bench.study.identity import is_hashed
+
 SCHEDULED = ("learning_rate", "clip_range", "clip_range_vf")
-# Python has its own from 3.11 on.
-UNPACK = (typing_extensions.Unpack, getattr(typing, "Unpack", typing_extensions.Unpack))
+HIDDEN = ("self", "policy", "env", "seed", "_init_setup_model")
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,21 @@ class Constructor:
     """What the constructor of a class accepts.
 
     :param names: every argument name that can be read from signatures, ``policy``, ``env`` and ``seed`` left out
-    :param defaults: the defaults among them, as values that JSON can hold
+    :param defaults: the defaults, as JSON, also of arguments that a named class hides
+    :param hashed: names of the defaults that belong to the identity of a run
     :param open_ended: whether names that no signature shows may be valid too (a plain ``**keywords``);
         only building the object can tell
     """
 
     names: tuple[str, ...]
     defaults: dict[str, Any]
+    hashed: frozenset[str]
     open_ended: bool
 
 
 def import_object(path: str) -> Any:
     """Import ``package.module.name``.
 
-    :param path: dotted path of anything importable
     :raises ImportError: when the module or the name does not exist
     """
     module, _, name = path.rpartition(".")
@@ -54,95 +55,71 @@ def import_algorithm(path: str) -> type[BaseAlgorithm]:
     :param path: dotted path such as ``stable_baselines3.PPO``
     :raises ImportError: when it cannot be imported or is not a subclass of SB3's ``BaseAlgorithm``
     """
-    found = import_object(path)
-    if not (isinstance(found, type) and issubclass(found, BaseAlgorithm)):
+    algorithm = import_object(path)
+    if not (isinstance(algorithm, type) and issubclass(algorithm, BaseAlgorithm)):
         raise ImportError(f"{path} is not a Stable-Baselines3 algorithm class")
-    return found
+    return algorithm
 
 
+@functools.cache
 def constructor(algorithm: type[BaseAlgorithm]) -> Constructor:
-    """Read the constructor's arguments along the class hierarchy, as long as ``**keywords`` passes them on."""
-    names: dict[str, None] = {}
-    defaults: dict[str, Any] = {}
-    closed_by: set[str] | None = None
-    signatures = _signatures(algorithm)
-    for function, parameters in signatures:
-        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        if closed_by is None:
-            names.update(dict.fromkeys(p.name for p in named))
-        for parameter in named:
-            if parameter.default is not parameter.empty:
-                defaults.setdefault(parameter.name, plain(parameter.default))
-        if closed_by is None:
-            closed_by = _unpacked_names(function, parameters)
-            names.update(dict.fromkeys(sorted(closed_by or ())))
-    open_ended = closed_by is None and _keywords(signatures[0][1]) is not None
-    hidden = ("self", "policy", "env", "seed", "_init_setup_model")
+    """Read the arguments of a constructor, along the class hierarchy as long as ``**keywords`` passes them on."""
+    declared = list(_declared(algorithm))
+    # The nearest class comes last and wins.
+    defaults = {p.name: (to_json(p.default), cls) for cls, p in reversed(declared) if p.default is not p.empty}
+    accepted = list(inspect.signature(algorithm).parameters.values())
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted)
+    if open_ended:
+        accepted += [parameter for _, parameter in declared]
     return Constructor(
-        names=tuple(name for name in names if name not in hidden),
-        defaults={name: value for name, value in sorted(defaults.items()) if name not in hidden},
+        names=tuple(dict.fromkeys(parameter.name for parameter in accepted if _is_argument(parameter))),
+        defaults={name: default for name, (default, _) in sorted(defaults.items())},
+        hashed=frozenset(name for name, (default, cls) in defaults.items() if is_hashed(name, default, cls)),
         open_ended=open_ended,
     )
 
 
-def _signatures(algorithm: type) -> list[tuple[Any, list[inspect.Parameter]]]:
-    """Return the ``__init__`` functions that the arguments travel through, nearest class first."""
-    found = []
+def _declared(algorithm: type) -> Iterator[tuple[type, inspect.Parameter]]:
+    """Yield every argument that an ``__init__`` names, with its class, the nearest class first."""
     for cls in algorithm.__mro__:
         if "__init__" in vars(cls):
-            function = vars(cls)["__init__"]
-            parameters = list(inspect.signature(function).parameters.values())
-            found.append((function, parameters))
-            if _keywords(parameters) is None:
-                break
-    return found
+            parameters = inspect.signature(vars(cls)["__init__"]).parameters.values()
+            yield from ((cls, parameter) for parameter in parameters if _is_argument(parameter))
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+                return
 
 
-def _keywords(parameters: list[inspect.Parameter]) -> inspect.Parameter | None:
-    return next((p for p in parameters if p.kind is p.VAR_KEYWORD), None)
+def _is_argument(parameter: inspect.Parameter) -> bool:
+    """Whether a study may set it among the arguments; it sets the hidden ones by other keys."""
+    return parameter.name not in HIDDEN and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
 
 
-def _unpacked_names(function: Any, parameters: list[inspect.Parameter]) -> set[str] | None:
-    """Return the keys of ``**keywords: Unpack[SomeTypedDict]``; None when it is not written that way."""
-    keywords = _keywords(parameters)
-    if keywords is None:
-        return None
-    try:
-        hint = inspect.get_annotations(function, eval_str=True)[keywords.name]
-    except (NameError, KeyError):
-        return None
-    if typing_extensions.get_origin(hint) not in UNPACK:
-        return None
-    (keys,) = typing_extensions.get_args(hint)
-    return set(keys.__required_keys__ | keys.__optional_keys__)
-
-
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """Turn a value into one that JSON can hold and that is equal in every process (no memory addresses)."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [to_json(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_json(item) for key, item in value.items()}
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}.{named.__qualname__}"
 
 
-def merged(levels: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def merge_arguments(levels: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Put arguments together, later ones over earlier ones.
 
     A plain name replaces the whole argument. A dotted one, ``policy_kwargs.net_arch``, sets one key of a nested
-    mapping, after the plain names of its own level.
+    mapping, after the plain names of its level.
 
     :param levels: arguments, the least specific first
     :raises ValueError: when a dotted name reaches into something that is no mapping
     """
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for level in levels:
         for path in sorted(level, key=lambda name: name.count(".")):
             *parents, last = path.split(".")
-            inner = found
+            inner = arguments
             for parent in parents:
                 nested = inner.get(parent) or {}
                 if not isinstance(nested, Mapping):
@@ -151,23 +128,21 @@ def merged(levels: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
                 inner[parent] = dict(nested)
                 inner = inner[parent]
             inner[last] = level[path]
-    return found
+    return arguments
 
 
-def ready(arguments: dict[str, Any]) -> dict[str, Any]:
+def to_constructor(arguments: dict[str, Any]) -> dict[str, Any]:
     """Turn a study's plain values into constructor arguments.
 
     ``"lin_x"`` for the three arguments that RL Zoo knows as schedules becomes a linear schedule from x to 0;
-    a dotted path under a name that ends in ``_class`` or ``_fn`` becomes what it names. The rest is untouched.
-
-    :param arguments: keyword arguments as written in the study
+    a dotted path under a name that ends in ``_class`` or ``_fn`` becomes the object it names. The rest is untouched.
     """
-    return {name: _ready(name, value) for name, value in arguments.items()}
+    return {name: _to_constructor(name, value) for name, value in arguments.items()}
 
 
-def _ready(name: str, value: Any) -> Any:
+def _to_constructor(name: str, value: Any) -> Any:
     if isinstance(value, dict):
-        return ready(value)
+        return to_constructor(value)
     if not isinstance(value, str):
         return value
     if name in SCHEDULED and value.startswith("lin_"):

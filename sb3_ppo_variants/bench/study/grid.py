@@ -16,7 +16,7 @@ Parts = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Combination:
     """One combination of a grid.
 
     :param label: ``axis=level`` of every argument, joined by commas; for a zip whose mappings use the same names, the
@@ -30,13 +30,12 @@ class Cell:
     values: dict[str, Any]
 
 
-def cells(grid: Mapping[str, Any]) -> list[Cell]:
+def combinations(grid: Mapping[str, Any]) -> list[Combination]:
     """Multiply the axes of a grid, the last axis running fastest.
 
     An axis is ``argument: [value, ...]`` or ``argument: {name: value, ...}``. The axes under ``zip`` go together, level
     by level, and count as one; ``zip`` may be a list of several such groups.
 
-    :param grid: axes, as in a study file
     :raises ValueError: when an axis has fewer than 2 levels, zipped axes differ in length, an argument is in two axes,
         or two levels of an axis have the same name
     """
@@ -49,53 +48,51 @@ def cells(grid: Mapping[str, Any]) -> list[Cell]:
         raise ValueError("grid: give at least one axis")
     short = _short(names)
     axes = [_axis(group, short) for group in groups]
-    return [_joined(combination) for combination in itertools.product(*axes)]
+    return [_join(parts) for parts in itertools.product(*axes)]
 
 
-def _zips(given: Any) -> list[dict[str, Any]]:
-    zips = given if isinstance(given, list) else [given]
+def _zips(written: Any) -> list[dict[str, Any]]:
+    zips = written if isinstance(written, list) else [written]
     if not all(isinstance(group, dict) and len(group) > 1 for group in zips):
         raise ValueError("grid.zip: must be a mapping of two or more axes, or a list of such mappings")
     return zips
 
 
-def _axis(group: Mapping[str, Any], short: Mapping[str, str]) -> list[Cell]:
+def _axis(group: Mapping[str, Any], short: Mapping[str, str]) -> list[Combination]:
     """Levels of one axis; of several arguments when they are zipped."""
-    levels = {name: _levels(name, given) for name, given in group.items()}
-    counts = {name: len(found) for name, found in levels.items()}
+    levels = {name: _levels(name, written) for name, written in group.items()}
+    counts = {name: len(named) for name, named in levels.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"grid.zip: axes must have equally many levels, these have {counts}")
     axis = "+".join(short[name] for name in group)
-    given = [list(names) for names in group.values() if isinstance(names, dict)]
-    named_alike = len(given) == len(group) > 1 and all(names == given[0] for names in given)
-    found = []
+    level_names = [list(written) for written in group.values() if isinstance(written, dict)]
+    named_alike = len(level_names) == len(group) > 1 and all(names == level_names[0] for names in level_names)
+    combined = []
     for row in zip(*levels.values(), strict=True):
         names, values = zip(*row, strict=True)
         label = ",".join(f"{short[name]}={level}" for name, level in zip(group, names, strict=True))
         level = "+".join(names)
         label, level = (names[0], names[0]) if named_alike else (label, level)
-        found.append(Cell(label, {axis: level}, dict(zip(group, values, strict=True))))
-    return found
+        combined.append(Combination(label, {axis: level}, dict(zip(group, values, strict=True))))
+    return combined
 
 
-def _levels(axis: str, given: Any) -> list[tuple[str, Any]]:
+def _levels(axis: str, written: Any) -> list[tuple[str, Any]]:
     """Name every level of an axis."""
-    if isinstance(given, dict):
-        levels = [(str(name), value) for name, value in given.items()]
-    elif isinstance(given, list):
-        levels = [(level_name(axis, value), value) for value in given]
+    if isinstance(written, dict):
+        levels = [(str(name), value) for name, value in written.items()]
+    elif isinstance(written, list):
+        levels = [(level_name(axis, value), value) for value in written]
     else:
-        raise ValueError(f"grid.{axis}: must be a list of values, or a mapping from names to values, not {given!r}")
+        raise ValueError(f"grid.{axis}: must be a list of values, or a mapping from names to values, not {written!r}")
     names = [name for name, _ in levels]
     if len(levels) < 2:
         raise ValueError(f"grid.{axis}: an axis has 2 levels or more, not {len(levels)}")
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"grid.{axis}: two levels are called {name}; give names of your own, {{name: value, ...}}")
+            raise ValueError(f"grid.{axis}: two levels are called {name}; name them, {{name: value, ...}}")
         if not LEVEL_NAME.match(name):
-            raise ValueError(
-                f"grid.{axis}: {name!r} cannot be part of a folder's name; give a name of your own, {{name: value}}"
-            )
+            raise ValueError(f"grid.{axis}: {name!r} cannot be part of a folder's name; name it, {{name: value}}")
     return levels
 
 
@@ -116,18 +113,17 @@ def _short(names: list[str]) -> dict[str, str]:
     return {name: tail if last.count(tail) == 1 else name for name, tail in zip(names, last, strict=True)}
 
 
-def _joined(parts: tuple[Cell, ...]) -> Cell:
-    return Cell(
+def _join(parts: tuple[Combination, ...]) -> Combination:
+    return Combination(
         label=",".join(part.label for part in parts),
         levels={axis: level for part in parts for axis, level in part.levels.items()},
         values={name: value for part in parts for name, value in part.values.items()},
     )
 
 
-def ablation_parts(parts: Parts, arguments: Mapping[str, Any]) -> None:
+def check_parts(parts: Parts, arguments: Mapping[str, Any]) -> None:
     """Check that parts can be put together in any selection.
 
-    :param parts: part -> its arguments
     :param arguments: those of the arm without any part
     :raises ValueError: when two parts set the same argument, or one adds a term to an objective that is not given
     """
@@ -149,19 +145,17 @@ def ablation_parts(parts: Parts, arguments: Mapping[str, Any]) -> None:
 def with_parts(parts: Parts, chosen: tuple[str, ...], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of an arm with some of its parts.
 
-    :param parts: all parts
-    :param chosen: names of those to use
     :param arguments: those of the arm without any part
     """
-    found = dict(arguments)
-    for part, given in parts.items():
+    merged = dict(arguments)
+    for part in parts:
         if part in chosen:
-            changes = dict(given)
+            changes = dict(parts[part])
             if OBJECTIVE in changes:
-                changes[OBJECTIVE] = [*_listed(found[OBJECTIVE]), *_listed(changes[OBJECTIVE])]
-            found |= changes
-    return found
+                changes[OBJECTIVE] = [*_as_list(merged[OBJECTIVE]), *_as_list(changes[OBJECTIVE])]
+            merged |= changes
+    return merged
 
 
-def _listed(objective: Any) -> list[Any]:
+def _as_list(objective: Any) -> list[Any]:
     return list(objective) if isinstance(objective, list) else [objective]

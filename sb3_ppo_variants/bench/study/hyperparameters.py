@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib.util
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +17,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
 from sb3_ppo_variants.bench.study.wrappers import Wrappers, wrappers
+from sb3_ppo_variants.messages import nearest
 
 ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
     "ppo_lstm.yml": RecurrentPPO,
@@ -25,7 +25,7 @@ ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
     "a2c.yml": A2C,
     "trpo.yml": TRPO,
 }
-# Keys of an entry that describe the task. It is the same for all arms, so the study's own word on it wins.
+# Keys of an entry that describe the task. It is the same for all arms, so what the study says wins.
 TASK_KEYS = ("env_kwargs", "env_wrapper", "vec_env_wrapper", "frame_stack")
 REFUSED = ("callback", "monitor_kwargs")
 # What the Python expressions of RL Zoo's ymls may name.
@@ -59,8 +59,6 @@ def hyperparameters(source: str, algorithm: str, environment: str) -> Hyperparam
 
     :param source: ``"zoo"`` for the yml of the installed rl_zoo3 that tunes the algorithm's stock class, or the path of
         a yml in the same format
-    :param algorithm: dotted path of the class
-    :param environment: gymnasium id
     :raises ValueError: when there is no such file or entry, or the entry says something that a study cannot honour
     """
     path = _installed(import_algorithm(algorithm)) if source == "zoo" else Path(source)
@@ -70,24 +68,24 @@ def hyperparameters(source: str, algorithm: str, environment: str) -> Hyperparam
     if refused:
         raise ValueError(f"{place}: {', '.join(refused)} cannot be honoured in a study; copy the entry without it")
     entry.pop("n_timesteps", None)
-    own: dict[str, Any] = {name: entry.pop(name) for name in ("policy", "n_envs", "frame_stack") if name in entry}
+    settings: dict[str, Any] = {name: entry.pop(name) for name in ("policy", "n_envs", "frame_stack") if name in entry}
     for name in ("normalize", "env_kwargs"):
         if name in entry:
-            own[name] = _evaluated(entry.pop(name), f"{place}: {name}")
+            settings[name] = _evaluated(entry.pop(name), f"{place}: {name}")
     for name in ("env_wrapper", "vec_env_wrapper"):
         if name in entry:
-            own[name] = wrappers(entry.pop(name))
+            settings[name] = wrappers(entry.pop(name))
     for name in ("policy_kwargs", "rollout_buffer_kwargs"):
         if name in entry:
             entry[name] = _evaluated(entry[name], f"{place}: {name}")
-    return Hyperparameters(arguments=entry, **own)
+    return Hyperparameters(arguments=entry, **settings)
 
 
 def _installed(algorithm: type[BaseAlgorithm]) -> Path:
     """Find rl_zoo3's file for a class; importing the package would need all that it needs."""
     names = [name for name, stock in ZOO_FILES.items() if issubclass(algorithm, stock)]
     if not names:
-        raise ValueError(f"RL Zoo tunes no {algorithm.__name__}; give hyperparams the path of a yml of your own")
+        raise ValueError(f"RL Zoo tunes no {algorithm.__name__}; give hyperparams the path of a yml")
     spec = importlib.util.find_spec("rl_zoo3")
     if spec is None or not spec.submodule_search_locations:
         raise ValueError("hyperparams: zoo needs RL Zoo (pip install rl_zoo3), or give the path of a yml")
@@ -115,8 +113,8 @@ def _entry(entries: dict[str, Any], path: Path, environment: str, may_default: b
         return dict(entries["atari"])
     if may_default and "default" in entries:
         return dict(entries["default"])
-    near = difflib.get_close_matches(environment, entries, n=1)
-    other = f"; it has {near[0]}: copy that entry into a yml of your own if it fits" if near else ""
+    near = nearest(environment, entries)
+    other = f"; it has {near}: copy that entry into another yml if it fits" if near else ""
     raise ValueError(f"{path.name} has no hyperparameters tuned for {environment}{other}")
 
 

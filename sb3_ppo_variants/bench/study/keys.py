@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from sb3_ppo_variants.bench.study.grid import ablation_parts, cells
+from sb3_ppo_variants.bench.study.grid import Combination, check_parts, combinations
 from sb3_ppo_variants.bench.study.wrappers import Wrappers, wrappers
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
@@ -30,7 +31,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Evaluation(Strict):
+class EvaluationSettings(Strict):
     """How a policy is judged while it learns.
 
     :param every: environment steps from one evaluation to the next
@@ -46,11 +47,7 @@ class Evaluation(Strict):
 
 
 class Bootstrap(Strict):
-    """The resampling behind the intervals of aggregates.
-
-    :param resamples: number of resamples
-    :param seed: seed of the resampling
-    """
+    """The resampling that gives the intervals of aggregates."""
 
     resamples: Annotated[int, Field(ge=100)] = 2000
     seed: NonNegativeInt = 0
@@ -79,7 +76,7 @@ class Settings(Strict):
         return source if source in (None, ZOO) else str(beside(Path(source), info))
 
 
-class Task(Settings):
+class TaskSettings(Settings):
     """What only the study and an environment may say, because it is the same for all arms.
 
     :param total_timesteps: environment steps of a run, summed over its parallel environments
@@ -92,7 +89,7 @@ class Task(Settings):
     """
 
     total_timesteps: PositiveInt | None = None
-    evaluation: Evaluation | None = None
+    evaluation: EvaluationSettings | None = None
     vec_env: Literal["dummy", "subproc"] | None = None
     env_wrapper: Wrappers | None = None
     vec_env_wrapper: Wrappers | None = None
@@ -101,11 +98,11 @@ class Task(Settings):
 
     @field_validator("env_wrapper", "vec_env_wrapper", mode="before")
     @classmethod
-    def _one_form(cls, given: Any) -> Wrappers:
-        return wrappers(given)
+    def _one_form(cls, written: Any) -> Wrappers:
+        return wrappers(written)
 
 
-class Environment(Task):
+class Environment(TaskSettings):
     """What one environment sets differently from the study, and the two scores that normalise its returns.
 
     :param random_score: mean return of a random policy, normalised to 0
@@ -147,7 +144,7 @@ class Arm(Settings):
     """One algorithm with its arguments, or several arms that a grid or an ablation makes of it.
 
     :param algorithm: dotted path of an importable SB3 class
-    :param grid: axis -> its levels; the arms are their product, see :func:`.axes.cells`
+    :param grid: axis -> its levels; the arms are their product, see :func:`.grid.combinations`
     :param ablate: parts to leave out and to add
     """
 
@@ -159,18 +156,22 @@ class Arm(Settings):
     def _expandable(self) -> Arm:
         if self.grid is not None and self.ablate is not None:
             raise ValueError("give either grid or ablate, not both")
-        if self.grid is not None:
-            cells(self.grid)
         if self.ablate is not None:
-            ablation_parts(self.ablate.parts, self.arguments)
-        if not self.algorithm and "algorithm" not in axis_arguments(self.grid):
+            check_parts(self.ablate.parts, self.arguments)
+        if not all(self.algorithms):
             raise ValueError("say algorithm, the dotted path of a Stable-Baselines3 class")
         return self
 
+    @cached_property
+    def combinations(self) -> list[Combination]:
+        """The combinations of the grid; none without a grid."""
+        return [] if self.grid is None else combinations(self.grid)
 
-def axis_arguments(grid: dict[str, Any] | None) -> set[str]:
-    """Names of the arguments that a sound grid sets."""
-    return set() if grid is None else {name for cell in cells(grid) for name in cell.values}
+    @property
+    def algorithms(self) -> list[str]:
+        """The dotted paths of its classes: several when ``algorithm`` is an axis of the grid."""
+        paths = [combination.values.get("algorithm", self.algorithm) for combination in self.combinations]
+        return list(dict.fromkeys(paths)) or [self.algorithm]
 
 
 class Imported(Strict):

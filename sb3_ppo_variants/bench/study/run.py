@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
+from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm
 from sb3_ppo_variants.bench.study.wrappers import Wrappers
 
 # Folders of a study that no arm can have.
 RESERVED = ("failed", "figures")
-# Arguments that this package's classes were given after the first runs were published, with the value of before.
-AS_EVER: dict[str, Any] = {"stop": None, "desired_clip_fraction": None, "compile": False}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Run:
     :param evaluation_every: environment steps from one evaluation to the next
     :param evaluation_episodes: episodes per evaluation
     :param arguments: keyword arguments of the constructor, as in the study
-    :param defaults: what the constructor takes for the others
+    :param defaults: the constructor's defaults of all other arguments
     :param vec_env: ``"dummy"`` for environments in the process of the run, ``"subproc"`` for one process each
     :param env_wrapper: wrappers of each environment, innermost first: ``{dotted path: keyword arguments}``
     :param vec_env_wrapper: the same for wrappers of the vectorised environment, below VecNormalize
@@ -60,17 +60,22 @@ class Run:
     evaluation_deterministic: bool = True
 
     @property
-    def identity(self) -> str:
-        """Ten hexadecimal digits that two runs share only when their configurations are equal.
+    def hashed_json(self) -> str:
+        """The configuration as JSON, as far as it belongs to the identity.
 
-        A field that has its default above is left out, and so is a default of the constructor that stands for what it
-        did before it had the argument: new ones leave the identity of older runs as it was.
+        A field that has its default above is left out, and so are defaults of the constructor that do not count, see
+        :mod:`.identity`: new fields and new arguments leave the identity of older runs as it was.
         """
-        given = [(field, getattr(self, field.name)) for field in fields(self) if field.name != "arm"]
-        configuration = {field.name: value for field, value in given if value != field.default}
-        configuration["defaults"] = {name: value for name, value in self.defaults.items() if not _as_ever(name, value)}
-        canonical = json.dumps(configuration, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+        values = [(field, getattr(self, field.name)) for field in fields(self) if field.name != "arm"]
+        configuration = {field.name: value for field, value in values if value != field.default}
+        hashed = constructor(import_algorithm(self.algorithm)).hashed
+        configuration["defaults"] = {name: value for name, value in self.defaults.items() if name in hashed}
+        return json.dumps(configuration, sort_keys=True, separators=(",", ":"))
+
+    @cached_property
+    def identity(self) -> str:
+        """Ten hexadecimal digits that two runs share only when their configurations are equal."""
+        return hashlib.sha256(self.hashed_json.encode()).hexdigest()[:10]
 
     @property
     def file_name(self) -> str:
@@ -81,7 +86,3 @@ class Run:
     def folder_name(self) -> str:
         """Name of the run's folder within its arm's folder."""
         return f"{self.file_name}_{self.seed}-{self.identity}"
-
-
-def _as_ever(name: str, value: Any) -> bool:
-    return name in AS_EVER and value == AS_EVER[name]

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from sb3_ppo_variants.bench.study.arms import AblationArms, Expansion, expand
-from sb3_ppo_variants.bench.study.keys import Arm, Bootstrap, Environment, Evaluation, Imported, Name, Task
+from sb3_ppo_variants.bench.study.keys import (
+    Arm,
+    Bootstrap,
+    Environment,
+    EvaluationSettings,
+    Imported,
+    Name,
+    TaskSettings,
+)
 from sb3_ppo_variants.bench.study.resolve import resolve
 from sb3_ppo_variants.bench.study.run import RESERVED, Run
 
@@ -16,7 +24,7 @@ BASELINE = "ppo"
 BASELINE_ALGORITHM = "stable_baselines3.PPO"
 
 
-class Study(Task):
+class Study(TaskSettings):
     """A study file. Arguments of an arm win over those of an environment, and these over the study's.
 
     :param name: name of the study's folder
@@ -24,13 +32,13 @@ class Study(Task):
     :param environments: a list of ids, or a mapping from id to what it sets differently
     :param written_arms: ``arms`` of the file; :attr:`arms` has what its grids and ablations stand for
     :param imported: arms whose runs another program has made
-    :param bootstrap: the resampling behind intervals
+    :param bootstrap: the resampling that gives intervals
     """
 
     name: Name
     total_timesteps: PositiveInt
     seeds: tuple[NonNegativeInt, ...]
-    evaluation: Evaluation
+    evaluation: EvaluationSettings
     environments: Annotated[dict[str, Environment], Field(min_length=1)]
     written_arms: Annotated[dict[Name, Arm], Field(alias="arms", validate_default=True, default_factory=dict)]
     imported: Annotated[dict[Name, Imported], Field(default_factory=dict)]
@@ -111,10 +119,11 @@ class Study(Task):
         """Environment steps of a run."""
         return self.environments[environment].total_timesteps or self.total_timesteps
 
-    def judged(self, environment: str) -> Evaluation:
+    def judged(self, environment: str) -> EvaluationSettings:
         """Evaluation settings of an environment."""
         return self.environments[environment].evaluation or self.evaluation
 
+    @cached_property
     def runs(self) -> list[Run]:
         """All runs, the first seed of everything first, so that a part of a study is a comparison already."""
         return [
@@ -123,6 +132,10 @@ class Study(Task):
             for environment in self.environments
             for arm in self.arms
         ]
+
+    def runs_of(self, arm: str, environment: str) -> list[Run]:
+        """The runs of one arm in one environment, one per seed."""
+        return [run for run in self.runs if (run.arm, run.environment) == (arm, environment)]
 
     def run(self, arm: str, environment: str, seed: int) -> Run:
         """Resolve one run of the study.

@@ -1,12 +1,10 @@
-"""Runs of another program as rows of the table, and every folder that did not become one, with the reason."""
+"""Runs of another program as rows of the results, and the folders that are left out, with the reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sb3_ppo_variants.bench.study.keys import Imported
@@ -14,7 +12,7 @@ from sb3_ppo_variants.bench.study.study import Study, imported_name
 from sb3_ppo_variants.bench.table.logs import LogFolder, Series, UnreadableLog, evaluations, read_log, training_episodes
 from sb3_ppo_variants.bench.table.table import RESULT_COLUMNS, Table
 
-# Stands in the column of identities: what such a run was configured with is not known in full.
+# In place of the identity: the configuration of such a run is not known in full.
 IDENTITY = "imported"
 
 
@@ -32,12 +30,12 @@ class ImportedRun:
 
 @dataclass(frozen=True)
 class ImportedArm:
-    """What became of the folders of one imported arm.
+    """The runs of one imported arm, and its folders that are left out.
 
     :param name: its name in the study file
     :param source: where it was read from, and what
-    :param runs: runs that count
-    :param left_out: one line for each folder that does not, ``folder: reason``
+    :param runs: the runs that are compared
+    :param left_out: one line for each folder that is left out, ``folder: reason``
     """
 
     name: str
@@ -72,36 +70,28 @@ class ImportedArm:
             if different:
                 yield (
                     f"{one.path.name} and {other.path.name} were made with different {', '.join(different)}; "
-                    "put runs of different settings into folders of their own"
+                    "put runs of different settings into separate folders"
                 )
 
 
 def read_imported(study: Study) -> list[ImportedArm]:
-    """Read the folders of all imported arms of a study.
-
-    :param study: the study
-    """
+    """Read the folders of all imported arms of a study."""
     return [_read(study, name, source) for name, source in study.imported.items()]
 
 
 def with_imported(table: Table, arms: list[ImportedArm]) -> Table:
-    """Add the returns of imported runs to a table.
-
-    :param table: the study's own runs
-    :param arms: the imported ones
-    """
-    rows = [row for arm in arms for run in arm.runs for row in _rows(arm.arm, run)]
-    if not rows:
-        return table
-    added = pd.DataFrame(rows, columns=RESULT_COLUMNS)
-    return replace(table, results=pd.concat([table.results, added], ignore_index=True))
+    """Add the returns of imported runs to a table."""
+    added = [
+        run.series.table().assign(arm=arm.arm, environment=run.log.environment, seed=run.log.seed, identity=IDENTITY)
+        for arm in arms
+        for run in arm.runs
+    ]
+    results = pd.concat([table.results, *added], ignore_index=True)[RESULT_COLUMNS] if added else table.results
+    return replace(table, results=results)
 
 
 def without_imported(table: Table) -> Table:
-    """Leave out what :func:`with_imported` added.
-
-    :param table: as it was written
-    """
+    """Leave out what :func:`with_imported` added."""
     return replace(table, results=table.results[table.results["identity"] != IDENTITY].reset_index(drop=True))
 
 
@@ -130,27 +120,11 @@ def _series(log: LogFolder, source: Imported, study: Study) -> Series:
 
 
 def _within_budget(series: Series, environment: str, study: Study) -> Series:
-    """Drop what lies beyond the study's budget; a run that ended before it is no match for one that did not."""
+    """Drop what lies beyond the study's budget, and refuse a run that ended before it."""
     budget, last = study.steps(environment), study.judged(environment).last
     if series.timesteps[-1] + series.every <= budget:
         raise UnreadableLog(f"incomplete, its returns end at {series.timesteps[-1]} of the study's {budget} steps")
-    inside = int((series.timesteps <= budget).sum())
-    if inside < last:
-        raise UnreadableLog(f"too few returns, {inside} within {budget} steps where a score needs {last}")
-    return Series(series.timesteps[:inside], series.every, series.returns[:inside], series.lengths[:inside])
-
-
-def _rows(arm: str, run: ImportedRun) -> Iterator[dict[str, Any]]:
-    series = run.series
-    for steps, returns, lengths in zip(series.timesteps, series.returns, series.lengths, strict=True):
-        yield {
-            "arm": arm,
-            "environment": run.log.environment,
-            "seed": run.log.seed,
-            "identity": IDENTITY,
-            "timesteps": int(steps),
-            "mean_return": float(np.mean(returns)),
-            "std_return": float(np.std(returns)),
-            "mean_length": float(np.mean(lengths)),
-            "episodes": len(returns),
-        }
+    inside = series.until(budget)
+    if len(inside.returns) < last:
+        raise UnreadableLog(f"too few returns, {len(inside.returns)} within {budget} steps where a score needs {last}")
+    return inside

@@ -1,14 +1,16 @@
-"""RL Zoo's log folders, read as data: nothing in them is unpickled or imported."""
+"""Run folders of RL Zoo, whose layout ours share, read as data: nothing in them is unpickled or imported."""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import yaml
 from stable_baselines3.common.monitor import LoadMonitorResultsError, load_results
 
@@ -55,6 +57,30 @@ class Series:
     returns: list[Array]
     lengths: list[Array]
 
+    def until(self, timesteps: int) -> Series:
+        """The points at so many steps or fewer."""
+        count = int((self.timesteps <= timesteps).sum())
+        return Series(self.timesteps[:count], self.every, self.returns[:count], self.lengths[:count])
+
+    def table(self) -> pd.DataFrame:
+        """One row per point, with the columns of ``results.csv`` that do not name the run."""
+        return pd.DataFrame(
+            {
+                "timesteps": self.timesteps,
+                "mean_return": _each(np.mean, self.returns),
+                "std_return": _each(np.std, self.returns),
+                "mean_length": _each(np.mean, self.lengths),
+                "episodes": [len(returns) for returns in self.returns],
+            }
+        )
+
+
+def _each(statistic: Callable[..., Any], points: list[Array]) -> Any:
+    """Compute a statistic of the episodes of each point; at once where all have equally many, which is faster."""
+    if len(set(map(len, points))) == 1:
+        return statistic(np.stack(points), axis=1)
+    return [statistic(episodes) for episodes in points]
+
 
 class _ArgumentsLoader(yaml.SafeLoader):
     """RL Zoo dumps an OrderedDict; whatever else is tagged as a Python object is read as None."""
@@ -92,8 +118,7 @@ def read_log(folder: Path) -> LogFolder:
 def evaluations(folder: Path) -> Series:
     """Read what SB3's EvalCallback left, ``evaluations.npz``.
 
-    :param folder: RL Zoo's folder of a run
-    :raises UnreadableLog: when it is missing or broken
+    :raises UnreadableLog: when the file is missing or broken
     """
     try:
         with np.load(folder / "evaluations.npz") as stored:
@@ -113,7 +138,6 @@ def training_episodes(folder: Path, every: int) -> Series:
     A point has the episodes that ended in the ``every`` steps up to it; where none did, there is no point. Steps are
     those of the episodes that have ended, in the order of their ends.
 
-    :param folder: RL Zoo's folder of a run
     :param every: steps of a window
     :raises UnreadableLog: when there are no episodes, or a file is broken
     """
@@ -137,17 +161,17 @@ def training_episodes(folder: Path, every: int) -> Series:
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.load(path.read_bytes(), _ArgumentsLoader)
+        content = yaml.load(path.read_bytes(), _ArgumentsLoader)
     except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
         raise UnreadableLog(f"{path.parent.name}/{path.name} cannot be read: {' '.join(str(error).split())}") from error
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _overrides(arguments: dict[str, Any]) -> dict[str, Any]:
     """Arguments that RL Zoo's config.yml lacks: those of the environment, and a budget from the command line."""
     budget = arguments.get("n_timesteps")
-    given = {"n_timesteps": float(budget)} if isinstance(budget, int) and budget > 0 else {}
-    return {"env_kwargs": arguments.get("env_kwargs"), **given}
+    overridden = {"n_timesteps": float(budget)} if isinstance(budget, int) and budget > 0 else {}
+    return {"env_kwargs": arguments.get("env_kwargs"), **overridden}
 
 
 def _version(model: Path) -> str | None:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.table.logs import evaluations
 
 RESULT_COLUMNS = [
     "arm", "environment", "seed", "identity", "timesteps", "mean_return", "std_return", "mean_length", "episodes",
@@ -28,8 +28,8 @@ TABLE_FILES = {
     "times.csv.gz": "times",
 }
 RECORDS_FILE = "records.json.gz"
-# So that the very numbers are read that were written. pandas does it by itself from 3.1 on, and warns of the word.
-EXACTLY: dict[str, Any] = (
+# With it pandas reads back exactly what it wrote; from 3.1 on that is the default, and the option draws a warning.
+ROUND_TRIP: dict[str, Any] = (
     {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 )
 UPDATE_KEY = "time/total_timesteps"
@@ -56,22 +56,18 @@ class Table:
 
 
 def collect(runs: Iterable[Run], folders: Folders) -> Table:
-    """Read the finished ones among the runs of a study; other folders are never looked at.
-
-    :param runs: the runs of the study
-    :param folders: where they lie
-    """
+    """Read the finished ones among the runs of a study; other folders are never looked at."""
     finished = sorted(
         (run for run in runs if folders.is_finished(run)),
         key=lambda run: (run.arm, run.environment, run.seed),
     )
     records = [folders.record(run) for run in finished]
-    results = [row for run in finished for row in _evaluations(run, folders.finished(run))]
+    results = [_evaluations(run, folders.finished(run)) for run in finished]
     timings = [_timing(run, record) for run, record in zip(finished, records, strict=True)]
     updates = [_updates(run, folders.finished(run)) for run in finished]
     times = [_times(run, folders.finished(run)) for run in finished if (folders.finished(run) / TIMES_FILE).exists()]
     return Table(
-        results=pd.DataFrame(results, columns=RESULT_COLUMNS),
+        results=_joined(results, RESULT_COLUMNS[len(_KEYS) :]),
         timings=pd.DataFrame(timings, columns=TIMING_COLUMNS),
         updates=_joined(updates, ["timesteps"]),
         times=_joined(times, ["timesteps", "seconds"]),
@@ -98,13 +94,12 @@ def write(table: Table, folder: Path) -> None:
 def read(folder: Path) -> Table | None:
     """Read what :func:`write` wrote, so that a published report can be made again without its runs.
 
-    :param folder: with the tables of a study
     :return: None when they are not there
     """
     if not (folder / RECORDS_FILE).exists():
         return None
     frames = {
-        attribute: pd.read_csv(folder / name, dtype={"identity": str}, **EXACTLY)
+        attribute: pd.read_csv(folder / name, dtype={"identity": str}, **ROUND_TRIP)
         for name, attribute in TABLE_FILES.items()
     }
     return Table(**frames, records=json.loads(gzip.decompress((folder / RECORDS_FILE).read_bytes())))
@@ -116,7 +111,7 @@ def _compression(name: str) -> Any:
 
 
 def _write_parquet(results: pd.DataFrame, folder: Path) -> None:
-    """Write ``results.parquet`` when pandas has an engine for it; without one no old file stays behind either."""
+    """Write ``results.parquet`` when pandas has an engine for it; without one, remove an old file."""
     path, temporary = folder / "results.parquet", folder / ".results.parquet"
     try:
         results.to_parquet(temporary, index=False)
@@ -133,27 +128,15 @@ def _labels(run: Run) -> dict[str, Any]:
     return {"arm": run.arm, "environment": run.environment, "seed": run.seed}
 
 
-def _evaluations(run: Run, folder: Path) -> list[dict[str, Any]]:
+def _evaluations(run: Run, folder: Path) -> pd.DataFrame:
     """Return one row per evaluation within the budget.
 
     Training goes on to a full rollout, so arms with longer rollouts may be evaluated beyond ``total_timesteps``:
-    those evaluations stay in evaluations.npz and count for nobody.
+    those evaluations stay in evaluations.npz and count for no arm.
     """
-    with np.load(folder / "evaluations.npz") as stored:
-        steps, returns, lengths = stored["timesteps"], stored["results"], stored["ep_lengths"]
-    return [
-        {
-            **_labels(run),
-            "identity": run.identity,
-            "timesteps": int(steps[i]),
-            "mean_return": float(np.mean(returns[i])),
-            "std_return": float(np.std(returns[i])),
-            "mean_length": float(np.mean(lengths[i])),
-            "episodes": len(returns[i]),
-        }
-        for i in range(len(steps))
-        if steps[i] <= run.total_timesteps
-    ]
+    values = evaluations(folder).until(run.total_timesteps).table()
+    values.insert(0, "identity", run.identity)
+    return _labelled(run, values)
 
 
 def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:

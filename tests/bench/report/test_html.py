@@ -116,10 +116,11 @@ def test_names_that_validation_would_refuse_are_escaped_too(copy: Finished, monk
     written = copy.study.written_arms
     renamed = copy.study.model_copy(update={"written_arms": {**written, HOSTILE: written["narrow"]}})
     del renamed.written_arms["narrow"]
-    vars(renamed).pop("_expansion", None)
+    for cached in ("_expansion", "runs"):
+        vars(renamed).pop(cached, None)
 
     def collected(*_: object) -> Table:
-        table = collect(copy.study.runs(), copy.folders)
+        table = collect(copy.study.runs, copy.folders)
         for frame in (table.results, table.timings, table.updates, table.times):
             frame["arm"] = frame["arm"].replace("narrow", HOSTILE)
         return table

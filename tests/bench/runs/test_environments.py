@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,33 +12,10 @@ from stable_baselines3.common.vec_env import SubprocVecEnv, VecFrameStack, VecNo
 
 from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.train import execute
-from sb3_ppo_variants.bench.study.run import Run
-from sb3_ppo_variants.bench.study.wrappers import wrappers
 from sb3_ppo_variants.bench.validation import load_study
 from tests.bench.conftest import WriteStudy
-from tests.bench.study.test_study import mistakes
+from tests.bench.studies import RUN, mistakes
 
-RUN = Run(
-    arm="mine",
-    algorithm="stable_baselines3.PPO",
-    policy="MlpPolicy",
-    environment="CartPole-v1",
-    env_kwargs={},
-    seed=3,
-    total_timesteps=64,
-    n_envs=2,
-    normalize=None,
-    evaluation_every=32,
-    evaluation_episodes=1,
-    arguments={"device": "cpu", "n_steps": 16, "batch_size": 16},
-    defaults={},
-)
-# What identities were made of before there were wrappers.
-CANONICAL = (
-    '{"algorithm":"stable_baselines3.PPO","arguments":{"batch_size":16,"device":"cpu","n_steps":16},"defaults":{},'
-    '"env_kwargs":{},"environment":"CartPole-v1","evaluation_episodes":1,"evaluation_every":32,"n_envs":2,'
-    '"normalize":null,"policy":"MlpPolicy","seed":3,"total_timesteps":64}'
-)
 TIME = "gymnasium.wrappers.TimeAwareObservation"
 
 
@@ -52,28 +28,6 @@ class Bright(gym.ObservationWrapper[Any, Any, Any]):
 
     def observation(self, observation: Any) -> Any:
         return np.full(self.observation_space.shape, 7, np.uint8)
-
-
-def test_settings_at_their_default_leave_the_identity_as_it_was() -> None:
-    assert RUN.identity == hashlib.sha256(CANONICAL.encode()).hexdigest()[:10]
-    changed: list[dict[str, Any]] = [
-        {"vec_env": "subproc"},
-        {"env_wrapper": [{TIME: {}}]},
-        {"vec_env_wrapper": [{TIME: {}}]},
-        {"frame_stack": 2},
-        {"evaluation_deterministic": False},
-    ]
-    assert len({RUN.identity, *(replace(RUN, **change).identity for change in changed)}) == 6
-
-
-def test_the_forms_of_wrappers() -> None:
-    assert wrappers("a.B") == [{"a.B": {}}]
-    assert wrappers({"a.B": {"x": 1}}) == [{"a.B": {"x": 1}}]
-    assert wrappers(["a.B", {"c.D": None}]) == [{"a.B": {}}, {"c.D": {}}]
-    with pytest.raises(ValueError, match="a wrapper is a dotted path"):
-        wrappers([{"a.B": {}, "c.D": {}}])
-    with pytest.raises(ValueError, match=r"say env_kwargs: \{max_episode_steps: N\}"):
-        wrappers([{"gymnasium.wrappers.TimeLimit": {"max_episode_steps": 100}}])
 
 
 def test_wrappers_normalisation_and_frames_lie_as_in_rl_zoo() -> None:
@@ -159,13 +113,3 @@ def test_wrappers_are_tried_before_anything_runs(write_study: WriteStudy) -> Non
     )
     rescaled = {"gymnasium.wrappers.RescaleAction": {"min_action": -1.0, "max_action": 1.0}}
     assert study.run("ppo", "Pendulum-v1", 0).env_wrapper == [rescaled]
-
-
-def test_values_that_no_environment_has(write_study: WriteStudy) -> None:
-    found = mistakes(write_study(TRIED + "      Acrobot-v1: {env_wrapper: 3, frame_stack: 1, vec_env: threads}\n"))
-    assert found == [
-        "environments.Acrobot-v1.vec_env: Input should be 'dummy' or 'subproc' (given: 'threads')",
-        "environments.Acrobot-v1.env_wrapper: a wrapper is a dotted path, or a mapping from one to its arguments, "
-        "not 3 (given: 3)",
-        "environments.Acrobot-v1.frame_stack: Input should be greater than or equal to 2 (given: 1)",
-    ]

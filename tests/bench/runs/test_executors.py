@@ -14,7 +14,7 @@ import pytest
 
 from sb3_ppo_variants.bench.runs.executors import ExecutorLost, local, outcomes
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.runs.worker import Outcome, Task, perform
+from sb3_ppo_variants.bench.runs.worker import Job, Outcome, run_in_process
 from sb3_ppo_variants.bench.study.study import Study
 from tests.bench.faults import gone, wait_for
 
@@ -72,7 +72,7 @@ def made(
     study: Study, folders: Folders, order: Sequence[tuple[str, int]], workers: int = 1, limit: float | None = None
 ) -> dict[tuple[str, int], Outcome]:
     """Run arms with seeds, in that order, and return how each ended."""
-    tasks = [Task(study.run(arm, "CartPole-v1", seed), folders, "command", limit) for arm, seed in order]
+    tasks = [Job(study.run(arm, "CartPole-v1", seed), folders, "command", limit) for arm, seed in order]
     with local(workers) as executor:
         return {(outcome.run.arm, outcome.run.seed): outcome for outcome in outcomes(executor, tasks)}
 
@@ -126,7 +126,7 @@ def test_a_run_that_another_process_makes_is_waited_for(study: Study, tmp_path: 
     claim = folders.claim(run)
     assert claim is not None
     with local(1) as executor:
-        found = outcomes(executor, [Task(run, folders, ""), Task(study.run("ppo", "CartPole-v1", 1), folders, "")])
+        found = outcomes(executor, [Job(run, folders, ""), Job(study.run("ppo", "CartPole-v1", 1), folders, "")])
         # This process has the first run, so that the second one ends first.
         other = next(found)
         assert (other.run.seed, other.error, other.elsewhere) == (1, None, False)
@@ -140,7 +140,7 @@ def test_a_run_whose_maker_dies_is_made_here(study: Study, tmp_path: Path) -> No
     run = study.run("ppo", "CartPole-v1", 0)
     with local(1) as executor, subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as maker:
         folders.partial(run, maker.pid).mkdir(parents=True)
-        found = outcomes(executor, [Task(run, folders, "")])
+        found = outcomes(executor, [Job(run, folders, "")])
         ending = threading.Timer(3.0, maker.kill)
         ending.start()
         outcome = next(found)
@@ -158,7 +158,7 @@ def test_an_executor_that_is_lost_is_no_failure_of_the_runs(study: Study, tmp_pa
             return future
 
     folders = Folders(tmp_path / "results")
-    tasks = [Task(study.run("ppo", "CartPole-v1", seed), folders, "") for seed in range(2)]
+    tasks = [Job(study.run("ppo", "CartPole-v1", seed), folders, "") for seed in range(2)]
     with pytest.raises(ExecutorLost, match="Finished runs are kept"):
         list(outcomes(Lost(), tasks))
     assert not folders.root.exists()
@@ -166,7 +166,7 @@ def test_an_executor_that_is_lost_is_no_failure_of_the_runs(study: Study, tmp_pa
 
 def test_runs_go_to_an_executor_of_processes(study: Study, tmp_path: Path) -> None:
     folders = Folders(tmp_path / "results")
-    tasks = [Task(study.run(arm, "CartPole-v1", 0), folders, "") for arm in ("ppo", "killed")]
+    tasks = [Job(study.run(arm, "CartPole-v1", 0), folders, "") for arm in ("ppo", "killed")]
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
         ended = {outcome.run.arm: outcome.error is None for outcome in outcomes(executor, tasks)}
     assert ended == {"ppo": True, "killed": False}
@@ -181,14 +181,14 @@ def test_a_worker_that_cannot_make_a_run_is_a_failure_of_the_run(study: Study, t
             return future
 
     folders = Folders(tmp_path / "results")
-    tasks = [Task(study.run("ppo", "CartPole-v1", 0), folders, "")]
+    tasks = [Job(study.run("ppo", "CartPole-v1", 0), folders, "")]
     assert [outcome.error is None for outcome in outcomes(Without(), tasks)] == [False]
     assert reason(study, folders, "ppo").endswith("No module named 'sb3_ppo_variants'\n")
 
 
 def test_closing_the_outcomes_ends_what_runs(study: Study, tmp_path: Path) -> None:
     folders = Folders(tmp_path / "results")
-    tasks = [Task(study.run(arm, "CartPole-v1", 0), folders, "") for arm in ("ppo", "hanging", "killed")]
+    tasks = [Job(study.run(arm, "CartPole-v1", 0), folders, "") for arm in ("ppo", "hanging", "killed")]
     with local(1) as executor:
         found = outcomes(executor, tasks)
         assert isinstance(found, Generator)
@@ -198,8 +198,8 @@ def test_closing_the_outcomes_ends_what_runs(study: Study, tmp_path: Path) -> No
 
 
 def test_a_daemonic_worker_says_what_to_set(study: Study, tmp_path: Path) -> None:
-    task = Task(study.run("ppo", "CartPole-v1", 0), Folders(tmp_path), "")
+    task = Job(study.run("ppo", "CartPole-v1", 0), Folders(tmp_path), "")
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        error = pool.apply(perform, (task,)).error
+        error = pool.apply(run_in_process, (task,)).error
     assert error is not None
     assert "DASK_DISTRIBUTED__WORKER__DAEMON=False" in error

@@ -29,7 +29,7 @@ def run() -> Run:
             "environments": ["CartPole-v1"],
         }
     )
-    return study.runs()[0]
+    return study.runs[0]
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def runs(environments: int, arms: int, seeds: int) -> list[Run]:
             "arms": {f"arm{number}": {"algorithm": "stable_baselines3.PPO"} for number in range(arms - 1)},
         }
     )
-    return study.runs()
+    return study.runs
 
 
 def labels(some: list[Run]) -> list[tuple[str, str, int]]:

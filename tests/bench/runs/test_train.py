@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +16,6 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.runs.train import execute
-from sb3_ppo_variants.bench.study.study import Study
 from tests.bench.conftest import Finished
 
 
@@ -101,50 +99,3 @@ def test_a_run_is_deterministic(finished: Finished, tmp_path: Path) -> None:
     clock = ["time/fps", "time/time_elapsed"]
     columns = [column for column in sorted(one_log.columns) if column not in clock]
     pd.testing.assert_frame_equal(one_log[columns], two_log[columns])
-
-
-class OneWay(gym.Env[np.ndarray, np.int64]):
-    """Only the action that the mask allows may be taken: 0 and 1 in turn."""
-
-    observation_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
-    action_space = gym.spaces.Discrete(2)
-
-    def __init__(self) -> None:
-        self.steps = 0
-
-    def action_masks(self) -> np.ndarray:
-        return np.array([self.steps % 2 == 0, self.steps % 2 == 1])
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.steps = 0
-        return np.zeros(2, np.float32), {}
-
-    def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        assert self.action_masks()[action], "the mask does not allow this action"
-        self.steps += 1
-        return np.zeros(2, np.float32), 1.0, self.steps == 6, False, {}
-
-
-@pytest.mark.parametrize("algorithm", ["sb3_contrib.MaskablePPO", "sb3_ppo_variants.MaskableDualClipPPO"])
-def test_models_with_action_masks_are_evaluated_with_them(algorithm: str, tmp_path: Path) -> None:
-    gym.register("OneWay-v0", entry_point=lambda **kwargs: OneWay())
-    study = Study.model_validate(
-        {
-            "name": "masks",
-            "total_timesteps": 64,
-            "seeds": 1,
-            "evaluation": {"every": 32, "episodes": 2, "last": 1},
-            "arguments": {"device": "cpu", "n_steps": 32, "batch_size": 16},
-            "environments": ["OneWay-v0"],
-            "arms": {"masked": {"algorithm": algorithm}},
-        }
-    )
-    try:
-        execute(study.run("masked", "OneWay-v0", 0), tmp_path, "")
-    finally:
-        del gym.registry["OneWay-v0"]
-    with np.load(tmp_path / "evaluations.npz") as stored:
-        assert stored["results"].tolist() == [[6.0, 6.0], [6.0, 6.0]]

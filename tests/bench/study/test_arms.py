@@ -9,7 +9,7 @@ from sb3_ppo_variants.bench.study.arms import AblationArms
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.validation import load_study
 from tests.bench.conftest import WriteStudy
-from tests.bench.study.test_study import FULL, mistakes
+from tests.bench.studies import FULL, mistakes
 
 PPO = "stable_baselines3.PPO"
 VARIANT = "sb3_ppo_variants.VariantPPO"
@@ -144,11 +144,11 @@ def test_contrasts_take_the_designs_as_they_are() -> None:
 def test_expansion_is_deterministic_and_every_arm_has_a_folder_of_its_own() -> None:
     arms = {"mix": ABLATED, "grid": {"algorithm": PPO, "grid": {"gamma": [0.8, 0.9], "n_epochs": [1, 2]}}}
     one, two = study(arms), study(arms)
-    assert [run.folder_name for run in one.runs()] == [run.folder_name for run in two.runs()]
-    assert len({(run.arm, run.folder_name) for run in one.runs()}) == len(one.runs()) == 13 * 2 * 2
+    assert [run.folder_name for run in one.runs] == [run.folder_name for run in two.runs]
+    assert len({(run.arm, run.folder_name) for run in one.runs}) == len(one.runs) == 13 * 2 * 2
 
 
-def test_mistakes_in_grids_and_ablations(write_study: WriteStudy) -> None:
+def test_grids_and_ablations_that_are_none(write_study: WriteStudy) -> None:
     found = mistakes(
         write_study("""
             name: wrong
@@ -159,25 +159,18 @@ def test_mistakes_in_grids_and_ablations(write_study: WriteStudy) -> None:
             arms:
               both: {algorithm: stable_baselines3.PPO, grid: {gamma: [0.9, 1.0]}, ablate: {parts: {a: {gamma: 1.0}}}}
               nobody: {arguments: {gamma: 0.9}}
-              one: {algorithm: stable_baselines3.PPO, grid: {gamma: [0.9], clip_ragne: [0.1, 0.2]}}
-              tuned: {algorithm: stable_baselines3.PPO, grid: {hyperparams: [zoo, mine.yml]}}
-              gone: {grid: {algorithm: [stable_baselines3.PPO, stable_baselines3.Gone]}}
+              one: {algorithm: stable_baselines3.PPO, grid: {gamma: [0.9], clip_range: [0.1, 0.2]}}
               clash: {algorithm: stable_baselines3.PPO, ablate: {parts: {a: {gamma: 0.8}, b: {gamma: 0.9}}}}
               term: {algorithm: sb3_ppo_variants.VariantPPO, ablate: {parts: [dual_clip]}}
-              misspelt: {algorithm: stable_baselines3.PPO, ablate: {parts: {a: {policy_kwarg.net_arch: [8]}}}}
         """)
     )
     assert set(found) == {
         "arms.both: give either grid or ablate, not both",
         "arms.nobody: say algorithm, the dotted path of a Stable-Baselines3 class",
         "arms.one: grid.gamma: an axis has 2 levels or more, not 1",
-        "arms.one.grid.clip_ragne: unknown argument of PPO; did you mean clip_range?",
-        "arms.tuned.grid.hyperparams: unknown argument of PPO",
-        "arms.gone.algorithm: cannot import stable_baselines3.Gone: module stable_baselines3 has no Gone",
         "arms.clash: ablate.parts: a and b both set gamma",
         "arms.term: ablate.parts.dual_clip: adds to the objective, so say arguments.objective, that of the arm without "
         "any part ([] for the plain surrogate)",
-        "arms.misspelt.ablate.parts.a.policy_kwarg.net_arch: unknown argument of PPO; did you mean policy_kwargs?",
     }
 
 
@@ -214,4 +207,4 @@ def test_every_arm_of_a_grid_is_built(write_study: WriteStudy) -> None:
         "arms.mine,batch_size=1,net_arch=4+4",
     ]
     path.write_text(path.read_text().replace("[8, 1]", "[8, 4]"))
-    assert len(load_study(path).runs()) == 5
+    assert len(load_study(path).runs) == 5

@@ -6,9 +6,9 @@ import pytest
 import torch as th
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.utils import LinearSchedule
-from typing_extensions import TypedDict, Unpack
 
-from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm, plain, ready
+from sb3_ppo_variants import DualClipPPO, VariantPPO
+from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm, to_constructor, to_json
 
 
 class Passing(PPO):
@@ -17,13 +17,9 @@ class Passing(PPO):
         self.bonus = bonus
 
 
-class Keys(TypedDict, total=False):
-    n_steps: int
-
-
-class Closed(Passing):
-    def __init__(self, policy: Any, env: Any, *, extra: int = 1, **kwargs: Unpack[Keys]) -> None:
-        super().__init__(policy, env, **kwargs)
+class Named(DualClipPPO):
+    def __init__(self, *args: Any, extra: int = 1, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.extra = extra
 
 
@@ -44,16 +40,25 @@ def test_constructor_follows_keywords_to_the_parent() -> None:
     assert accepted.defaults["n_steps"] == 2048
 
 
-def test_constructor_is_closed_by_unpacked_keywords() -> None:
-    accepted = constructor(Closed)
+def test_a_named_class_accepts_what_its_signature_shows() -> None:
+    accepted = constructor(Named)
     assert not accepted.open_ended
-    assert set(accepted.names) == {"extra", "n_steps"}
-    # Defaults of what cannot be given still decide what happens, so they belong to a run's identity.
-    assert accepted.defaults["bonus"] == 0.5
+    assert {"extra", "dual_clip", "n_steps"} <= set(accepted.names)
+    assert not {"objective", "adapt", "stop"} & set(accepted.names)
+    # The defaults of hidden arguments still decide what happens, so they belong to a run's identity.
+    assert (accepted.defaults["objective"], accepted.defaults["extra"]) == ("clip", 1)
+    assert {"objective", "extra"} <= accepted.hashed
 
 
-def test_ready_converts_what_yaml_cannot_say() -> None:
-    converted = ready(
+def test_a_class_for_any_objective_takes_the_coefficients_of_its_terms() -> None:
+    accepted = constructor(VariantPPO)
+    assert accepted.open_ended
+    assert "coefficients" not in accepted.names
+    assert {"objective", "adapt", "stop", "clip_range"} <= set(accepted.names)
+
+
+def test_to_constructor_converts_what_yaml_cannot_say() -> None:
+    converted = to_constructor(
         {
             "learning_rate": "lin_0.002",
             "clip_range": 0.2,
@@ -69,8 +74,8 @@ def test_ready_converts_what_yaml_cannot_say() -> None:
     assert converted["policy_kwargs"] == {"activation_fn": th.nn.ReLU, "net_arch": [8]}
 
 
-def test_plain_values_hold_no_addresses() -> None:
-    assert plain({"a": (1, None, "x"), "b": th.nn.ReLU, "c": object()}) == {
+def test_json_holds_no_addresses() -> None:
+    assert to_json({"a": (1, None, "x"), "b": th.nn.ReLU, "c": object()}) == {
         "a": [1, None, "x"],
         "b": "torch.nn.modules.activation.ReLU",
         "c": "builtins.object",

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sb3_ppo_variants.bench.study.grid import cells, level_name, with_parts
+from sb3_ppo_variants.bench.study.grid import combinations, level_name, with_parts
 
 
 def test_a_product_runs_through_its_last_axis_fastest() -> None:
-    found = cells({"n_epochs": [10, 30], "policy_kwargs.net_arch": {"shallow": [64], "deep": [64, 64, 64]}})
-    assert [cell.label for cell in found] == [
+    found = combinations({"n_epochs": [10, 30], "policy_kwargs.net_arch": {"shallow": [64], "deep": [64, 64, 64]}})
+    assert [each.label for each in found] == [
         "n_epochs=10,net_arch=shallow",
         "n_epochs=10,net_arch=deep",
         "n_epochs=30,net_arch=shallow",
@@ -22,9 +22,9 @@ def test_a_product_runs_through_its_last_axis_fastest() -> None:
 
 
 def test_a_zip_is_one_axis() -> None:
-    found = cells({"zip": {"learning_rate": [3e-4, 3e-3], "clip_range": [0.2, 0.1]}, "gamma": [0.9, 0.99]})
+    found = combinations({"zip": {"learning_rate": [3e-4, 3e-3], "clip_range": [0.2, 0.1]}, "gamma": [0.9, 0.99]})
     # The zip comes after the axes that stand beside it.
-    assert [cell.values for cell in found] == [
+    assert [each.values for each in found] == [
         {"gamma": 0.9, "learning_rate": 3e-4, "clip_range": 0.2},
         {"gamma": 0.9, "learning_rate": 3e-3, "clip_range": 0.1},
         {"gamma": 0.99, "learning_rate": 3e-4, "clip_range": 0.2},
@@ -35,21 +35,29 @@ def test_a_zip_is_one_axis() -> None:
 
 
 def test_a_zip_whose_levels_have_the_same_names_says_them_once() -> None:
-    found = cells({"zip": {"learning_rate": {"usual": 3e-4, "x10": 3e-3}, "n_epochs": {"usual": 10, "x10": 10}}})
-    assert [cell.label for cell in found] == ["usual", "x10"]
+    found = combinations({"zip": {"learning_rate": {"usual": 3e-4, "x10": 3e-3}, "n_epochs": {"usual": 10, "x10": 10}}})
+    assert [each.label for each in found] == ["usual", "x10"]
     assert found[1].levels == {"learning_rate+n_epochs": "x10"}
     assert found[1].values == {"learning_rate": 3e-3, "n_epochs": 10}
-    others = cells({"zip": {"learning_rate": {"usual": 3e-4, "x10": 3e-3}, "n_epochs": {"few": 10, "many": 30}}})
-    assert [cell.label for cell in others] == ["learning_rate=usual,n_epochs=few", "learning_rate=x10,n_epochs=many"]
+    others = combinations({"zip": {"learning_rate": {"usual": 3e-4, "x10": 3e-3}, "n_epochs": {"few": 10, "many": 30}}})
+    assert [each.label for each in others] == [
+        "learning_rate=usual,n_epochs=few",
+        "learning_rate=x10,n_epochs=many",
+    ]
 
 
 def test_several_zips_are_multiplied() -> None:
-    found = cells({"zip": [{"a": [1, 2], "b": [3, 4]}, {"c": [5, 6], "d": [7, 8]}]})
-    assert [tuple(cell.values.values()) for cell in found] == [(1, 3, 5, 7), (1, 3, 6, 8), (2, 4, 5, 7), (2, 4, 6, 8)]
+    found = combinations({"zip": [{"a": [1, 2], "b": [3, 4]}, {"c": [5, 6], "d": [7, 8]}]})
+    assert [tuple(each.values.values()) for each in found] == [
+        (1, 3, 5, 7),
+        (1, 3, 6, 8),
+        (2, 4, 5, 7),
+        (2, 4, 6, 8),
+    ]
 
 
 def test_short_names_only_where_they_tell_apart() -> None:
-    assert cells({"adapt.kl_coef.target": [1, 2], "adapt.clip_range.target": [3, 4]})[0].label == (
+    assert combinations({"adapt.kl_coef.target": [1, 2], "adapt.clip_range.target": [3, 4]})[0].label == (
         "adapt.kl_coef.target=1,adapt.clip_range.target=3"
     )
 
@@ -92,16 +100,16 @@ def test_the_name_of_an_algorithm_is_its_class() -> None:
 )
 def test_what_is_no_grid(grid: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        cells(grid)
+        combinations(grid)
 
 
 @given(st.lists(st.integers(2, 4), min_size=1, max_size=4))
 def test_a_product_has_every_combination_once(sizes: list[int]) -> None:
-    found = cells({f"axis{i}": list(range(size)) for i, size in enumerate(sizes)})
+    found = combinations({f"axis{i}": list(range(size)) for i, size in enumerate(sizes)})
     expected = 1
     for size in sizes:
         expected *= size
-    assert len({cell.label for cell in found}) == len(found) == expected
+    assert len({each.label for each in found}) == len(found) == expected
 
 
 def test_parts_add_terms_and_set_arguments() -> None:

@@ -10,7 +10,7 @@ from sb3_ppo_variants.bench.study.hyperparameters import Hyperparameters, hyperp
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.validation import load_study
 from tests.bench.conftest import WriteStudy
-from tests.bench.study.test_study import mistakes
+from tests.bench.studies import mistakes
 
 PPO = "stable_baselines3.PPO"
 YML = """

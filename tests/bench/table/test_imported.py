@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +14,10 @@ from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.table.imported import read_imported
-from sb3_ppo_variants.bench.table.logs import UnreadableLog, evaluations, read_log, training_episodes
 from sb3_ppo_variants.bench.validation import load_study
 from tests.bench.conftest import TINY, Finished, WriteStudy
-from tests.bench.study.test_study import mistakes
+from tests.bench.studies import mistakes
+from tests.bench.table.logs import write_log
 
 STUDY = (
     TINY.rstrip()
@@ -28,92 +26,6 @@ STUDY = (
       zoo_ppo: {folder: logs/ppo}
 """
 )
-
-
-def write_log(
-    folder: Path,
-    environment: str,
-    seed: int,
-    returns: Any = ((10, 20), (30, 50), (100, 300), (200, 400)),
-    every: int = 64,
-    algo: str = "ppo",
-) -> None:
-    """Write what rl_zoo3 2.9 leaves of a run, as far as it is read."""
-    place = folder / environment.replace("/", "-")
-    place.mkdir(parents=True)
-    arguments = OrderedDict(algo=algo, env=environment, env_kwargs=None, eval_freq=every, n_timesteps=-1, seed=seed)
-    (place / "args.yml").write_text(yaml.dump(arguments))
-    (place / "config.yml").write_text(yaml.dump(OrderedDict(n_envs=1, n_timesteps=256.0, policy="MlpPolicy")))
-    (folder / "0.monitor.csv").write_text(f'#{{"t_start": 0.0, "env_id": "{environment}"}}\nr,l,t\n10.0,10,0.1\n')
-    np.savez(
-        folder / "evaluations.npz",
-        timesteps=np.arange(1, len(returns) + 1) * every,
-        results=np.array(returns, dtype=np.float64),
-        ep_lengths=np.array(returns, dtype=np.int64),
-    )
-
-
-@pytest.fixture
-def logs(tmp_path: Path) -> Path:
-    folder = tmp_path / "logs" / "ppo"
-    write_log(folder / "CartPole-v1_1", "CartPole-v1", 2861)
-    # A name that another environment's name contains.
-    write_log(folder / "CartPole-v10_1", "CartPole-v10", 1)
-    return folder
-
-
-def test_a_log_of_rl_zoo(logs: Path) -> None:
-    log, series = read_log(logs / "CartPole-v1_1"), evaluations(logs / "CartPole-v1_1")
-    assert (log.algorithm, log.environment, log.seed, log.version) == ("ppo", "CartPole-v1", 2861, None)
-    assert log.settings == {"n_envs": 1, "n_timesteps": 256.0, "policy": "MlpPolicy", "env_kwargs": None}
-    assert (series.timesteps.tolist(), series.every) == ([64, 128, 192, 256], 64)
-    assert [returns.tolist() for returns in series.returns] == [[10, 20], [30, 50], [100, 300], [200, 400]]
-
-
-def test_a_budget_of_the_command_line_is_a_setting(logs: Path) -> None:
-    # It is what RL Zoo's schedules run to, and config.yml does not have it.
-    path = logs / "CartPole-v1_1" / "CartPole-v1" / "args.yml"
-    path.write_text("{algo: ppo, env: CartPole-v1, seed: 5, n_timesteps: 4096, env_kwargs: {gravity: 1}}")
-    settings = read_log(logs / "CartPole-v1_1").settings
-    assert (settings["n_timesteps"], settings["env_kwargs"]) == (4096, {"gravity": 1})
-
-
-def test_python_objects_in_the_arguments_are_not_made(logs: Path) -> None:
-    path = logs / "CartPole-v1_1" / "CartPole-v1" / "args.yml"
-    path.write_text("{algo: ppo, env: CartPole-v1, seed: 5, extra: !!python/object/apply:builtins.exit [3]}")
-    assert read_log(logs / "CartPole-v1_1").seed == 5
-
-
-@pytest.mark.parametrize(
-    ("broken", "reason"),
-    [
-        (("CartPole-v1/args.yml", None), "no <environment>/args.yml"),
-        (
-            ("CartPole-v1/args.yml", "{algo: ppo, env: CartPole-v1}"),
-            "CartPole-v1/args.yml does not say algo, env and seed",
-        ),
-        (("CartPole-v1/args.yml", "{algo: ["), "CartPole-v1/args.yml cannot be read"),
-        (("CartPole-v1/args.yml", "[1, 2]"), "does not say algo, env and seed"),
-        (("CartPole-v1/args.yml", "{algo: ppo, env: CartPole-v1, seed: true}"), "does not say algo, env and seed"),
-        (("evaluations.npz", None), "no evaluations.npz"),
-        (("evaluations.npz", "half a file"), "evaluations.npz cannot be read"),
-    ],
-)
-def test_folders_that_are_no_runs(logs: Path, broken: tuple[str, str | None], reason: str) -> None:
-    path = logs / "CartPole-v1_1" / broken[0]
-    path.unlink()
-    if broken[1] is not None:
-        path.write_text(broken[1])
-    reader = evaluations if broken[0] == "evaluations.npz" else read_log
-    with pytest.raises(UnreadableLog, match=reason):
-        reader(logs / "CartPole-v1_1")
-
-
-def test_evaluations_that_do_not_fit_together(logs: Path) -> None:
-    path = logs / "CartPole-v1_1" / "evaluations.npz"
-    np.savez(path, timesteps=np.array([64]), results=np.zeros((2, 3)), ep_lengths=np.zeros((2, 3)))
-    with pytest.raises(UnreadableLog, match="steps of shape"):
-        evaluations(path.parent)
 
 
 def test_no_folder_is_dropped_silently(logs: Path, write_study: WriteStudy) -> None:
@@ -157,42 +69,8 @@ def test_runs_of_different_settings_are_not_one_arm(logs: Path, write_study: Wri
     (logs / "CartPole-v1_2" / "CartPole-v1" / "config.yml").write_text(yaml.dump(config))
     assert mistakes(write_study(STUDY)) == [
         "imported.zoo_ppo: CartPole-v1_2 and CartPole-v1_1 were made with different clip_range; put runs of different "
-        "settings into folders of their own"
+        "settings into separate folders"
     ]
-
-
-def test_training_episodes_in_windows(logs: Path) -> None:
-    folder = logs / "CartPole-v1_1"
-    # Two environments; by the time of their ends, the episodes end at steps 10, 30, 40, 64, 65, 200.
-    (folder / "0.monitor.csv").write_text(
-        '#{"t_start": 100.0, "env_id": "CartPole-v1"}\nr,l,t\n1.0,10,1.0\n3.0,10,3.0\n5.0,1,5.0\n6.0,135,6.0\n'
-    )
-    (folder / "1.monitor.csv").write_text(
-        '#{"t_start": 101.0, "env_id": "CartPole-v1"}\nr,l,t\n2.0,20,1.0\n4.0,24,3.0\n9.0,4'
-    )
-    series = training_episodes(folder, 64)
-    assert (series.timesteps.tolist(), series.every) == ([64, 128, 256], 64)
-    assert [returns.tolist() for returns in series.returns] == [[1, 2, 3, 4], [5], [6]]
-    assert [lengths.tolist() for lengths in series.lengths] == [[10, 20, 10, 24], [1], [135]]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (None, "no monitor.csv"),
-        ('#{"t_start": 0.0, "env_id": "CartPole-v1"}\nr,l,t\n', "no episode that ended"),
-        ("r,l,t\n1,2,3\n", "monitor.csv cannot be read"),
-        ("#{}\nr,l,t\n1,2,3\n", "monitor.csv cannot be read"),
-        ("#not json\nr,l,t\n1,2,3\n", "monitor.csv cannot be read"),
-    ],
-)
-def test_training_episodes_that_are_lost(logs: Path, text: str | None, reason: str) -> None:
-    path = logs / "CartPole-v1_1" / "0.monitor.csv"
-    path.unlink()
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(UnreadableLog, match=reason):
-        training_episodes(path.parent, 64)
 
 
 def test_what_stable_baselines_writes(write_study: WriteStudy, finished: Finished, tmp_path: Path) -> None:
@@ -234,7 +112,7 @@ def test_imported_runs_are_compared_and_never_run(
     study = load_study(path)
     assert list(study.arms) == ["ppo", "narrow"]
     assert study.compared == ["ppo", "narrow", "zoo_ppo (imported)"]
-    assert {run.arm for run in study.runs()} == {"ppo", "narrow"}
+    assert {run.arm for run in study.runs} == {"ppo", "narrow"}
     assert main(["plan", str(path), "--results", str(finished.folders.root.parent)]) == 0
     shown = capsys.readouterr().out
     assert f"zoo_ppo (imported): runs read from {logs}: 1, none to make." in shown

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.table.table import EXACTLY, RECORDS_FILE, TABLE_FILES, collect, read, write
+from sb3_ppo_variants.bench.table.table import RECORDS_FILE, ROUND_TRIP, TABLE_FILES, collect, read, write
 from tests.bench.conftest import Finished
 
 
 def test_results_are_what_was_evaluated(finished: Finished) -> None:
-    results = collect(finished.study.runs(), finished.folders).results
+    results = collect(finished.study.runs, finished.folders).results
     # 2 arms, 2 environments, 2 seeds, 4 evaluations.
     assert len(results) == 32
     assert list(results["arm"].unique()) == ["narrow", "ppo"]
@@ -27,16 +27,16 @@ def test_results_are_what_was_evaluated(finished: Finished) -> None:
 
 
 def test_written_numbers_read_back_equal(finished: Finished, tmp_path: Path) -> None:
-    table = collect(reversed(finished.study.runs()), finished.folders)
+    table = collect(reversed(finished.study.runs), finished.folders)
     write(table, tmp_path)
-    results = pd.read_csv(tmp_path / "results.csv", **EXACTLY)
+    results = pd.read_csv(tmp_path / "results.csv", **ROUND_TRIP)
     pd.testing.assert_frame_equal(results, table.results, check_exact=True, check_dtype=False)
     assert results.sort_values(["arm", "environment", "seed", "timesteps"]).index.tolist() == list(range(32))
     assert {path.name for path in tmp_path.iterdir()} - {"results.parquet"} == {*TABLE_FILES, RECORDS_FILE}
 
 
 def test_a_table_reads_back_equal(finished: Finished, tmp_path: Path) -> None:
-    table = collect(finished.study.runs(), finished.folders)
+    table = collect(finished.study.runs, finished.folders)
     assert read(tmp_path) is None
     write(table, tmp_path)
     again = read(tmp_path)
@@ -51,7 +51,7 @@ def test_a_table_reads_back_equal(finished: Finished, tmp_path: Path) -> None:
 
 
 def test_clocks_are_in_timings_only(finished: Finished) -> None:
-    table = collect(finished.study.runs(), finished.folders)
+    table = collect(finished.study.runs, finished.folders)
     assert list(table.results.columns) == [
         "arm", "environment", "seed", "identity", "timesteps", "mean_return", "std_return", "mean_length", "episodes",
     ]  # fmt: skip
@@ -65,7 +65,7 @@ def test_only_runs_of_the_study_count(finished: Finished, tmp_path: Path) -> Non
     run = finished.study.run("ppo", "CartPole-v1", 0)
     folder = folders.finished(run)
     folder.rename(folder.with_name("CartPole-v1_0-0123456789"))
-    results = collect(finished.study.runs(), folders).results
+    results = collect(finished.study.runs, folders).results
     assert len(results) == 28
     assert run.identity not in set(results["identity"])
 
@@ -84,7 +84,7 @@ def test_evaluations_beyond_the_budget_count_for_nobody(finished: Finished, tmp_
 
 
 def test_updates_of_a_run(finished: Finished) -> None:
-    updates = collect(finished.study.runs(), finished.folders).updates
+    updates = collect(finished.study.runs, finished.folders).updates
     narrow = updates[(updates["arm"] == "narrow") & (updates["environment"] == "CartPole-v1") & (updates["seed"] == 0)]
     # 128 steps make a rollout: two updates, the first dumped by the evaluation after it, the last at the end.
     assert narrow["timesteps"].tolist() == [192, 256]

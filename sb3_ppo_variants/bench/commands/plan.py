@@ -1,0 +1,47 @@
+"""``ppo-bench plan``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from sb3_ppo_variants.bench.commands.common import CommandError, add_command, add_study, add_workers, folders_of, say
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to a parser."""
+    text = "show what would run, how long that takes and what it can show"
+    parser = add_command(commands, "plan", plan, text)
+    add_study(parser)
+    add_workers(parser, "as for run (default: one per core)")
+    parser.add_argument(
+        "--no-calibration", action="store_true", help="time no trials; times are known of finished runs only"
+    )
+
+
+def plan(parsed: argparse.Namespace) -> int:
+    """Show the runs of a study, their time and what they can show."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from sb3_ppo_variants.bench.plan import make_plan, plan_lines, plan_table
+    from sb3_ppo_variants.bench.trials import TrialFailed
+    from sb3_ppo_variants.bench.validation import load_study
+
+    study = load_study(parsed.study)
+    folders = folders_of(study, parsed)
+    console = Console(highlight=False)
+    with console.status("timing short trials") as status:
+        try:
+            made = make_plan(
+                study,
+                folders,
+                calibration=not parsed.no_calibration,
+                done=lambda run: status.update(escape(f"timing short trials: {run.arm} on {run.environment} done")),
+            )
+        except TrialFailed as error:
+            raise CommandError(f"A trial failed, and the run would too: {error}", 1) from error
+    console.print(plan_table(study, made))
+    for line in plan_lines(study, made, parsed.workers):
+        say(line)
+    return 0

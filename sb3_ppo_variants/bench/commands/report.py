@@ -1,0 +1,44 @@
+"""``ppo-bench report``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from sb3_ppo_variants.bench.commands.common import add_command, add_mixed_versions, add_study, folders_of, say
+
+if TYPE_CHECKING:
+    from sb3_ppo_variants.bench.study.study import Study
+
+MIXED_VERSIONS = "compare runs that were made with different package versions; the report says so"
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to a parser."""
+    parser = add_command(commands, "report", report, "make the report from the runs that are finished")
+    add_study(parser)
+    add_mixed_versions(parser, MIXED_VERSIONS)
+
+
+def report(parsed: argparse.Namespace) -> int:
+    """Make the report; neither runs nor environments are made."""
+    from sb3_ppo_variants.bench.validation import read_study
+
+    write_report(read_study(parsed.study), parsed)
+    return 0
+
+
+def write_report(study: Study, parsed: argparse.Namespace) -> None:
+    """Write the report of a study and show its table."""
+    from rich.console import Console
+
+    from sb3_ppo_variants.bench.report.report import make_report
+    from sb3_ppo_variants.bench.terminal import results_tables
+
+    folders = folders_of(study, parsed)
+    with folders.locked():
+        made = make_report(study, parsed.study.read_text(), folders, parsed.allow_mixed_versions)
+    console = Console(highlight=False)
+    for table in results_tables(study, made.summary, console.width):
+        console.print(table)
+    say(f"Report: {made.page}")

@@ -1,0 +1,134 @@
+"""``ppo-bench run``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, closing
+from typing import TYPE_CHECKING, Any
+
+from sb3_ppo_variants.bench.commands.common import (
+    add_command,
+    add_mixed_versions,
+    add_study,
+    add_workers,
+    folders_of,
+    say,
+)
+from sb3_ppo_variants.bench.commands.report import MIXED_VERSIONS, write_report
+
+if TYPE_CHECKING:
+    from sb3_ppo_variants.bench.runs.folders import Folders
+    from sb3_ppo_variants.bench.study.run import Run
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to a parser."""
+    parser = add_command(commands, "run", run, "run what is missing of a study, then report")
+    add_study(parser)
+    add_workers(parser, "runs at once, here or on a cluster started here (default: one per core)")
+    parser.add_argument(
+        "--time-limit", metavar="MINUTES", type=_minutes, help="end a run that takes longer; it counts as failed"
+    )
+    parser.add_argument(
+        "--shard", metavar="I/N", type=_shard, help="make only share I (1 to N) of the runs, for job arrays"
+    )
+    parser.add_argument("--executor", choices=("local", "dask"), default="local", help="who runs (default: local)")
+    cluster = parser.add_mutually_exclusive_group()
+    cluster.add_argument("--scheduler", metavar="ADDRESS", help="address or scheduler file of a running dask scheduler")
+    cluster.add_argument(
+        "--cluster",
+        choices=("local", "slurm", "pbs", "sge", "lsf", "htcondor", "oar", "moab"),
+        help="dask cluster to start for this study, configured by dask's own files (default: local)",
+    )
+    add_mixed_versions(parser, MIXED_VERSIONS)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Run what is missing, then report; 1 when a run failed."""
+    if parsed.executor != "dask" and (parsed.scheduler or parsed.cluster):
+        parsed.error("--scheduler and --cluster need --executor dask")
+    from sb3_ppo_variants.bench.runs.executors import shard
+    from sb3_ppo_variants.bench.validation import load_study
+
+    study = load_study(parsed.study)
+    folders = folders_of(study, parsed)
+    folders.clean()
+    runs = shard(study.runs, *parsed.shard) if parsed.shard else study.runs
+    missing = [run for run in runs if not folders.is_finished(run)]
+    say(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} finished before")
+    if missing and not parsed.allow_mixed_versions:
+        _refuse_other_versions(study.runs, folders)
+    failed = _run_missing(missing, folders, parsed) if missing else 0
+    if failed:
+        say(f"{failed} of {len(missing)} runs failed, see {folders.root / 'failed'}")
+    if parsed.shard and not all(folders.is_finished(run) for run in study.runs):
+        say("Runs of other shards are missing: no report yet.")
+    else:
+        write_report(study, parsed)
+    return 1 if failed else 0
+
+
+def _run_missing(missing: list[Run], folders: Folders, parsed: argparse.Namespace) -> int:
+    """Make runs and return how many failed."""
+    from rich.console import Console
+
+    from sb3_ppo_variants.bench.progress import Progress
+    from sb3_ppo_variants.bench.runs.executors import outcomes
+    from sb3_ppo_variants.bench.runs.folders import Folders
+    from sb3_ppo_variants.bench.runs.worker import Job
+
+    # Workers elsewhere have other working directories.
+    everywhere = Folders(folders.root.resolve())
+    seconds = 60.0 * parsed.time_limit if parsed.time_limit else None
+    jobs = [Job(run, everywhere, parsed.command_line, seconds, os.getcwd()) for run in missing]
+    try:
+        with (
+            _executor(parsed, len(jobs)) as executor,
+            Progress(missing, folders, Console(highlight=False)) as progress,
+            closing(outcomes(executor, jobs)) as ended,
+        ):
+            for outcome in ended:
+                progress.add(outcome)
+            return progress.failed
+    finally:
+        folders.clean()
+
+
+def _executor(parsed: argparse.Namespace, jobs: int) -> AbstractContextManager[Executor]:
+    from sb3_ppo_variants.bench.runs.clusters import dask_executor
+    from sb3_ppo_variants.bench.runs.executors import local
+
+    workers = min(parsed.workers, jobs)
+    if parsed.executor == "dask":
+        return dask_executor(parsed.scheduler, parsed.cluster or "local", workers, say)
+    return local(workers)
+
+
+def _refuse_other_versions(runs: Sequence[Run], folders: Folders) -> None:
+    """Refuse to add runs to finished ones that they could not be compared with."""
+    from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versions, distinct, versions
+
+    made_with = [folders.record(run)["provenance"]["versions"] for run in runs if folders.is_finished(run)]
+    different = distinct([versions(), *made_with])
+    if len(different) > 1:
+        raise MixedVersions(describe_versions(different))
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = float("nan")
+    if not 0 < minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes above 0")
+    return minutes
+
+
+def _shard(text: str) -> tuple[int, int]:
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text} is not I/N with I from 1 to N")
+    return int(index), int(count)

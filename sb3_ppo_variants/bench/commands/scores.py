@@ -1,0 +1,30 @@
+"""``ppo-bench scores``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from sb3_ppo_variants.bench.commands.common import CommandError, add_command, add_study, folders_of, positive, say
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to a parser."""
+    text = "measure the scores that count as 0 and 1, as lines for the study file"
+    parser = add_command(commands, "scores", scores, text)
+    add_study(parser)
+    parser.add_argument("--episodes", metavar="N", type=positive, default=100, help="of random actions (default: 100)")
+    parser.add_argument("--reference", metavar="ARM", default="ppo", help="whose mean score counts as 1 (default: ppo)")
+
+
+def scores(parsed: argparse.Namespace) -> int:
+    """Print lines that can be pasted into the study file, and nothing else to the standard output."""
+    from sb3_ppo_variants.bench.measure_scores import score_lines
+    from sb3_ppo_variants.bench.validation import load_study
+
+    study = load_study(parsed.study)
+    if parsed.reference not in study.arms:
+        raise CommandError(f"--reference {parsed.reference}: the study has {', '.join(study.arms)}", 2)
+    for line in score_lines(study, folders_of(study, parsed), parsed.episodes, parsed.reference):
+        say(line)
+    return 0

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from sb3_ppo_variants.bench.report.numbers import duration, significant
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (math.nan, "?"),
+        (0.0, "0 s"),
+        (0.2, "1 s"),
+        (59.0, "59 s"),
+        (59.5, "1 min"),
+        (61.0, "1 min"),
+        (3599.0, "1 h 0 min"),
+        (3900.0, "1 h 5 min"),
+        (90_000.0, "1 d 1 h"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(123456.0, "123500"), (22.7, "22.7"), (0.00012345, "0.0001234"), (-1234.5, "-1234")]
+)
+def test_four_significant_digits(value: float, text: str) -> None:
+    assert significant(value) == text

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sb3_ppo_variants.bench.progress import Progress
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.worker import Outcome
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import Study
+
+
+@pytest.fixture
+def runs() -> list[Run]:
+    """Four runs of 1000 steps."""
+    return Study.model_validate(
+        {
+            "name": "watched",
+            "total_timesteps": 1000,
+            "seeds": 4,
+            "evaluation": {"every": 100},
+            "environments": ["CartPole-v1"],
+        }
+    ).runs
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which stands still."""
+    moment = [time.time()]
+    monkeypatch.setattr(time, "time", lambda: moment[0])
+    return moment
+
+
+def test_a_line_for_every_run_outside_of_a_terminal(runs: list[Run], tmp_path: Path, clock: list[float]) -> None:
+    file = io.StringIO()
+    with Progress(runs, Folders(tmp_path), Console(file=file, width=40)) as progress:
+        progress.add(Outcome(runs[0], started=clock[0] - 100.0))
+        progress.add(Outcome(runs[1], error="Traceback\nValueError: [no] luck\n"))
+        progress.add(Outcome(runs[2], elsewhere=True))
+        progress.add(Outcome(runs[3], started=clock[0] - 50.0))
+    # 1000 steps in 100 seconds, then 2000; the runs that failed or were made elsewhere are not waited for.
+    assert file.getvalue().splitlines() == [
+        "[1/4] ppo on CartPole-v1, seed 0: finished (10 steps/s, 5 min left)",
+        "[2/4] ppo on CartPole-v1, seed 1: FAILED: ValueError: [no] luck (1 failed, 10 steps/s, 3 min left)",
+        "[3/4] ppo on CartPole-v1, seed 2: finished by another process (1 failed, 10 steps/s, 2 min left)",
+        "[4/4] ppo on CartPole-v1, seed 3: finished (1 failed, 20 steps/s, 0 s left)",
+    ]
+    assert progress.failed == 1
+
+
+def test_heartbeats_count_in_a_terminal(runs: list[Run], tmp_path: Path, clock: list[float]) -> None:
+    folders = Folders(tmp_path)
+    progress = Progress(runs, folders, Console(file=io.StringIO(), force_terminal=True, width=100))
+
+    def shown() -> str:
+        with progress.console.capture() as capture:
+            progress.console.print(*progress.get_renderables())
+        return capture.get()
+
+    # No run is being made yet, so no clock runs.
+    assert "0/4 runs  0 steps/s, ? left" in shown()
+    folder = folders.claim(runs[0])
+    assert folder is not None
+    shown()
+    (folder / "heartbeat").write_text("500")
+    clock[0] += 10.0
+    assert "0/4 runs  50 steps/s, 1 min left" in shown()

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.trials import calibrate, estimated_seconds, measured_seconds
+from tests.bench.conftest import Finished
+
+
+def test_finished_runs_tell_the_time(finished: Finished, tmp_path: Path) -> None:
+    runs = finished.study.runs_of("ppo", "CartPole-v1")
+    seconds = [finished.folders.record(run)["wall_seconds"] for run in runs]
+    assert measured_seconds(runs, finished.folders) == (seconds[0] + seconds[1]) / 2
+    assert measured_seconds(runs, Folders(tmp_path)) is None
+
+
+def test_a_trial_of_every_configuration_once(finished: Finished) -> None:
+    runs = [finished.study.run(arm, "CartPole-v1", 0) for arm in ("ppo", "narrow")]
+    tried: list[Run] = []
+    found = calibrate([*runs, replace(runs[0], arm="twin")], tried.append)
+    assert set(found) == {run.identity for run in runs}
+    assert len(tried) == 2
+    assert all(seconds > 0 for seconds in found.values())
+
+
+def test_an_estimate_grows_with_the_run(finished: Finished) -> None:
+    run = replace(finished.study.run("ppo", "Pendulum-v1", 0), total_timesteps=1000, evaluation_every=1000)
+    longer = replace(run, total_timesteps=1_000_000)
+    evaluated = replace(run, evaluation_every=1, evaluation_episodes=10)
+    # By a factor of 1000 and of 10 000 evaluated episodes of 200 steps: no noise of the clock hides that.
+    assert estimated_seconds(longer) > 50 * estimated_seconds(run)
+    assert estimated_seconds(evaluated) > 50 * estimated_seconds(run)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sb3_ppo_variants.bench.validation import load_study
+from tests.bench.conftest import WriteStudy
+from tests.bench.studies import mistakes
+
+
+def test_numbers_are_read_as_a_person_means_them(write_study: WriteStudy) -> None:
+    study = load_study(
+        write_study("""
+            name: numbers
+            total_timesteps: 1e3
+            seeds: 1
+            evaluation: {every: 1_00}
+            arguments: {learning_rate: 3e-4, device: cpu}
+            environments: [CartPole-v1]
+        """)
+    )
+    assert study.total_timesteps == 1000
+    assert study.evaluation.every == 100
+    assert study.arguments["learning_rate"] == 0.0003
+
+
+def test_all_mistakes_at_once_with_their_places(write_study: WriteStudy) -> None:
+    found = mistakes(
+        write_study("""
+            name: wrong
+            total_timesteps: -5
+            seeds: [1, 1]
+            n_env: 2
+            evaluation: {every: 500, episodes: 0}
+            environments:
+              CartPole-v1: {random_score: 22.0}
+            arms:
+              figures: {algorithm: stable_baselines3.PPO}
+        """)
+    )
+    assert set(found) == {
+        "total_timesteps: Input should be greater than 0 (given: -5)",
+        "seeds: must be a number of seeds, 1 or more, or a list of different seeds",
+        "n_env: unknown key; did you mean n_envs?",
+        "evaluation.episodes: Input should be greater than 0 (given: 0)",
+        "environments.CartPole-v1: give both random_score and reference_score, or neither",
+        "arms: figures is the name of a folder of the study, choose another name for the arm",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("name: a\nname: b\n", "'name' is said twice"),
+        ("name: [", "not YAML"),
+        ("- name", "a study is a mapping"),
+    ],
+)
+def test_files_that_are_no_studies(write_study: WriteStudy, text: str, part: str) -> None:
+    (found,) = mistakes(write_study(text))
+    assert part in found
+
+
+def test_anchors_and_merge_keys(write_study: WriteStudy) -> None:
+    study = load_study(
+        write_study("""
+            name: merged
+            total_timesteps: 1000
+            seeds: 1
+            evaluation: {every: 100}
+            arguments: {device: cpu}
+            environments: [CartPole-v1]
+            arms:
+              one: {algorithm: stable_baselines3.PPO, arguments: &one {gamma: 0.9, n_epochs: 3}}
+              two: {algorithm: stable_baselines3.PPO, arguments: {<<: *one, gamma: 0.8}}
+        """)
+    )
+    assert study.run("two", "CartPole-v1", 0).arguments == {"device": "cpu", "gamma": 0.8, "n_epochs": 3}
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path / "nowhere.yaml")
+    assert found.endswith("nowhere.yaml: No such file or directory")
