@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,9 +20,10 @@ STUDY = """
     arguments: {device: cpu, n_steps: 64, n_epochs: 4}
     environments: {CartPole-v1: {n_envs: 2}, Pendulum-v1: {normalize: true}}
     arms:
-      narrow: {algorithm: stable_baselines3.PPO, arguments: {clip_range: 0.05}}
+      narrow: {algorithm: tests.bench.gate.WaitingPPO, arguments: {clip_range: 0.05}}
 """
 RUNS = 8
+WAITING = 2  # runs at the gate, one of each worker: nothing goes on until it opens
 # Starts a command in a session of its own, as a terminal does; nothing of it outlives the test.
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -37,23 +37,6 @@ def bench(study: Path, results: Path, *options: str) -> list[str]:
 def finished(results: Path) -> dict[Path, int]:
     folders = [results / "interrupted" / arm for arm in ("ppo", "narrow")]
     return {path: path.stat().st_mtime_ns for folder in folders for path in folder.glob("*/run.json")}
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.01)
-
-
-def in_the_middle(results: Path) -> bool:
-    """Whether something is finished and something is being made."""
-    return len(finished(results)) >= 2 and any((results / "interrupted" / ".partial").glob("*/progress.csv"))
-
-
-def run_pids(results: Path) -> list[int]:
-    """Processes that are making a run."""
-    return [int(path.name.rpartition("-")[2]) for path in (results / "interrupted" / ".partial").iterdir()]
 
 
 def gone(pid: int) -> bool:
