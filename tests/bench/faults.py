@@ -14,10 +14,10 @@ from sb3_ppo_variants.bench.cli import main
 
 STUDY = """
     name: interrupted
-    total_timesteps: 1024
+    total_timesteps: 256
     seeds: 2
-    evaluation: {every: 256, episodes: 2, last: 2}
-    arguments: {device: cpu, n_steps: 64, n_epochs: 4}
+    evaluation: {every: 128, episodes: 1, last: 2}
+    arguments: {device: cpu, n_steps: 64, n_epochs: 1}
     environments: {CartPole-v1: {n_envs: 2}, Pendulum-v1: {normalize: true}}
     arms:
       narrow: {algorithm: tests.bench.gate.WaitingPPO, arguments: {clip_range: 0.05}}

@@ -142,6 +142,7 @@ def test_vec_frame_stack(cls: Any) -> None:
     assert_finite(learn(model))
 
 
+@pytest.mark.processes
 @each_host
 def test_subproc_vec_env_equals_dummy_vec_env(host: Host) -> None:
     env = make_env(host.stock, vec_env_cls=SubprocVecEnv, vec_env_kwargs={"start_method": "fork"})
