@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 # Seconds. Nothing that works takes a tenth of it, on a loaded machine neither.
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 
 def wait_for(condition: Callable[[], object]) -> None:

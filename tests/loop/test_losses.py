@@ -28,7 +28,7 @@ class KnownPPO(VariantPPO):
 
 
 def losses(has_entropy: bool = True, **arguments: Any) -> dict[str, float]:
-    settings = {"n_steps": 2, "batch_size": 2, "n_epochs": 1, "ent_coef": 0.1, "device": "cpu"}
+    settings: dict[str, Any] = {"n_steps": 2, "batch_size": 2, "n_epochs": 1, "ent_coef": 0.1, "device": "cpu"}
     model: Any = KnownPPO("MlpPolicy", SpacesEnv(), normalize_advantage=False, **settings)
     for name, value in arguments.items():
         setattr(model, name, value)
