@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,12 +39,12 @@ def finished(results: Path) -> dict[Path, int]:
 
 
 def gone(pid: int) -> bool:
+    """Whether a process has ended, though nobody may have waited for it yet."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return True
-    # A child that nobody has waited for yet has ended too.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return stat.rpartition(")")[2].split()[0] == "Z"
 
 
 def end_it(study: Path, results: Path, undisturbed: bytes, capsys: pytest.CaptureFixture[str]) -> None:

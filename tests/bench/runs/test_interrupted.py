@@ -83,7 +83,7 @@ def test_ctrl_c(start: Start, gate: Gate, write_study: WriteStudy, tmp_path: Pat
     assert process.returncode == 130
     assert "Finished runs are kept" in output
     assert "Traceback" not in output
-    assert all(map(gone, gate.pids()))
+    wait_for(lambda: all(map(gone, gate.pids())))
     assert len(before) == 2
     assert finished(tmp_path) == before
     assert not (tmp_path / "interrupted" / ".partial").exists()
