@@ -80,9 +80,7 @@ def start() -> Iterator[Start]:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
-                env=os.environ
-                | {"PYTHONPATH": os.pathsep.join([str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])}
-                | environment,
+                env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"} | environment,
             )
             hang = threading.Timer(PATIENCE, _kill_session, [process])
             hang.start()

@@ -22,7 +22,6 @@ STUDY = """
       narrow: {algorithm: tests.bench.gate.WaitingPPO, arguments: {clip_range: 0.05}}
 """
 RUNS = 8
-WAITING = 2  # runs at the gate, one of each worker: nothing goes on until it opens
 # Starts a command in a session of its own, as a terminal does; nothing of it outlives the test.
 Start = Callable[..., subprocess.Popen[str]]
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from stable_baselines3 import PPO
 
+from tests.waiting import wait_for
+
 VARIABLE = "SB3_PPO_VARIANTS_TEST_GATE"
 
 
@@ -29,6 +31,10 @@ class Gate:
     def pids(self) -> list[int]:
         """Processes that wait, or did."""
         return [int(path.name) for path in self.folder.iterdir() if path.name.isdecimal()]
+
+    def wait_for_runs(self) -> None:
+        """Wait until each of two workers has a run that waits: nothing goes on until the gate opens."""
+        wait_for(lambda: len(self.pids()) == 2)
 
     def open(self) -> None:
         """Let all go on."""

@@ -11,7 +11,7 @@ import pytest
 
 from sb3_ppo_variants.bench.cli import main
 from tests.bench.conftest import WriteStudy
-from tests.bench.faults import RUNS, STUDY, WAITING, Start, bench, end_it, finished, gone
+from tests.bench.faults import RUNS, STUDY, Start, bench, end_it, finished, gone
 from tests.bench.gate import Gate
 from tests.waiting import wait_for
 
@@ -41,7 +41,7 @@ def test_a_killed_dask_worker_loses_nothing(
     file, _ = scheduler(start, tmp_path)
     first, _ = workers(start, file, gate)
     process = start(*bench(study, tmp_path, "--executor", "dask", "--scheduler", str(file)))
-    wait_for(lambda: len(gate.pids()) == WAITING)
+    gate.wait_for_runs()
     before = finished(tmp_path)
     first.kill()
     gate.open()
@@ -68,7 +68,7 @@ def test_a_killed_scheduler_ends_the_command_and_no_run_has_failed(
     file, to_kill = scheduler(start, tmp_path)
     alone = workers(start, file, gate)
     process = start(*bench(study, tmp_path, "--executor", "dask", "--scheduler", str(file)))
-    wait_for(lambda: len(gate.pids()) == WAITING)
+    gate.wait_for_runs()
     to_kill.kill()
     output, _ = process.communicate()
     assert process.returncode == 1

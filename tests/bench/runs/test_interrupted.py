@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.conftest import WriteStudy
-from tests.bench.faults import RUNS, STUDY, WAITING, Start, bench, end_it, finished, gone
+from tests.bench.faults import RUNS, STUDY, Start, bench, end_it, finished, gone
 from tests.bench.gate import Gate
 from tests.waiting import wait_for
 
@@ -28,7 +28,7 @@ def test_sigkill_of_the_runner(
 ) -> None:
     study = write_study(STUDY)
     process = start(*bench(study, tmp_path), **gate.environment)
-    wait_for(lambda: len(gate.pids()) == WAITING)
+    gate.wait_for_runs()
     process.kill()
     process.wait()
     # The runs notice and end by themselves.
@@ -47,7 +47,7 @@ def test_sigkill_of_a_run(
 ) -> None:
     study = write_study(STUDY)
     process = start(*bench(study, tmp_path), **gate.environment)
-    wait_for(lambda: len(gate.pids()) == WAITING)
+    gate.wait_for_runs()
     os.kill(gate.pids()[0], signal.SIGKILL)
     gate.open()
     output, _ = process.communicate()
@@ -75,7 +75,7 @@ def test_two_runners_on_one_folder_share_the_runs(
 
 def test_ctrl_c(start: Start, gate: Gate, write_study: WriteStudy, tmp_path: Path) -> None:
     process = start(*bench(write_study(STUDY), tmp_path), **gate.environment)
-    wait_for(lambda: len(gate.pids()) == WAITING)
+    gate.wait_for_runs()
     before = finished(tmp_path)
     # The gate stays closed: nobody waits for the runs after Ctrl-C.
     os.killpg(process.pid, signal.SIGINT)
