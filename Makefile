@@ -7,7 +7,7 @@ SOURCES := sb3_ppo_variants tests benchmarks docs examples
 # The networks here are small: a second torch thread slows them down, it never speeds them up.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo publish test test-all test-faults test-extras test-oldest lint type docs format clean
+.PHONY: demo publish test test-all test-load test-faults test-extras test-oldest lint type docs format clean
 
 demo: $(VENV)/.bench-installed
 	$(BIN)/ppo-bench run benchmarks/studies/quickstart.yaml
@@ -19,11 +19,18 @@ publish:
 	cp results/$(STUDY)/figures/*.svg benchmarks/published/$(STUDY)/figures
 	cd benchmarks/published/$(STUDY) && sha256sum study.yaml *.csv *.gz > SHA256SUMS
 
+# Each worker takes one half of the files in their order, so that fixtures are made once, and steals when it is done.
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
+
 test: lint type
-	$(BIN)/pytest -n 2
+	$(PYTEST)
 
 test-all: lint type docs
-	$(BIN)/pytest -n 2 -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
+
+# The tests that wait for processes, ten times with every core kept busy.
+test-load: $(VENV)/.dev-installed
+	$(BIN)/python -m tests.load
 
 # Random SIGKILLs of everything that can be killed: ten minutes.
 test-faults: $(VENV)/.dev-installed

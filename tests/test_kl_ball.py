@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch as th
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sb3_ppo_variants.kl import Distributions, kl_divergence
@@ -97,7 +97,6 @@ FAMILIES: dict[str, Any] = {
 
 @pytest.mark.parametrize("family", FAMILIES)
 @given(z=st.floats(0.0, 1.0), radius=st.floats(1e-6, 0.5))
-@settings(deadline=None)
 def test_bounds_enclose_one_and_widen_with_the_radius(family: str, z: float, radius: float) -> None:
     old, action = FAMILIES[family](z)
     low, high = bounds(old, action, radius)

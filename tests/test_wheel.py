@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 NOT_CODE = [
     "sb3_ppo_variants/py.typed",
     *(
-        f"sb3_ppo_variants/bench/templates/{name}"
+        f"sb3_ppo_variants/bench/report/templates/{name}"
         for name in (
             "card.md.jinja",
             "report.css",

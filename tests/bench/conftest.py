@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from sb3_ppo_variants.bench.runs.worker import Job, run_in_process
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.validation import load_study
 from tests.bench.faults import STUDY, Start
+from tests.bench.gate import Gate
+from tests.waiting import PATIENCE
 
 TINY = """
     name: tiny
@@ -31,6 +34,7 @@ TINY = """
       narrow: {algorithm: stable_baselines3.PPO, arguments: {clip_range: lin_0.1}}
 """
 
+ROOT = Path(__file__).parents[2]
 WriteStudy = Callable[[str], Path]
 
 
@@ -66,26 +70,38 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a command in a session of its own, as a terminal does; nothing of it outlives the test."""
-    processes = []
+    """Start a command in a session of its own, as a terminal does; nothing of it outlives the test, nor a hang."""
+    with contextlib.ExitStack() as stack:
 
-    def run(*command: str, **environment: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, **environment},
-        )
-        processes.append(process)
-        return process
+        def run(*command: str, **environment: str) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+                env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"} | environment,
+            )
+            hang = threading.Timer(PATIENCE, _kill_session, [process])
+            hang.start()
+            stack.push(process)
+            stack.callback(_kill_session, process)
+            stack.callback(hang.cancel)
+            return process
 
-    yield run
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        yield run
+
+
+def _kill_session(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    folder = tmp_path / "gate"
+    folder.mkdir()
+    return Gate(folder)
 
 
 @pytest.fixture(scope="session")

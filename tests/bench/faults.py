@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,13 +13,13 @@ from sb3_ppo_variants.bench.cli import main
 
 STUDY = """
     name: interrupted
-    total_timesteps: 1024
+    total_timesteps: 256
     seeds: 2
-    evaluation: {every: 256, episodes: 2, last: 2}
-    arguments: {device: cpu, n_steps: 64, n_epochs: 4}
+    evaluation: {every: 128, episodes: 1, last: 2}
+    arguments: {device: cpu, n_steps: 64, n_epochs: 1}
     environments: {CartPole-v1: {n_envs: 2}, Pendulum-v1: {normalize: true}}
     arms:
-      narrow: {algorithm: stable_baselines3.PPO, arguments: {clip_range: 0.05}}
+      narrow: {algorithm: tests.bench.gate.WaitingPPO, arguments: {clip_range: 0.05}}
 """
 RUNS = 8
 # Starts a command in a session of its own, as a terminal does; nothing of it outlives the test.
@@ -39,30 +37,13 @@ def finished(results: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for folder in folders for path in folder.glob("*/run.json")}
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.01)
-
-
-def in_the_middle(results: Path) -> bool:
-    """Whether something is finished and something is being made."""
-    return len(finished(results)) >= 2 and any((results / "interrupted" / ".partial").glob("*/progress.csv"))
-
-
-def run_pids(results: Path) -> list[int]:
-    """Processes that are making a run."""
-    return [int(path.name.rpartition("-")[2]) for path in (results / "interrupted" / ".partial").iterdir()]
-
-
 def gone(pid: int) -> bool:
+    """Whether a process has ended, though nobody may have waited for it yet."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return True
-    # A child that nobody has waited for yet has ended too.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return stat.rpartition(")")[2].split()[0] == "Z"
 
 
 def end_it(study: Path, results: Path, undisturbed: bytes, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,8 @@ from pathlib import Path
 from tests.bench.faults import RUNS, STUDY, bench, finished, gone
 from tests.bench.stress_figures import Figures, as_json, as_markdown
 
+# Long enough to be killed in the middle.
+LONGER_STUDY = STUDY.replace("total_timesteps: 256", "total_timesteps: 2048")
 SETTINGS = ("one runner", "two runners", "dask")
 MOMENTS = {"any time": 4, "a publication": 3, "the report": 1}
 LONGEST_PAUSE = 8.0
@@ -154,7 +156,7 @@ def moment(parts: Parts, results: Path, chance: random.Random) -> bool:
 
 def disturbed(setting: str, folder: Path, chance: random.Random, kills: int, figures: Figures) -> Path:
     """Run a study with so many kills at most and return its results folder."""
-    (folder / "study.yaml").write_text(textwrap.dedent(STUDY))
+    (folder / "study.yaml").write_text(textwrap.dedent(LONGER_STUDY))
     results = folder / "results"
     parts = Parts(setting, folder / "study.yaml", results)
     seen: dict[Path, int] = {}

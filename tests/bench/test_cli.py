@@ -12,6 +12,8 @@ import pytest
 from sb3_ppo_variants.bench.cli import main
 from tests.bench.conftest import Finished, WriteStudy
 
+pytestmark = pytest.mark.processes
+
 RAISING = """
 from stable_baselines3 import PPO
 

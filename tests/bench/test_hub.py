@@ -21,6 +21,9 @@ from sb3_ppo_variants.bench.runs.environments import make_evaluation_env
 from sb3_ppo_variants.bench.runs.folders import Folders
 from tests.bench.conftest import Finished
 from tests.bench.hub_server import serving
+from tests.waiting import PATIENCE
+
+pytestmark = pytest.mark.processes
 
 huggingface_hub = pytest.importorskip("huggingface_hub")
 
@@ -161,7 +164,9 @@ def environment(address: str, folder: Path) -> dict[str, str]:
 
 
 def command(*arguments: str, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE
+    )
 
 
 def test_uploaded_to_a_stand_in(folder: Path, tmp_path: Path) -> None:

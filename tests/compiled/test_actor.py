@@ -155,6 +155,7 @@ def test_a_bad_observation_is_named_too(traces: Traces) -> None:
 
 
 @needs_compiler
+@pytest.mark.processes
 @pytest.mark.slow
 def test_later_processes_compile_nothing(tmp_path: Path) -> None:
     """What the first process left is all that the second one needs."""

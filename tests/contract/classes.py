@@ -35,6 +35,7 @@ SMALL: dict[str, Any] = {
     "seed": 0,
     "device": "cpu",
 }
+ROLLOUT = 32  # steps of one rollout of the small models, in two environments
 POLICIES = {"vector": "Mlp", "image": "Cnn", "dict": "MultiInput"}
 EMPTY = inspect.Parameter.empty
 

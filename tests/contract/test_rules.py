@@ -107,7 +107,7 @@ def test_rests_at_the_target(rule: Rule, direction: int) -> None:
 @each_direction
 @each_rule
 @given(measured=st.lists(st.floats(0.0, 1e9), max_size=30))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_stays_finite_and_positive(rule: Rule, direction: int, measured: list[float]) -> None:
     driven = adaptation(rule, direction)
     for value in measured:

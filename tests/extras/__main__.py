@@ -44,7 +44,7 @@ CHECKS = {
     "bench": Check((f"{USE}::test_bench",)),
     "cluster": Check((f"{USE}::test_cluster",), beside=("bench",)),
     "parquet": Check((f"{USE}::test_parquet",), beside=("bench",)),
-    "rliable": Check(("tests/bench/test_rliable.py",), beside=("bench",), loose=("pandas",)),
+    "rliable": Check(("tests/bench/statistics/test_rliable.py",), beside=("bench",), loose=("pandas",)),
     "zoo": Check(("tests/zoo",)),
     "mujoco": Check((f"{USE}::test_mujoco",)),
     "box2d": Check((f"{USE}::test_box2d",)),

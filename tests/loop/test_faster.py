@@ -1,6 +1,9 @@
+"""Faster steps give the same numbers, and what makes them faster ends with the block."""
+
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -11,6 +14,58 @@ from torch.distributions import Distribution, Normal
 
 from sb3_ppo_variants import VariantPPO
 from sb3_ppo_variants.loop.faster import foreach_steps, without_validation
+
+
+def parameters() -> list[th.nn.Parameter]:
+    th.manual_seed(0)
+    made = [th.nn.Parameter(th.randn(shape)) for shape in ((3, 4), (4,), (7,))]
+    for parameter in made:
+        parameter.grad = th.randn(parameter.shape)
+    return made
+
+
+def test_the_same_numbers_bit_for_bit() -> None:
+    one, other = parameters(), parameters()
+    plain, together = th.optim.Adam(one, lr=0.1), th.optim.Adam(other, lr=0.1)
+    for _ in range(3):
+        plain.step()
+        with foreach_steps(together):
+            together.step()
+    assert all(th.equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
+
+
+def fail_within(optimizer: th.optim.Optimizer) -> None:
+    with foreach_steps(optimizer):
+        assert optimizer.param_groups[0]["foreach"] is True
+        raise ZeroDivisionError
+
+
+def test_the_setting_holds_within_the_block_alone() -> None:
+    optimizer = th.optim.Adam(parameters())
+    with pytest.raises(ZeroDivisionError):
+        fail_within(optimizer)
+    assert optimizer.param_groups[0]["foreach"] is None
+
+
+class OwnAdam(th.optim.Adam):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("cls", "arguments", "foreach"),
+    [
+        (th.optim.SGD, {"lr": 0.1}, None),
+        (OwnAdam, {}, None),
+        (th.optim.Adam, {"foreach": False}, False),
+        (th.optim.Adam, {"fused": True}, None),
+    ],
+)
+def test_other_optimisers_are_left_as_they_are(cls: Any, arguments: dict[str, Any], foreach: bool | None) -> None:
+    optimizer = cls(parameters(), **arguments)
+    with foreach_steps(optimizer):
+        assert optimizer.param_groups[0]["foreach"] is foreach
+    assert optimizer.param_groups[0]["foreach"] is foreach
+
 
 NAN = th.tensor([[float("nan")]])
 
@@ -77,16 +132,3 @@ def test_trainings_in_threads_leave_the_checks_on() -> None:
     assert Distribution._validate_args
     with pytest.raises(ValueError, match="loc"):
         Normal(NAN, 1.0)
-
-
-def test_adam_steps_all_parameters_together_only_within_the_block() -> None:
-    optimizer = th.optim.Adam([th.nn.Parameter(th.ones(2))])
-    with foreach_steps(optimizer):
-        assert optimizer.param_groups[0]["foreach"] is True
-    assert optimizer.param_groups[0]["foreach"] is None
-    chosen = th.optim.Adam([th.nn.Parameter(th.ones(2))], foreach=False)
-    with foreach_steps(chosen):
-        assert chosen.param_groups[0]["foreach"] is False
-    other = th.optim.SGD([th.nn.Parameter(th.ones(2))], lr=0.1)
-    with foreach_steps(other):
-        assert other.param_groups[0]["foreach"] is None

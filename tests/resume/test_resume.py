@@ -4,216 +4,43 @@ from __future__ import annotations
 
 import io
 import os
-import random
 import signal
-import subprocess
-import sys
-import threading
-import time
-import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch as th
-from gymnasium import spaces
-from gymnasium.utils import EzPickle
-from sb3_contrib import TRPO, MaskablePPO, RecurrentPPO
-from stable_baselines3 import A2C, DQN, PPO
-from stable_baselines3.common.callbacks import BaseCallback, EveryNTimesteps
-from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.logger import KVWriter, Logger
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecFrameStack, VecNormalize
+from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.callbacks import EveryNTimesteps
 
-from sb3_ppo_variants import (
-    AdaptiveClipPPO,
-    KLPenaltyPPO,
-    MaskableAdaptiveClipPPO,
-    RecurrentKLPenaltyPPO,
-    ResumeCallback,
-    resume_model,
+from sb3_ppo_variants import ResumeCallback, resume_model
+from tests.resume.scenarios import (
+    PPO_SMALL,
+    ROLLOUT,
+    SCENARIOS,
+    TOTAL,
+    cartpoles,
+    finish,
+    keep_log,
+    outcome,
+    start,
+    stop_all,
+    train_until_killed,
 )
-from sb3_ppo_variants.resume.generators import generator_states
-from tests.environments import SpacesEnv
-
-ROOT = Path(__file__).parent.parent
-ROLLOUT = 64
-TOTAL = 6 * ROLLOUT
-STOP = 4 * ROLLOUT + 20
-SMALL: dict[str, Any] = {"n_steps": 32, "seed": 0, "device": "cpu", "policy_kwargs": {"net_arch": [8]}}
-PPO_SMALL: dict[str, Any] = {"batch_size": 16, "n_epochs": 2, **SMALL}
-# A2C writes its optimiser into the dict that it is given.
-A2C_SMALL: dict[str, Any] = {**SMALL, "policy_kwargs": {"net_arch": [8]}}
-
-
-class Drawing(gym.Wrapper[Any, Any, Any, Any]):
-    """Draws from the global generators and from its own sampler."""
-
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
-        super().__init__(env)
-        self.action_space.seed(0)
-
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        noise = random.random() + np.random.random() + float(th.rand(())) + float(self.action_space.sample())
-        return observation, float(reward) + noise, terminated, truncated, info
-
-
-class Rebuilt(EzPickle, SpacesEnv):
-    """Pickled by its constructor's arguments alone, as Gymnasium's MuJoCo environments are."""
-
-    def __init__(self) -> None:
-        EzPickle.__init__(self)
-        SpacesEnv.__init__(self)
-
-
-class Masked(SpacesEnv):
-    def __init__(self) -> None:
-        super().__init__(action="discrete")
-
-    def action_masks(self) -> Any:
-        return np.arange(4) != self.steps % 4
-
-
-def pendulum() -> gym.Env[Any, Any]:
-    return gym.make("Pendulum-v1", max_episode_steps=50)
-
-
-def cartpoles(**kwargs: Any) -> VecEnv:
-    return make_vec_env("CartPole-v1", n_envs=2, **kwargs)
-
-
-def normalized(venv: VecEnv) -> VecEnv:
-    return VecFrameStack(VecNormalize(venv, gamma=0.9), n_stack=2)
-
-
-def falling(progress_remaining: float) -> float:
-    return 1e-3 * progress_remaining
-
-
-SCENARIOS: dict[str, Callable[[], OnPolicyAlgorithm]] = {
-    "cartpole": lambda: PPO("MlpPolicy", cartpoles(wrapper_class=Drawing), learning_rate=falling, **PPO_SMALL),
-    "normalized": lambda: PPO(
-        "MlpPolicy", normalized(make_vec_env(pendulum, n_envs=2)), clip_range_vf=falling, **PPO_SMALL
-    ),
-    "gsde": lambda: PPO("MlpPolicy", make_vec_env(pendulum, n_envs=2), use_sde=True, **PPO_SMALL),
-    "a2c_gsde": lambda: A2C(
-        "MlpPolicy", make_vec_env(pendulum, n_envs=2), use_sde=True, sde_sample_freq=5, **A2C_SMALL
-    ),
-    "rebuilt": lambda: PPO("MlpPolicy", make_vec_env(Rebuilt, n_envs=2), **PPO_SMALL),
-    "adaptive_clip": lambda: AdaptiveClipPPO(
-        "MlpPolicy", cartpoles(), desired_kl=1e-9, clip_range="lin_0.2", **PPO_SMALL
-    ),
-    "kl_penalty": lambda: KLPenaltyPPO(
-        "MlpPolicy", make_vec_env(lambda: SpacesEnv(action="multidiscrete"), n_envs=2), desired_kl=1e-9, **PPO_SMALL
-    ),
-    "recurrent": lambda: RecurrentPPO(
-        "MlpLstmPolicy", cartpoles(), **{**PPO_SMALL, "policy_kwargs": {"net_arch": [8], "lstm_hidden_size": 8}}
-    ),
-    "maskable": lambda: MaskablePPO("MlpPolicy", make_vec_env(Masked, n_envs=2), **PPO_SMALL),
-    "recurrent_kl_penalty": lambda: RecurrentKLPenaltyPPO(
-        "MlpLstmPolicy",
-        cartpoles(),
-        desired_kl=1e-9,
-        **{**PPO_SMALL, "policy_kwargs": {"net_arch": [8], "lstm_hidden_size": 8}},
-    ),
-    "maskable_adaptive_clip": lambda: MaskableAdaptiveClipPPO(
-        "MlpPolicy", make_vec_env(Masked, n_envs=2), desired_kl=1e-9, **PPO_SMALL
-    ),
-    "trpo": lambda: TRPO("MlpPolicy", cartpoles(), batch_size=16, **SMALL),
-    "dict": lambda: PPO(
-        "MultiInputPolicy", make_vec_env(lambda: SpacesEnv("dict"), n_envs=2), stats_window_size=3, **PPO_SMALL
-    ),
-}
-
-
-class Stop(BaseCallback):
-    """Ends a run within a rollout, as a kill would."""
-
-    def _on_step(self) -> bool:
-        return self.num_timesteps < STOP
-
-
-class Kept(KVWriter):
-    def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
-
-    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
-        # Only of the wall clock, or of this call of `learn`.
-        clock = {"time/fps", "time/time_elapsed", "time/iterations"}
-        self.rows.append({key: value for key, value in key_values.items() if key not in clock})
-
-    def close(self) -> None:
-        pass
-
-
-def keep_log(model: OnPolicyAlgorithm) -> list[dict[str, Any]]:
-    kept = Kept()
-    model.set_logger(Logger(folder=None, output_formats=[kept]))
-    return kept.rows
-
-
-def stop_all(folder: str) -> None:
-    """Run in another process."""
-    for name, build in SCENARIOS.items():
-        build().learn(TOTAL, log_interval=1, callback=[Stop(), ResumeCallback(Path(folder) / name, every=1)])
-
-
-def train_until_killed(path: str) -> None:
-    """Run in another process; what a user would write."""
-    model = resume_model(PPO, path) if Path(path).exists() else PPO("MlpPolicy", cartpoles(), **PPO_SMALL)
-    model.learn(10**9 - model.num_timesteps, callback=ResumeCallback(path, every=1), reset_num_timesteps=False)
-
-
-def start(function: Callable[[str], None], path: Path) -> subprocess.Popen[bytes]:
-    code = f"import sys; from tests.test_resume import {function.__name__} as run; run(sys.argv[1])"
-    return subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT)
-
-
-def finish(model: OnPolicyAlgorithm, total: int) -> OnPolicyAlgorithm:
-    return model.learn(total - model.num_timesteps, log_interval=1, reset_num_timesteps=False)
-
-
-def plain(value: Any) -> Any:
-    """With arrays for tensors, for NumPy's comparison."""
-    if isinstance(value, th.Tensor):
-        return value.numpy()
-    if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
-    return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
-
-
-def outcome(model: OnPolicyAlgorithm) -> dict[str, Any]:
-    normalize = model.get_vec_normalize_env()
-    statistics = {} if normalize is None else vars(normalize)
-    state = {
-        "weights": model.policy.state_dict(),
-        "optimizer": model.policy.optimizer.state_dict(),
-        "generators": generator_states(),
-        "num_timesteps": model.num_timesteps,
-        "n_updates": model._n_updates,
-        "adaptive_state": getattr(model, "adaptive_state", None),
-        "last_obs": model._last_obs,
-        "hidden": getattr(model, "_last_lstm_states", None),
-        "returns": statistics.get("returns"),
-        "mean": statistics["obs_rms"].mean if normalize is not None else None,
-        "episodes": [(episode["r"], episode["l"]) for episode in model.ep_info_buffer or ()],
-    }
-    return {name: plain(value) for name, value in state.items()}
+from tests.waiting import PATIENCE, wait_for
 
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stopped")
-    assert start(stop_all, folder).wait() == 0
+    assert start(stop_all, folder).wait(PATIENCE) == 0
     return folder
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_resumed_run_equals_one_that_never_stopped(name: str, stopped: Path) -> None:
     whole = SCENARIOS[name]()
@@ -231,28 +58,19 @@ def test_a_resumed_run_equals_one_that_never_stopped(name: str, stopped: Path) -
     assert len(log) == 2
 
 
-def test_mujoco(tmp_path: Path) -> None:
-    pytest.importorskip("mujoco")
-    whole = PPO("MlpPolicy", make_vec_env("Hopper-v5", n_envs=2), **PPO_SMALL)
-    whole.learn(3 * ROLLOUT)
-    stopped = PPO("MlpPolicy", make_vec_env("Hopper-v5", n_envs=2), **PPO_SMALL)
-    stopped.learn(2 * ROLLOUT, callback=ResumeCallback(tmp_path / "run"))
-    resumed = finish(resume_model(PPO, tmp_path / "run"), 3 * ROLLOUT)
-    np.testing.assert_equal(outcome(resumed)["last_obs"], outcome(whole)["last_obs"])
-    np.testing.assert_equal(outcome(resumed)["weights"], outcome(whole)["weights"])
+def train_until_a_save_and_kill(path: Path) -> None:
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    child = start(train_until_killed, path)
+    wait_for(lambda: child.poll() is not None or (path.exists() and path.stat().st_mtime_ns != before))
+    child.kill()
+    assert child.wait() == -signal.SIGKILL
 
 
+@pytest.mark.processes
 def test_a_run_killed_twice_equals_one_that_never_stopped(tmp_path: Path) -> None:
     path = tmp_path / "run"
-    for _ in range(2):
-        before = path.stat().st_mtime_ns if path.exists() else 0
-        child = start(train_until_killed, path)
-        while not path.exists() or path.stat().st_mtime_ns == before:
-            assert child.poll() is None
-            time.sleep(0.01)
-        time.sleep(random.uniform(0.0, 0.3))
-        child.send_signal(signal.SIGKILL)
-        assert child.wait() == -signal.SIGKILL
+    train_until_a_save_and_kill(path)
+    train_until_a_save_and_kill(path)
     resumed = resume_model(PPO, path)
     total = resumed.num_timesteps + 2 * ROLLOUT
     resumed_outcome = outcome(finish(resumed, total))
@@ -308,76 +126,6 @@ def test_one_callback_may_serve_many_runs(tmp_path: Path) -> None:
     for _ in range(3):
         model.learn(ROLLOUT, callback=callback)
     assert not model.rollout_buffer.reset.functions  # type: ignore[attr-defined]
-
-
-def test_monitor_files_go_on(tmp_path: Path) -> None:
-    build = SCENARIOS["cartpole"]
-    whole = build().learn(TOTAL)
-    venv = cartpoles(wrapper_class=Drawing, monitor_dir=str(tmp_path / "monitor"))
-    model = PPO("MlpPolicy", venv, learning_rate=falling, **PPO_SMALL)
-    model.learn(TOTAL, callback=[Stop(), ResumeCallback(tmp_path / "run", every=1)])
-    files = sorted((tmp_path / "monitor").iterdir())
-    before = [file.read_text() for file in files]
-    resumed = finish(resume_model(PPO, tmp_path / "run"), TOTAL)
-    np.testing.assert_equal(outcome(resumed)["weights"], outcome(whole)["weights"])
-    after = [file.read_text() for file in files]
-    assert all(new.startswith(old) and len(new) > len(old) for new, old in zip(after, before, strict=True))
-
-
-@pytest.fixture
-def other_processes() -> Iterator[Callable[[], VecNormalize]]:
-    made = []
-
-    def make() -> VecNormalize:
-        venv = VecNormalize(SubprocVecEnv([lambda: gym.make("CartPole-v1")] * 2, start_method="fork"))
-        made.append(venv)
-        return venv
-
-    yield make
-    for venv in made:
-        venv.close()
-
-
-def test_subprocesses_warn_and_keep_the_rest(tmp_path: Path, other_processes: Callable[[], VecNormalize]) -> None:
-    path = tmp_path / "run"
-    venv = other_processes()
-    model = PPO("MlpPolicy", venv, **PPO_SMALL)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model.learn(3 * ROLLOUT, callback=ResumeCallback(path, every=1))
-    messages = [str(warning.message) for warning in caught if "ResumeCallback" in str(warning.message)]
-    assert len(messages) == 1
-    assert "SubprocVecEnv" in messages[0]
-    assert "needs `env`, starts new episodes" in messages[0]
-
-    with pytest.raises(ValueError, match="env is needed: .* holds no environment, because .*SubprocVecEnv.*not exact"):
-        resume_model(PPO, path)
-    again = other_processes()
-    resumed = resume_model(PPO, path, env=again)
-    assert resumed.get_vec_normalize_env() is again
-    np.testing.assert_equal(outcome(resumed)["mean"], outcome(model)["mean"])
-    np.testing.assert_equal(again.ret_rms.var, venv.ret_rms.var)
-    np.testing.assert_equal(outcome(resumed)["optimizer"], outcome(model)["optimizer"])
-    assert finish(resumed, 4 * ROLLOUT).num_timesteps == 4 * ROLLOUT
-    with pytest.raises(ValueError, match="env: wrap it as for the first run, which had one of VecNormalize"):
-        resume_model(PPO, path, env=cartpoles())
-
-
-class Unpicklable(SpacesEnv):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lock = threading.Lock()
-
-
-def test_an_environment_that_cannot_be_pickled(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="cannot be pickled: TypeError: .*a resumed run needs `env`"):
-        PPO("MlpPolicy", DummyVecEnv([Unpicklable] * 2), **PPO_SMALL).learn(64, callback=ResumeCallback(tmp_path / "r"))
-    resumed = resume_model(PPO, tmp_path / "r", env=DummyVecEnv([Unpicklable] * 2))
-    assert finish(resumed, 2 * ROLLOUT).num_timesteps == 2 * ROLLOUT
-    with pytest.raises(ValueError, match="env: has 1 environments, the saved run had 2"):
-        resume_model(PPO, tmp_path / "r", env=SpacesEnv())
-    with pytest.raises(ValueError, match="env: wrap it .* which had none of VecNormalize"):
-        resume_model(PPO, tmp_path / "r", env=VecNormalize(DummyVecEnv([SpacesEnv] * 2)))
 
 
 def test_bad_files(tmp_path: Path) -> None:
@@ -441,11 +189,3 @@ def test_misplaced_callbacks(tmp_path: Path) -> None:
         DQN("MlpPolicy", "CartPole-v1", buffer_size=10).learn(1, callback=callback)
     with pytest.raises(ValueError, match="EveryNTimesteps passes no rollouts on"):
         SCENARIOS["cartpole"]().learn(1, callback=EveryNTimesteps(10, ResumeCallback(tmp_path / "run")))
-
-
-def test_environment_and_model_share_their_spaces(tmp_path: Path) -> None:
-    SCENARIOS["cartpole"]().learn(ROLLOUT, callback=ResumeCallback(tmp_path / "run"))
-    resumed = resume_model(PPO, tmp_path / "run")
-    assert resumed.env is not None
-    assert resumed.action_space is resumed.env.action_space
-    assert isinstance(resumed.action_space, spaces.Discrete)

@@ -16,9 +16,10 @@ import pytest
 from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
 from tests.bench.conftest import Finished
+from tests.waiting import PATIENCE
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = [pytest.mark.processes, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 
 # A page around the report that does what a reader does, and leaves what it saw in its own text.
 READER = """<!doctype html>
@@ -50,7 +51,7 @@ def see(folder: Path, page: Path, script: str, width: int = 1000) -> Any:
     options += [f"--user-data-dir={folder / 'profile'}", "--window-size=1200,900", "--dump-dom"]
     # Chromium refuses its sandbox to the superuser, as whom containers often run.
     options += ["--no-sandbox"] if os.geteuid() == 0 else []
-    done = subprocess.run([CHROMIUM, *options, reader.as_uri()], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([CHROMIUM, *options, reader.as_uri()], capture_output=True, text=True, timeout=PATIENCE)
     found = re.search(r"<output>(.*?)</output>", done.stdout, flags=re.DOTALL)
     assert found, done.stderr[-2000:]
     return json.loads(unescape(found.group(1)))

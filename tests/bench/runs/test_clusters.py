@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,65 +11,76 @@ import pytest
 
 from sb3_ppo_variants.bench.cli import main
 from tests.bench.conftest import WriteStudy
-from tests.bench.faults import RUNS, STUDY, Start, bench, end_it, finished, gone, in_the_middle, run_pids, wait_for
+from tests.bench.faults import RUNS, STUDY, Start, bench, end_it, finished, gone
+from tests.bench.gate import Gate
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.processes
 
 
-def scheduler(start: Start, folder: Path) -> tuple[Path, int]:
-    """Start a scheduler on a free port of this machine and return its scheduler file and its process number."""
+def scheduler(start: Start, folder: Path) -> tuple[Path, subprocess.Popen[str]]:
+    """Start a scheduler on a free port of this machine and return its scheduler file and its process."""
     file = folder / "scheduler.json"
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(file)]
     process = start(*command, "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0")
     wait_for(file.is_file)
-    return file, process.pid
+    return file, process
 
 
-def worker(start: Start, file: Path) -> int:
-    """Start a worker of one thread and return its process number."""
+def workers(start: Start, file: Path, gate: Gate) -> list[subprocess.Popen[str]]:
+    """Start two workers of one thread, whose runs wait at the gate."""
     command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1"]
-    return start(*command, "--no-nanny", "--no-dashboard").pid
+    return [start(*command, "--no-nanny", "--no-dashboard", **gate.environment) for _ in range(2)]
 
 
 def test_a_killed_dask_worker_loses_nothing(
-    start: Start, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes
+    start: Start, gate: Gate, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes
 ) -> None:
     pytest.importorskip("distributed")
     study = write_study(STUDY)
     file, _ = scheduler(start, tmp_path)
-    workers = [worker(start, file) for _ in range(2)]
+    first, _ = workers(start, file, gate)
     process = start(*bench(study, tmp_path, "--executor", "dask", "--scheduler", str(file)))
-    wait_for(lambda: in_the_middle(tmp_path))
+    gate.wait_for_runs()
     before = finished(tmp_path)
-    os.kill(workers[0], signal.SIGKILL)
-    output, _ = process.communicate(timeout=120)
+    first.kill()
+    gate.open()
+    output, _ = process.communicate()
     # The scheduler gives the lost run to the other worker.
     assert process.returncode == 0, output
     after = finished(tmp_path)
-    assert len(after) == RUNS
+    assert 0 < len(before) < len(after) == RUNS
     assert {path: after[path] for path in before} == before
     assert (tmp_path / "interrupted" / "results.csv").read_bytes() == undisturbed
     assert not (tmp_path / "interrupted" / ".partial").exists()
 
 
 def test_a_killed_scheduler_ends_the_command_and_no_run_has_failed(
-    start: Start, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes, capsys: pytest.CaptureFixture[str]
+    start: Start,
+    gate: Gate,
+    write_study: WriteStudy,
+    tmp_path: Path,
+    undisturbed: bytes,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("distributed")
     study = write_study(STUDY)
-    file, pid = scheduler(start, tmp_path)
-    for _ in range(2):
-        worker(start, file)
+    file, to_kill = scheduler(start, tmp_path)
+    alone = workers(start, file, gate)
     process = start(*bench(study, tmp_path, "--executor", "dask", "--scheduler", str(file)))
-    wait_for(lambda: in_the_middle(tmp_path))
-    pids = run_pids(tmp_path)
-    os.kill(pid, signal.SIGKILL)
-    output, _ = process.communicate(timeout=120)
+    gate.wait_for_runs()
+    to_kill.kill()
+    output, _ = process.communicate()
     assert process.returncode == 1
     assert "The scheduler or its workers are gone." in output
     # dask may log a lost connection with a traceback of its own; the command must not end with one.
     assert "bench/commands.py" not in output
     assert not (tmp_path / "interrupted" / "failed").exists()
-    # The workers leave, and their runs with them.
-    wait_for(lambda: all(gone(pid) for pid in pids))
+    # The workers leave with the runs that they have, and begin no other.
+    gate.open()
+    for worker in alone:
+        worker.communicate()
+    wait_for(lambda: all(map(gone, gate.pids())))
     end_it(study, tmp_path, undisturbed, capsys)
 
 
@@ -104,7 +115,7 @@ def test_runs_of_a_cluster_started_here_may_start_processes(
     (tmp_path / "parallel_algorithm.py").write_text(PARALLEL)
     monkeypatch.chdir(tmp_path)
     process = start(*bench(study, tmp_path / "results", "--executor", "dask", "--cluster", "local"))
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate()
     assert process.returncode == 0, output
     outputs = [path.read_text() for path in (tmp_path / "results" / "parallel" / "parallel").glob("*/output.txt")]
     assert [text.splitlines()[0] for text in outputs] == ["2 processes"] * 2
@@ -112,11 +123,11 @@ def test_runs_of_a_cluster_started_here_may_start_processes(
 
 SBATCH = """#!/bin/sh
 # Stands in for Slurm: runs the job script here and says a job number. As Slurm does, it keeps a copy of the script,
-# which is gone once this command has ended.
+# which is gone once this command has ended. The queue is long: the jobs start when the file `free` is there.
 folder="$(dirname "$0")"
 grep '^#SBATCH' "$1" > "$folder/directives"
 cp "$1" "$folder/job-$$.sh"
-sh "$folder/job-$$.sh" > "$folder/job-$$.log" 2>&1 &
+(until [ -e "$folder/free" ]; do sleep 0.1; done; exec sh "$folder/job-$$.sh") > "$folder/job-$$.log" 2>&1 &
 echo "Submitted batch job $!"
 """
 
@@ -133,9 +144,11 @@ def test_jobs_of_a_queue_make_the_runs(
     )
     command = bench(write_study(STUDY), tmp_path, "--executor", "dask", "--cluster", "slurm")
     process = start(*command, PATH=f"{tmp_path}:{os.environ['PATH']}", DASK_CONFIG=str(tmp_path / "dask.yaml"))
-    output, _ = process.communicate(timeout=120)
+    assert process.stdout is not None
+    assert any("slurm: no worker yet." in line for line in process.stdout)
+    (tmp_path / "free").touch()
+    output, _ = process.communicate()
     assert process.returncode == 0, output
-    assert "slurm: no worker yet." in output
     assert "#SBATCH -p short" in (tmp_path / "directives").read_text()
     assert (tmp_path / "interrupted" / "results.csv").read_bytes() == undisturbed
 

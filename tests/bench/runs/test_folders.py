@@ -16,6 +16,9 @@ import pytest
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
+from tests.waiting import PATIENCE
+
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
@@ -221,5 +224,5 @@ def test_the_lock_is_waited_for_and_goes_with_its_process(folders: Folders) -> N
         waiter.join(timeout=1.0)
         assert waiter.is_alive()
         holder.kill()
-        waiter.join(timeout=10.0)
+        waiter.join(timeout=PATIENCE)
         assert not waiter.is_alive()

@@ -11,31 +11,46 @@ from pathlib import Path
 import pytest
 
 from tests.bench.conftest import WriteStudy
-from tests.bench.faults import RUNS, STUDY, Start, bench, end_it, finished, gone, in_the_middle, run_pids, wait_for
+from tests.bench.faults import RUNS, STUDY, Start, bench, end_it, finished, gone
+from tests.bench.gate import Gate
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.processes
 
 
 def test_sigkill_of_the_runner(
-    start: Start, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes, capsys: pytest.CaptureFixture[str]
+    start: Start,
+    gate: Gate,
+    write_study: WriteStudy,
+    tmp_path: Path,
+    undisturbed: bytes,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     study = write_study(STUDY)
-    process = start(*bench(study, tmp_path))
-    wait_for(lambda: in_the_middle(tmp_path))
-    pids = run_pids(tmp_path)
+    process = start(*bench(study, tmp_path), **gate.environment)
+    gate.wait_for_runs()
     process.kill()
     process.wait()
     # The runs notice and end by themselves.
-    wait_for(lambda: all(gone(pid) for pid in pids), seconds=10)
+    wait_for(lambda: all(map(gone, gate.pids())))
+    assert len(finished(tmp_path)) == 2
     end_it(study, tmp_path, undisturbed, capsys)
 
 
 def test_sigkill_of_a_run(
-    start: Start, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes, capsys: pytest.CaptureFixture[str]
+    start: Start,
+    gate: Gate,
+    write_study: WriteStudy,
+    tmp_path: Path,
+    undisturbed: bytes,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     study = write_study(STUDY)
-    process = start(*bench(study, tmp_path))
-    wait_for(lambda: in_the_middle(tmp_path))
-    os.kill(run_pids(tmp_path)[0], signal.SIGKILL)
-    output, _ = process.communicate(timeout=120)
+    process = start(*bench(study, tmp_path), **gate.environment)
+    gate.wait_for_runs()
+    os.kill(gate.pids()[0], signal.SIGKILL)
+    gate.open()
+    output, _ = process.communicate()
     assert process.returncode == 1
     assert f"1 of {RUNS} runs failed" in output
     assert len(finished(tmp_path)) == RUNS - 1
@@ -48,7 +63,7 @@ def test_two_runners_on_one_folder_share_the_runs(
 ) -> None:
     study = write_study(STUDY)
     runners = [start(*bench(study, tmp_path)) for _ in range(2)]
-    outputs = [runner.communicate(timeout=120)[0] for runner in runners]
+    outputs = [runner.communicate()[0] for runner in runners]
     assert [runner.returncode for runner in runners] == [0, 0]
     lines = "".join(outputs).splitlines()
     # Each run was made once, by one of the two.
@@ -58,18 +73,19 @@ def test_two_runners_on_one_folder_share_the_runs(
     assert not (tmp_path / "interrupted" / ".partial").exists()
 
 
-def test_ctrl_c(start: Start, write_study: WriteStudy, tmp_path: Path) -> None:
-    # Runs of minutes: nobody waits for them after Ctrl-C.
-    study = write_study(STUDY.replace("total_timesteps: 1024", "total_timesteps: 1_000_000"))
-    process = start(*bench(study, tmp_path))
-    wait_for(lambda: len(list((tmp_path / "interrupted" / ".partial").glob("*/progress.csv"))) == 2)
-    pids = run_pids(tmp_path)
+def test_ctrl_c(start: Start, gate: Gate, write_study: WriteStudy, tmp_path: Path) -> None:
+    process = start(*bench(write_study(STUDY), tmp_path), **gate.environment)
+    gate.wait_for_runs()
+    before = finished(tmp_path)
+    # The gate stays closed: nobody waits for the runs after Ctrl-C.
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate()
     assert process.returncode == 130
     assert "Finished runs are kept" in output
     assert "Traceback" not in output
-    assert all(gone(pid) for pid in pids)
+    wait_for(lambda: all(map(gone, gate.pids())))
+    assert len(before) == 2
+    assert finished(tmp_path) == before
     assert not (tmp_path / "interrupted" / ".partial").exists()
     assert not (tmp_path / "interrupted" / "failed").exists()
 
@@ -91,7 +107,7 @@ def test_a_full_disk(
 ) -> None:
     study = write_study(STUDY)
     process = start(*bench(study, small_disk))
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate()
     assert process.returncode == 1
     assert "No space left on device" in output
     assert "Traceback" not in output

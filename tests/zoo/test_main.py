@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from sb3_ppo_variants import DualClipPPO
-from sb3_ppo_variants.zoo.algorithms import ALGORITHMS, host
-from sb3_ppo_variants.zoo.settings import HYPERPARAMETERS, with_conf_file
+from tests.waiting import PATIENCE
 
 ARGUMENTS = ["--env", "CartPole-v1", "--seed", "1", "-f", "logs"]
 TRAIN = [*ARGUMENTS, "--n-timesteps", "512", "--device", "cpu", "--verbose", "0"]
@@ -21,53 +19,20 @@ TRAIN = [*ARGUMENTS, "--n-timesteps", "512", "--device", "cpu", "--verbose", "0"
 def zoo(folder: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "sb3_ppo_variants.zoo", *arguments]
     no_windows = os.environ | {"MPLBACKEND": "Agg"}
-    done = subprocess.run(command, cwd=folder, env=no_windows, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, env=no_windows, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_every_algorithm_has_a_hyperparameter_file_with_defaults() -> None:
-    assert len(ALGORITHMS) == 12
-    for name in ALGORITHMS:
-        settings = yaml.safe_load((HYPERPARAMETERS / f"{host(name)}.yml").read_text())
-        expected = "MlpLstmPolicy" if name.startswith("recurrent") else "MlpPolicy"
-        assert settings["default"]["policy"] == expected
-
-
-def test_the_file_is_named_for_variants_only() -> None:
-    file = str(HYPERPARAMETERS / "recurrent.yml")
-    assert with_conf_file(["--algo", "recurrent_dual_clip_ppo"])[:2] == ["--conf-file", file]
-    assert with_conf_file(["--algo", "ppo"]) == ["--algo", "ppo"]
-    mine = ["--algo", "dual_clip_ppo", "-conf", "mine.yml"]
-    assert with_conf_file(mine) == mine
-
-
+@pytest.mark.processes
 def test_an_unknown_command_names_the_known_ones() -> None:
     command = [sys.executable, "-m", "sb3_ppo_variants.zoo", "trian"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1
     assert "'trian' is unknown; known are train, enjoy," in done.stderr
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
-def test_a_trial_read_back_is_what_was_sampled(name: str) -> None:
-    pytest.importorskip("rl_zoo3")
-    optuna = pytest.importorskip("optuna")
-    from rl_zoo3.hyperparams_opt import HYPERPARAMS_CONVERTER, HYPERPARAMS_SAMPLER
-
-    from sb3_ppo_variants.zoo.register import register
-
-    register()
-    trial = optuna.create_study().ask()
-    sampled = HYPERPARAMS_SAMPLER[name](trial, 2, 1, {})
-    assert HYPERPARAMS_CONVERTER[name](trial.params) == sampled
-    policy = "MlpLstmPolicy" if name.startswith("recurrent") else "MlpPolicy"
-    ALGORITHMS[name](policy, "CartPole-v1", **sampled)
-    own = {"dual_clip": {"dual_clip"}, "kl_penalty": {"kl_coef", "desired_kl"}, "adaptive_clip": {"desired_kl"}}
-    variant = name.removeprefix("maskable_").removeprefix("recurrent_").removesuffix("_ppo")
-    assert sampled.keys() & {"dual_clip", "kl_coef", "desired_kl"} == own.get(variant, set())
-
-
+@pytest.mark.processes
 @pytest.mark.slow
 def test_train_evaluate_continue_and_plot(tmp_path: Path) -> None:
     pytest.importorskip("rl_zoo3")
@@ -95,6 +60,7 @@ def test_train_evaluate_continue_and_plot(tmp_path: Path) -> None:
     assert "CartPole-v1" in table
 
 
+@pytest.mark.processes
 @pytest.mark.slow
 def test_tune_two_trials(tmp_path: Path) -> None:
     pytest.importorskip("rl_zoo3")

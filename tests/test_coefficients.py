@@ -1,4 +1,4 @@
-"""The coefficients that stock PPO has too, ``learning_rate``, ``ent_coef`` and ``vf_coef``: scheduled and adapted."""
+"""Ranges of numbers, and the coefficients that stock PPO has too: scheduled and adapted."""
 
 from __future__ import annotations
 
@@ -14,11 +14,32 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from sb3_ppo_variants import AdaptiveClipPPO, VariantPPO
+from sb3_ppo_variants.coefficients import Number
 from tests.environments import SpacesEnv
 from tests.models import SMALL, Dumps, logged, same_weights
 
 HALVES: dict[str, Any] = {"rule": "band", "follow": "kl", "target": 1e-9, "low": 1e-6, "high": 1.0}
 BANDIT: dict[str, Any] = {"rule": "bandit", "follow": "episode_return", "low": 0.05, "high": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("number", "allowed", "refused", "range_"),
+    [
+        (Number("x"), [-1e9, 0, float("inf")], [float("nan"), True, "1", None], r"a number in \(-inf, inf\)"),
+        (Number("x", low=0.0, high=1.0), [0.0, 1], [-0.1, 1.1], r"a number in \[0.0, 1.0\]"),
+        (Number("x", low=0.0, above_low=True), [1e-9], [0.0, -1.0], r"a number in \(0.0, inf\)"),
+        (Number("x", low=0.0, finite=True), [0.0], [float("inf")], r"a finite number in \[0.0, inf\)"),
+        (Number("x", low=2.0, whole=True), [2, 3.0], [2.5, 1], r"a whole number in \[2.0, inf\)"),
+    ],
+)
+def test_the_range_of_a_number(number: Number, allowed: list[Any], refused: list[Any], range_: str) -> None:
+    for value in allowed:
+        number.check(value)
+    for value in refused:
+        with pytest.raises(ValueError, match=rf"^x={value!r} is not allowed: {range_}$"):
+            number.check(value)
+    with pytest.raises(ValueError, match=rf"^x='lin' reaches nan, which is not allowed: {range_}$"):
+        number.check(float("nan"), "lin")
 
 
 def over_updates(model: PPO, key: str, updates: int) -> list[float]:

@@ -1,0 +1,69 @@
+"""The losses of one minibatch, worked by hand: two samples with advantages 1 and -2 and ratios 2 and 1/2."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch as th
+from stable_baselines3.common.callbacks import CallbackList
+
+from sb3_ppo_variants import VariantPPO
+from tests.environments import SpacesEnv
+from tests.models import logged
+
+
+class KnownPPO(VariantPPO):
+    """Knows what its policy says of the two samples: values 1 and 3, entropies 0.25 and 0.75."""
+
+    has_entropy = True
+
+    def _evaluate_actions(self, samples: Any) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
+        graph = 0.0 * self.policy.value_net.bias.sum()
+        first = samples.returns == 10.0
+        log_prob = samples.old_log_prob + th.where(first, math.log(2.0), -math.log(2.0))
+        entropy = th.where(first, 0.25, 0.75) if self.has_entropy else None
+        return th.where(first, 11.0, 17.0).unsqueeze(1) + graph, log_prob + graph, entropy
+
+
+def losses(has_entropy: bool = True, **arguments: Any) -> dict[str, float]:
+    settings: dict[str, Any] = {"n_steps": 2, "batch_size": 2, "n_epochs": 1, "ent_coef": 0.1, "device": "cpu"}
+    model: Any = KnownPPO("MlpPolicy", SpacesEnv(), normalize_advantage=False, **settings)
+    for name, value in arguments.items():
+        setattr(model, name, value)
+    model.has_entropy = has_entropy
+    callback = CallbackList([])
+    _, callback = model._setup_learn(2, callback)
+    model.collect_rollouts(model.env, callback, model.rollout_buffer, 2)
+    for name, both in {"advantages": (1.0, -2.0), "returns": (10.0, 14.0), "values": (10.0, 14.0)}.items():
+        getattr(model.rollout_buffer, name)[:, 0] = both
+    model.rollout_buffer.log_probs[:] = -1.0
+    model.train()
+    return {name.removeprefix("train/"): value for name, value in logged(model).items()}
+
+
+def test_the_parts_and_their_sum() -> None:
+    found = losses()
+    # min(2 * 1, 1.2 * 1) and min(0.5 * -2, 0.8 * -2)
+    assert found["policy_gradient_loss"] == pytest.approx(-(1.2 - 1.6) / 2)
+    # 11 - 10 and 17 - 14
+    assert found["value_loss"] == pytest.approx((1.0 + 9.0) / 2)
+    assert found["entropy_loss"] == pytest.approx(-0.5)
+    assert found["loss"] == pytest.approx(0.2 + 0.1 * -0.5 + 0.5 * 5.0)
+
+
+def test_normalized_advantages() -> None:
+    # (1, -2) less the mean -0.5, over the standard deviation 3 / sqrt(2): (1, -1) / sqrt(2)
+    found = losses(normalize_advantage=True)
+    assert found["policy_gradient_loss"] == pytest.approx(-(1.2 - 0.8) / math.sqrt(2) / 2)
+
+
+def test_clipped_values() -> None:
+    # At most 0.5 from the old values, which are the returns.
+    assert losses(clip_range_vf=lambda progress: 0.5)["value_loss"] == pytest.approx(0.25)
+
+
+def test_without_a_closed_form_the_entropy_is_that_of_the_actions_taken() -> None:
+    # log-probabilities -1 + log 2 and -1 - log 2
+    assert losses(has_entropy=False)["entropy_loss"] == pytest.approx(-1.0)

@@ -1,0 +1,121 @@
+"""Environments go on from where they were, or a warning says what starts anew."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
+
+from sb3_ppo_variants import ResumeCallback, resume_model
+from tests.environments import SpacesEnv
+from tests.resume.scenarios import (
+    PPO_SMALL,
+    ROLLOUT,
+    SCENARIOS,
+    TOTAL,
+    Drawing,
+    Stop,
+    cartpoles,
+    falling,
+    finish,
+    outcome,
+)
+
+
+def test_mujoco(tmp_path: Path) -> None:
+    pytest.importorskip("mujoco")
+    whole = PPO("MlpPolicy", make_vec_env("Hopper-v5", n_envs=2), **PPO_SMALL)
+    whole.learn(3 * ROLLOUT)
+    stopped = PPO("MlpPolicy", make_vec_env("Hopper-v5", n_envs=2), **PPO_SMALL)
+    stopped.learn(2 * ROLLOUT, callback=ResumeCallback(tmp_path / "run"))
+    resumed = finish(resume_model(PPO, tmp_path / "run"), 3 * ROLLOUT)
+    np.testing.assert_equal(outcome(resumed)["last_obs"], outcome(whole)["last_obs"])
+    np.testing.assert_equal(outcome(resumed)["weights"], outcome(whole)["weights"])
+
+
+def test_monitor_files_go_on(tmp_path: Path) -> None:
+    build = SCENARIOS["cartpole"]
+    whole = build().learn(TOTAL)
+    venv = cartpoles(wrapper_class=Drawing, monitor_dir=str(tmp_path / "monitor"))
+    model = PPO("MlpPolicy", venv, learning_rate=falling, **PPO_SMALL)
+    model.learn(TOTAL, callback=[Stop(), ResumeCallback(tmp_path / "run", every=1)])
+    files = sorted((tmp_path / "monitor").iterdir())
+    before = [file.read_text() for file in files]
+    resumed = finish(resume_model(PPO, tmp_path / "run"), TOTAL)
+    np.testing.assert_equal(outcome(resumed)["weights"], outcome(whole)["weights"])
+    after = [file.read_text() for file in files]
+    assert all(new.startswith(old) and len(new) > len(old) for new, old in zip(after, before, strict=True))
+
+
+@pytest.fixture
+def other_processes() -> Iterator[Callable[[], VecNormalize]]:
+    made = []
+
+    def make() -> VecNormalize:
+        venv = VecNormalize(SubprocVecEnv([lambda: gym.make("CartPole-v1")] * 2, start_method="fork"))
+        made.append(venv)
+        return venv
+
+    yield make
+    for venv in made:
+        venv.close()
+
+
+@pytest.mark.processes
+def test_subprocesses_warn_and_keep_the_rest(tmp_path: Path, other_processes: Callable[[], VecNormalize]) -> None:
+    path = tmp_path / "run"
+    venv = other_processes()
+    model = PPO("MlpPolicy", venv, **PPO_SMALL)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.learn(3 * ROLLOUT, callback=ResumeCallback(path, every=1))
+    messages = [str(warning.message) for warning in caught if "ResumeCallback" in str(warning.message)]
+    assert len(messages) == 1
+    assert "SubprocVecEnv" in messages[0]
+    assert "needs `env`, starts new episodes" in messages[0]
+
+    with pytest.raises(ValueError, match="env is needed: .* holds no environment, because .*SubprocVecEnv.*not exact"):
+        resume_model(PPO, path)
+    again = other_processes()
+    resumed = resume_model(PPO, path, env=again)
+    assert resumed.get_vec_normalize_env() is again
+    np.testing.assert_equal(outcome(resumed)["mean"], outcome(model)["mean"])
+    np.testing.assert_equal(again.ret_rms.var, venv.ret_rms.var)
+    np.testing.assert_equal(outcome(resumed)["optimizer"], outcome(model)["optimizer"])
+    assert finish(resumed, 4 * ROLLOUT).num_timesteps == 4 * ROLLOUT
+    with pytest.raises(ValueError, match="env: wrap it as for the first run, which had one of VecNormalize"):
+        resume_model(PPO, path, env=cartpoles())
+
+
+class Unpicklable(SpacesEnv):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+def test_an_environment_that_cannot_be_pickled(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="cannot be pickled: TypeError: .*a resumed run needs `env`"):
+        PPO("MlpPolicy", DummyVecEnv([Unpicklable] * 2), **PPO_SMALL).learn(64, callback=ResumeCallback(tmp_path / "r"))
+    resumed = resume_model(PPO, tmp_path / "r", env=DummyVecEnv([Unpicklable] * 2))
+    assert finish(resumed, 2 * ROLLOUT).num_timesteps == 2 * ROLLOUT
+    with pytest.raises(ValueError, match="env: has 1 environments, the saved run had 2"):
+        resume_model(PPO, tmp_path / "r", env=SpacesEnv())
+    with pytest.raises(ValueError, match="env: wrap it .* which had none of VecNormalize"):
+        resume_model(PPO, tmp_path / "r", env=VecNormalize(DummyVecEnv([SpacesEnv] * 2)))
+
+
+def test_environment_and_model_share_their_spaces(tmp_path: Path) -> None:
+    SCENARIOS["cartpole"]().learn(ROLLOUT, callback=ResumeCallback(tmp_path / "run"))
+    resumed = resume_model(PPO, tmp_path / "run")
+    assert resumed.env is not None
+    assert resumed.action_space is resumed.env.action_space
+    assert isinstance(resumed.action_space, spaces.Discrete)
