@@ -1,4 +1,4 @@
-"""Speed of the classes against stock PPO: `python benchmarks/speed.py [--parts ...] [--other PYTHON] [--quick]`.
+"""Speed of the classes against stock PPO: `python -m benchmarks.speed [--parts ...] [--other PYTHON] [--quick]`.
 
 Every implementation runs in a process of its own with one thread, and they take turns within each repetition, in an
 order that rotates, keeping the memory that they have. A ratio is stock's time divided by the implementation's in the
@@ -32,11 +32,11 @@ from typing import Any
 
 import gymnasium as gym
 import torch as th
-from measurements import beside, limits, ratios, scaling, study, variables
-from measurements.publish import PUBLISHED, publish, versions_of
-from measurements.settings import SETTINGS
-from measurements.sides import ON_CPU, OTHERS, OWN
 
+from benchmarks.measurements import beside, limits, ratios, scaling, study, variables
+from benchmarks.measurements.publish import PUBLISHED, publish, versions_of
+from benchmarks.measurements.settings import SETTINGS
+from benchmarks.measurements.sides import ON_CPU, OTHERS, OWN
 from sb3_ppo_variants.bench.runs.provenance import cpu, versions
 
 PARTS = ("ratios", "limits", "beside", "scaling", "threads", "allocator", "study")

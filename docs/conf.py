@@ -6,11 +6,6 @@ every relative link leads where it leads on GitHub. Nothing is fetched, neither 
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
-
 from sb3_ppo_variants import __version__
 
 project = "sb3_ppo_variants"
@@ -32,9 +27,9 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
-    "mathml",
-    "description",
-    "local_images",
+    "docs._extensions.mathml",
+    "docs._extensions.description",
+    "docs._extensions.local_images",
 ]
 
 # What GitHub renders: equations between dollars and in fences, and anchors at headings.

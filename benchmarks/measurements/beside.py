@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from measurements.ratios import turns
-from measurements.runner import running
-from measurements.settings import Setting, setting
-from measurements.stable_baselines import StableBaselines
+from benchmarks.measurements.ratios import turns
+from benchmarks.measurements.runner import running
+from benchmarks.measurements.settings import Setting, setting
+from benchmarks.measurements.stable_baselines import StableBaselines
 from sb3_ppo_variants import VariantPPO
 
 PARTS = ("copy", "tensors", "pass_for_kl")

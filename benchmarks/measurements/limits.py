@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from timing import seconds
 
-from measurements.settings import SETTINGS, Setting
-from measurements.sides import STOCK
+from benchmarks.measurements.settings import SETTINGS, Setting
+from benchmarks.measurements.sides import STOCK
+from benchmarks.timing import seconds
 
 Product = Callable[[], Any]
 

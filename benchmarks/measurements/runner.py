@@ -1,6 +1,6 @@
 """One implementation in a process of its own: started once, then told what to do line by line.
 
-`python -m measurements.runner SIDE SETTING DEVICE`, in any interpreter that has the implementation, starts a
+`python -m benchmarks.measurements.runner SIDE SETTING DEVICE`, in any interpreter that has the implementation, starts a
 trainer, runs the first iterations and writes a line of JSON about them. Each line `PHASE` on its input is then answered
 with the seconds that the phase took, so that several such processes can take turns within a repetition, and no start-up
 is counted.
@@ -19,12 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from timing import seconds
+from benchmarks.measurements.settings import Setting, setting
+from benchmarks.measurements.sides import SIDES
+from benchmarks.timing import seconds
 
-from measurements.settings import Setting, setting
-from measurements.sides import SIDES
-
-FOLDER = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PHASES = ("rollout", "update", "end_to_end")
 # One thread for whatever library computes; a second one is a side of its own.
 ONE_THREAD = {
@@ -87,8 +86,8 @@ class Runner:
         if python != sys.executable:
             variables.pop("PYTHONPATH", None)  # it belongs to this interpreter
         self._process = subprocess.Popen(
-            [python, "-W", "ignore", "-m", "measurements.runner", side, chosen, device],
-            cwd=FOLDER,
+            [python, "-W", "ignore", "-m", "benchmarks.measurements.runner", side, chosen, device],
+            cwd=ROOT,
             env=variables,
             text=True,
             stdin=subprocess.PIPE,

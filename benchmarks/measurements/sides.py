@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from measurements.settings import Setting
-from measurements.stable_baselines import StableBaselines
+from benchmarks.measurements.settings import Setting
+from benchmarks.measurements.stable_baselines import StableBaselines
 
 
 class Trainer(Protocol):
@@ -95,7 +95,7 @@ class Adapted:
         :param chosen: the setting
         :param device: of torch
         """
-        made: Trainer = importlib.import_module(f"measurements.{self.module}").Trainer(chosen, device)
+        made: Trainer = importlib.import_module(f"benchmarks.measurements.{self.module}").Trainer(chosen, device)
         return made
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from measurements.goals import goals
-from measurements.sides import OTHERS, SIDES
+from benchmarks.measurements.sides import OTHERS, SIDES
 
 Found = dict[str, Any]
 NOT_MEASURED = "Not measured yet."
@@ -20,8 +18,6 @@ WAYS = {
     "harness": "`ppo-bench run`, the same runs",
     "harness_half_compiled": "`ppo-bench run`, half of the runs VariantPPO compiled, with its compilation",
 }
-# The folder of the measurement and the name of the table.
-BLOCK = re.compile(r"(<!-- (speed\w*): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -208,23 +204,8 @@ def study(found: Found) -> str:
     )
 
 
-def reached(found: Found) -> str:
-    """What the package is meant to reach, and what it does.
-
-    :param found: the JSON
-    """
-    return table(
-        ["goal", "setting", "asked", "measured", "reached"],
-        (
-            [goal.name, goal.setting, f"{goal.sign} {goal.asked:.2f}", f"{goal.measured:.2f}", goal.answer]
-            for goal in goals(found)
-        ),
-    )
-
-
 TABLES: dict[str, tuple[str, Callable[[Found], str]]] = {
     "ratios": ("ratios", ratios),
-    "reached": ("ratios", reached),
     "compilation": ("ratios", compilation),
     "memory": ("ratios", memory),
     "where": ("limits", where),
@@ -245,12 +226,3 @@ def render(name: str, found: Found) -> str:
     """
     part, make = TABLES[name]
     return make(found) if found.get(part) else NOT_MEASURED
-
-
-def filled(text: str, found: Mapping[str, Found]) -> str:
-    """A page with the tables of the JSONs between its marks, `<!-- FOLDER: NAME -->` and `<!-- end -->`.
-
-    :param text: of the page
-    :param found: the JSON by its folder, ``speed`` or ``speed_cuda``
-    """
-    return BLOCK.sub(lambda match: f"{match[1]}\n{render(match[3], found.get(match[2], {}))}\n\n{match[4]}", text)
