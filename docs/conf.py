@@ -39,17 +39,17 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-# RL Zoo is named in one function of the reference and is not needed for anything else here.
-autodoc_mock_imports = ["optuna", "rl_zoo3"]
-autodoc_default_options = {"members": True}
+# Extras whose modules are in the reference, and which the site needs for nothing else.
+autodoc_mock_imports = ["huggingface_hub", "optuna", "rl_zoo3", "wandb"]
+autodoc_default_options = {"members": True, "exclude-members": "model_config"}
 python_use_unqualified_type_names = True
 # Types in signatures: those of other packages, whose pages would have to be fetched; aliases and names that only type
 # checkers import, which are left as they are written; and what is private.
-LIBRARY = "annotated_types|collections|concurrent|contextlib|multiprocessing|pathlib|pydantic_core"
-FRAMEWORKS = "numpy|np|pandas|torch|th|gymnasium|stable_baselines3|sb3_contrib"
-AS_WRITTEN = r"[A-Z]\w*|dict\[str"
+LIBRARY = "annotated_types|argparse|collections|concurrent|contextlib|multiprocessing|pathlib|pydantic|pydantic_core"
+FRAMEWORKS = "gymnasium|markupsafe|matplotlib|np|numpy|pandas|pd|rich|sb3_contrib|stable_baselines3|th|torch|wandb"
+AS_WRITTEN = r"_?[A-Z]\w*|[^\[]*\[[^\]]*"
 PRIVATE = r"sb3_ppo_variants\.compiled\.\w+\.(_\w+|T)"
-nitpick_ignore_regex = [("py:class", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]
+nitpick_ignore_regex = [(r"py:(class|exc)", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]
 
 html_theme = "furo"
 html_title = f"sb3_ppo_variants {version}"

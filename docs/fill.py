@@ -64,6 +64,7 @@ def symptoms() -> str:
 
 SOURCES: dict[str, Callable[..., str]] = {
     "gallery": gallery.table,
+    "modules": gallery.modules,
     "reference": gallery.reference,
     "report": report,
     "sidebar": gallery.sidebar,

@@ -126,6 +126,17 @@ def reference(folder: str) -> str:
     return "\n\n".join(entries)
 
 
+def modules(folder: str, *documented_apart: str) -> str:
+    """The entries of all modules in a folder of the package.
+
+    :param folder: as in ``bench.study``
+    :param documented_apart: the modules that the page describes by hand
+    """
+    files = sorted((ROOT / "sb3_ppo_variants" / folder.replace(".", "/")).glob("[!_]*.py"))
+    names = [file.stem for file in files if file.stem not in documented_apart]
+    return "\n\n".join(f".. automodule:: sb3_ppo_variants.{folder}.{name}" for name in names)
+
+
 def _function(name: str) -> str:
     if name in TERMS:
         return TERMS[name].function.__name__
