@@ -11,8 +11,8 @@ a Lagrange multiplier :math:`\lambda` gives every stationary point in closed for
 
 with :math:`T` the sufficient statistics. A positive :math:`\lambda` moves towards the action, a negative one away from
 it, and the divergence falls as :math:`|\lambda|` grows, so that one bisection for all samples at once finds the
-multiplier at which it equals :math:`\delta`. Several action dimensions share one multiplier: the budget is divided
-between them as is best, where the paper's code gives each the same share.
+multiplier at which it equals :math:`\delta`. Several action dimensions share one multiplier, which divides the budget
+between them in the best way; the paper's code gives each the same share.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def ratio_bounds(old: Parameters, actions: th.Tensor, radius: float) -> tuple[th
     """Smallest and largest ratio within the ball.
 
     :param old: a batch of distributions
-    :param actions: what was taken, shape ``(batch, action_dim)``, in the space of the distribution
+    :param actions: the actions taken, shape ``(batch, action_dim)``, in the space of the distribution
     :param radius: :math:`\\delta`, in nats
     :return: lower bounds below 1 and upper bounds above 1, each of shape ``(batch,)``
     """

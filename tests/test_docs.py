@@ -79,7 +79,9 @@ def test_a_variants_page_has_what_a_reader_needs(page: Path) -> None:
 
 # What lacks a page is named by tests/docs/test_fill.py, once.
 WITH_A_PAGE = {page.stem for page in VARIANT_PAGES}
-each_term = pytest.mark.parametrize("term", [TERMS[name] for name in TERMS if name in WITH_A_PAGE], ids=lambda t: t.name)
+each_term = pytest.mark.parametrize(
+    "term", [TERMS[name] for name in TERMS if name in WITH_A_PAGE], ids=lambda t: t.name
+)
 
 
 def documented_arguments(name: str) -> dict[str, str]:

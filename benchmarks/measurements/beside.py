@@ -1,4 +1,4 @@
-"""What an update does beside its gradient steps, in milliseconds: a profile of what the ratios cannot show."""
+"""The time of an update's work besides its gradient steps, which the ratios do not show."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Trainer(StableBaselines):
         self._model._whole_rollout()
 
     def pass_for_kl(self) -> None:
-        """The distributions of the whole rollout: one before the update, for the exact KL, and one behind it."""
+        """The distributions of the whole rollout; an exact KL needs one pass before and one after the update."""
         self._model._policy_parameters()
 
 

@@ -1,4 +1,4 @@
-"""What no implementation can do without: the environment's steps, and the matrix products of an update."""
+"""The floor of every implementation: the environment's steps, and the matrix products of an update."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every implementation against stock PPO: turn by turn, each in a process of its own."""
+"""Every implementation against stock PPO: turn by turn, each in a separate process."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What is measured: environments with PPO's arguments.
+"""The settings of the measurements: environments with PPO's arguments.
 
-Nothing here needs more than Stable-Baselines3, so that an interpreter with another implementation can import it.
+This module needs Stable-Baselines3 only, so that an interpreter with another implementation can import it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables of the published measurement and of docs/speed.md, all made from the one JSON."""
+"""The tables of the published measurement and of docs/speed.md, from its JSON."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def payback(measured: Found, start: Found) -> str:
 
 
 def compilation(found: Found) -> str:
-    """What the first iteration costs, and when it is paid back.
+    """The cost of the first iteration, and the steps that pay it back.
 
     :param found: the JSON
     """
@@ -109,7 +109,7 @@ def memory(found: Found) -> str:
 
 
 def where(found: Found) -> str:
-    """Milliseconds of one iteration beside what no implementation can do without.
+    """Milliseconds of one iteration and its floor.
 
     :param found: the JSON
     """
@@ -161,7 +161,7 @@ def _times_as_long(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def beside(found: Found) -> str:
-    """What an update of VariantPPO does beside its gradient steps.
+    """Work of VariantPPO's update besides its gradient steps.
 
     :param found: the JSON
     """
