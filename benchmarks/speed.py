@@ -1,8 +1,8 @@
 """Speed of the classes against stock PPO: `python -m benchmarks.speed [--parts ...] [--other PYTHON] [--quick]`.
 
-Every implementation runs in a separate process with one thread, and the processes take turns within each repetition, in an
-order that rotates. They keep their memory. A ratio is stock's time divided by the implementation's in the
-same repetition, above 1 for faster; the tables give the median over the repetitions in all processes and the quartiles.
+Every implementation runs in a separate process with one thread, and the processes take turns within each repetition,
+in an order that rotates. They keep their memory. A ratio is stock's time divided by the implementation's in the same
+repetition, above 1 for faster; the tables give the median over the repetitions in all processes and the quartiles.
 The parts:
 
 ratios    stock, eager, log_kl, KL penalty, compiled, a single file of PyTorch, and those of SBX, tianshou and rlox that
@@ -15,9 +15,9 @@ beside    work of an update besides its gradient steps
 allocator memory that glibc returns to the system and requests again, against memory that is kept
 study     16 short runs of `ppo-bench run` against plain SB3 scripts, once and only when it is asked for
 
-The folder gets speed.json, README.md and the figure. It keeps the parts that are not measured again if they are from this
-processor and these versions. `make fill` then writes the tables of the published folders into docs/speed.md. The machine
-should do nothing else.
+The folder gets speed.json, README.md and the figure. It keeps the parts that are not measured again if they are from
+this processor and these versions. `make fill` then writes the tables of the published folders into docs/speed.md. The
+machine should do nothing else.
 """
 
 from __future__ import annotations

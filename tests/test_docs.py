@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -141,7 +143,8 @@ DIRECTIVE = re.compile(r"^\.\. auto(\w+):: (sb3_ppo_variants[\w.]*)", re.MULTILI
 # Commands and RL Zoo's own names, which are on pages of their own, and folders that hold nothing but modules.
 NOT_IN_THE_REFERENCE = {
     "bench", "bench.__main__", "bench.report", "bench.report.figures", "bench.runs", "bench.statistics", "bench.study",
-    "bench.table", "loop", "resume", "rules", "terms", "trackers", "zoo", "zoo.__main__", "zoo.algorithms", "zoo.settings",
+    "bench.table", "loop", "resume", "rules", "terms", "trackers", "zoo", "zoo.__main__", "zoo.algorithms",
+    "zoo.settings",
 }  # fmt: skip
 
 

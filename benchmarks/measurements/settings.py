@@ -51,8 +51,9 @@ class ImageEnv(gym.Env[np.ndarray, np.int64]):
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """PPO's hyperparameters under neutral names, for libraries that name them differently. A schedule counts with its first
-    value.
+    """PPO's hyperparameters under neutral names, for libraries that name them differently.
+
+    A schedule counts with its first value.
 
     :param n_steps: of a rollout in each environment
     :param batch_size: samples in a minibatch

@@ -28,10 +28,10 @@ def bandit(
         N_i \leftarrow \gamma N_i + 1_i, \quad S_i \leftarrow \gamma S_i + 1_i\, x
 
     An arm that was never pulled comes first. The reward :math:`x` of a pull is the *change* of the return from the last
-    measured rollout, in units of a running mean of its absolute value and clipped to [-1, 1]: while a policy learns, its
-    returns rise with any arm, and a bandit on the returns prefers the arm that it pulled last. The discount forgets old
-    pulls for the same reason. A return belongs to the policy that the *previous* update made, so it is credited to the
-    arm of that update. A rollout in which no episode ends is not a pull.
+    measured rollout, in units of a running mean of its absolute value and clipped to [-1, 1]: while a policy learns,
+    its returns rise with any arm, and a bandit on the returns prefers the arm that it pulled last. The discount forgets
+    old pulls for the same reason. A return belongs to the policy that the *previous* update made, so it is credited to
+    the arm of that update. A rollout in which no episode ends is not a pull.
 
     Zhang et al., "A dynamical clipping approach with task feedback for Proximal Policy Optimization", 2023,
     arXiv 2312.07624 (Pb-PPO), choose the clip range by upper confidence bounds on the return; the discount is that of

@@ -17,8 +17,8 @@ def kl_hinge(surrogate: th.Tensor, minibatch: Minibatch, *, kl_hinge_coef: float
     authors use it after an adaptive KL penalty, at twice the target of its rule,
     ``objective=["kl_penalty", "kl_hinge"]``, for updates that become too large before the rule has reacted.
 
-    J. Schulman's modular_rl, 2016, later batch-ppo and TF-Agents, with the coefficient and the start below; also Heess et al., "Emergence of Locomotion Behaviours in Rich Environments", 2017,
-    arXiv 1707.02286.
+    J. Schulman's modular_rl, 2016, later batch-ppo and TF-Agents, with the coefficient and the start below; also Heess
+    et al., "Emergence of Locomotion Behaviours in Rich Environments", 2017, arXiv 1707.02286.
 
     :param surrogate: shape ``(batch,)``
     :param kl_hinge_coef: :math:`\xi`, usually 1000; 0 switches the term off

@@ -14,8 +14,8 @@ TRUST_REGION_KL = Coefficient("trust_region_kl", default=0.025, low=0.0, above_l
 def leaves_trust_region(minibatch: Minibatch, trust_region_kl: float) -> th.Tensor:
     r"""Which samples are outside the trust region and move further out.
 
-    :math:`KL(\pi_{old}(\cdot|s) \,\|\, \pi_\theta(\cdot|s)) \ge \delta` and :math:`r A > A`: the step is in the direction
-    of the advantage. Without the second condition a policy that has left cannot come back.
+    :math:`KL(\pi_{old}(\cdot|s) \,\|\, \pi_\theta(\cdot|s)) \ge \delta` and :math:`r A > A`: the step is in the
+    direction of the advantage. Without the second condition a policy that has left cannot come back.
 
     :param trust_region_kl: :math:`\delta`, in nats
     :return: boolean, shape ``(batch,)``
@@ -41,9 +41,9 @@ def trust_region(
     advantage; on the other side it stays :math:`A`. The value is :math:`r A` everywhere.
 
     Wang et al., "Truly Proximal Policy Optimization", UAI 2019, arXiv 1903.07940, eq. 13 to 16. The trigger is that
-    of the authors' code. Read literally, the minimum of :math:`r A` and :math:`-\alpha r A` in eq. 16 has other gradients: for
-    :math:`A > 0` it would push every ratio outside the region down, also those below 1, and for :math:`A < 0` it would
-    never roll back.
+    of the authors' code. Read literally, the minimum of :math:`r A` and :math:`-\alpha r A` in eq. 16 has other
+    gradients: for :math:`A > 0` it would push every ratio outside the region down, also those below 1, and for
+    :math:`A < 0` it would never roll back.
 
     :param surrogate: shape ``(batch,)``
     :param trust_region_kl: :math:`\delta` in nats, summed over action dimensions, usually 0.02 to 0.05; infinity
