@@ -57,10 +57,12 @@ def test_everything_has_a_row_and_a_place_in_the_sidebar() -> None:
 
 
 def test_the_reference_has_the_module_and_the_function() -> None:
-    assert gallery.reference("stops").endswith(
+    entry = (
         ".. automodule:: sb3_ppo_variants.stops.kl\n   :no-members:\n\n"
         ".. autofunction:: sb3_ppo_variants.stops.kl.mean_kl"
     )
+    assert entry in gallery.reference("stops")
+    assert gallery.modules("zoo", "algorithms", "settings") == ".. automodule:: sb3_ppo_variants.zoo.register"
 
 
 def test_every_published_cost_is_that_of_a_variant() -> None:
