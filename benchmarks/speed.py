@@ -132,7 +132,7 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def kept(path: Path, here: dict[str, Any]) -> dict[str, Any]:
-    """What was measured before where everything that is in use again is as now; nothing otherwise.
+    """The earlier measurement if processor and versions in use are the same, else nothing.
 
     :param path: of the JSON
     :param here: versions and machine

@@ -1,7 +1,7 @@
 """The site: ``make docs``.
 
-The folder of the sources is that of the repository, so that README, changelog and published reports are pages too and
-every relative link leads where it leads on GitHub. Nothing is fetched, neither by the build nor by a reader's browser.
+The sources are the whole repository, so that README, the changelog and the published reports are pages too and relative
+links work as on GitHub. Neither the build nor a reader's browser fetches anything.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ autodoc_typehints_format = "short"
 autodoc_mock_imports = ["huggingface_hub", "optuna", "rl_zoo3", "wandb"]
 autodoc_default_options = {"members": True, "exclude-members": "model_config"}
 python_use_unqualified_type_names = True
-# Types in signatures: those of other packages, whose pages would have to be fetched; aliases and names that only type
-# checkers import, which are left as they are written; and what is private.
+# Types in signatures without a page: those of other packages, aliases and names that only type checkers import, and
+# private ones.
 LIBRARY = "annotated_types|argparse|collections|concurrent|contextlib|multiprocessing|pathlib|pydantic|pydantic_core"
 FRAMEWORKS = "gymnasium|markupsafe|matplotlib|np|numpy|pandas|pd|rich|sb3_contrib|stable_baselines3|th|torch|wandb"
 AS_WRITTEN = r"_?[A-Z]\w*|[^\[]*\[[^\]]*"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.cost import PUBLISHED as COSTS
 from benchmarks.measurements import tables
@@ -21,7 +23,7 @@ from sb3_ppo_variants.terms import TERMS
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/variants"
 # Folder of the package and of the tests -> the records in it.
-RECORDS = {"terms": TERMS, "rules": RULES, "stops": STOPS}
+RECORDS: dict[str, Mapping[str, Any]] = {"terms": TERMS, "rules": RULES, "stops": STOPS}
 # Group of the sidebar -> its pages.
 GROUPS = {
     "Terms": [*TERMS],

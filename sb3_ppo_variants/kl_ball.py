@@ -80,7 +80,7 @@ def _normal_path(old: Parameters, actions: th.Tensor) -> tuple[Path, th.Tensor]:
 
 
 def _finite_path(probabilities: th.Tensor) -> tuple[Path, th.Tensor]:
-    """The path of independent choices, each with the probability of what was taken, and the size as above."""
+    """The path of independent choices, given the probability of each choice taken, and the size as above."""
 
     def path(multiplier: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
         taken = ((multiplier * probabilities + 1) / (1 + multiplier) / probabilities).clamp(min=0).log()

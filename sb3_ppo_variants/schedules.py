@@ -83,7 +83,7 @@ def as_schedule(name: str, value: Any) -> Schedule:
         except (TypeError, ValueError):
             pass
         raise ValueError(
-            f"{name}={value!r}: a schedule in words is 'lin_' or 'exp_' and the start, with an optional floor, like "
+            f"{name}={value!r}: a schedule as a string is 'lin_' or 'exp_' and the start, with an optional floor, like "
             "'lin_0.2' or 'exp_0.2_0.05'"
         )
     if callable(value):
@@ -97,7 +97,7 @@ def check_schedule(coefficient: Coefficient, schedule: Schedule, given: Any) -> 
     """Refuse a schedule that leaves the coefficient's range.
 
     :param coefficient: with the range
-    :param schedule: looked at in 11 points from the start to the end of training
+    :param schedule: checked at 11 points from the start to the end of training
     :param given: what the user wrote
     :raises ValueError: naming the argument, the value and the range
     """
@@ -106,7 +106,7 @@ def check_schedule(coefficient: Coefficient, schedule: Schedule, given: Any) -> 
 
 
 def sampled(schedule: Schedule) -> list[float]:
-    """A schedule in 11 points from the start to the end of training.
+    """A schedule at 11 points from the start to the end of training.
 
     :param schedule: of progress remaining
     """

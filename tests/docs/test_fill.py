@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.measurements import publish
 from docs import drawings, fill, gallery
 
 
@@ -50,7 +51,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "docs/page.md").write_text("Write `<!-- fill: letter, a -->` and `<!-- end -->`.\n")
     monkeypatch.setattr(fill, "ROOT", tmp_path)
     monkeypatch.setattr(fill, "SOURCES", {"letter": str.upper})
-    monkeypatch.setattr(fill.publish, "PUBLISHED", {})
+    monkeypatch.setattr(publish, "PUBLISHED", {})
     monkeypatch.setattr(drawings, "FIGURES", {})
     monkeypatch.setattr(gallery, "missing", lambda: ["terms/a.py has no page"])
     return tmp_path
