@@ -7,7 +7,7 @@ SOURCES := sb3_ppo_variants tests benchmarks docs examples
 # The networks here are small: a second torch thread slows them down, it never speeds them up.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo publish test test-all test-load test-faults test-extras test-oldest lint type docs format clean
+.PHONY: demo publish test test-all test-load test-faults test-extras test-oldest lint type docs fill format clean
 
 demo: $(VENV)/.bench-installed
 	$(BIN)/ppo-bench run benchmarks/studies/quickstart.yaml
@@ -51,6 +51,10 @@ $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 		".[bench,cluster,parquet,tensorboard,hub]" pytest hypothesis
 	touch $@
 
+# Everything that is derived: tables, costs, the gallery, the reference, the sidebar and the figures.
+fill: $(VENV)/.dev-installed
+	$(BIN)/python -m docs.fill
+
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -60,7 +64,7 @@ type: $(VENV)/.dev-installed
 
 # The site; a warning is an error. The sources are the whole repository: README and the reports are pages too.
 docs: $(VENV)/.docs-installed
-	$(BIN)/sphinx-build -c docs -b html -W --keep-going -n -q . docs/_build
+	$(BIN)/python -m sphinx -c docs -b html -W --keep-going -n -q . docs/_build
 	@echo "Open docs/_build/index.html"
 
 format: $(VENV)/.dev-installed

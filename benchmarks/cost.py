@@ -1,8 +1,9 @@
-"""What each variant costs beside clipping: `python benchmarks/cost.py [--repetitions 15] [--json FILE]`.
+"""What an update costs with each variant: `python -m benchmarks.cost [--repetitions 15]`.
 
 The time of one `train()` on the same full rollout, with one torch thread, divided by that of `objective="clip"`: 1 is
-the same, above 1 is slower. Every variant is timed in one process, turn by turn. Stops are given limits that they never
-reach, so that what is timed is the check and not the steps left out.
+the same, above 1 is slower. Every variant is timed in one process, turn by turn. Stops get limits that they never
+reach, so that the check is timed and not the steps left out. The numbers are written to published/cost/cost.json, from
+which `make fill` takes those of the gallery; the machine should do nothing else.
 """
 
 from __future__ import annotations
@@ -18,38 +19,50 @@ import gymnasium as gym
 import stable_baselines3
 import torch as th
 from stable_baselines3.common.monitor import Monitor
-from timing import interleaved, ratio
 
+from benchmarks.timing import interleaved, ratio
 from sb3_ppo_variants import VariantPPO
+from sb3_ppo_variants.adaptation import Rule
+from sb3_ppo_variants.rules import RULES
+from sb3_ppo_variants.stops import STOPS
+from sb3_ppo_variants.terms import TERMS
 
+PUBLISHED = Path(__file__).parent / "published/cost/cost.json"
 ENVIRONMENTS = ("CartPole-v1", "Pendulum-v1")
-KL_BAND = {"rule": "band", "follow": "kl", "target": 0.01, "low": 1e-4, "high": 1e4}
+TARGET = {"follow": "kl", "target": 0.01}
 CLIP_BOUNDS = {"low": 0.05, "high": 0.4}
+UNREACHED = 1e6
 
+
+def of_rule(rule: Rule) -> dict[str, Any]:
+    """A clip range that a rule adapts.
+
+    :param rule: of the package
+    """
+    targeted = any(number.name == "target" for number in rule.arguments)
+    follow = TARGET if targeted else {"follow": rule.follows[0]}
+    return {"adapt": {"clip_range": {"rule": rule.name} | follow | CLIP_BOUNDS}}
+
+
+# Of each term, rule and stop by its name, and of what is compared with them.
 VARIANTS: dict[str, dict[str, Any]] = {
-    "clip": {},
-    "no_limit": {"objective": []},
-    "asymmetric_clip": {"objective": "asymmetric_clip"},
-    "dual_clip": {"objective": ["clip", "dual_clip"]},
-    "rollback": {"objective": "rollback"},
-    "trust_region": {"objective": "trust_region"},
-    "trust_region_penalty": {"objective": "trust_region_penalty"},
-    "trust_region_clip": {"objective": "trust_region_clip"},
-    "spo": {"objective": "spo"},
-    "drift": {"objective": "drift"},
-    "soft_clip": {"objective": "soft_clip"},
-    "kl_penalty": {"objective": "kl_penalty"},
-    "kl_penalty_k3": {"objective": "kl_penalty", "kl_estimator": "k3"},
+    **{name: {"objective": ["clip", name] if term.stage == "bound" else name} for name, term in TERMS.items()},
+    **{name: of_rule(rule) for name, rule in RULES.items()},
+    **{name: {"stop": {name: UNREACHED}} for name in STOPS},
+    # These two go with a KL penalty.
     "kl_hinge": {"objective": ["kl_penalty", "kl_hinge"]},
-    "linear_clip": {"clip_range": "lin_0.2"},
+    "proportional": {
+        "objective": "kl_penalty",
+        "adapt": {"kl_coef": {"rule": "proportional", "low": 1e-4, "high": 1e4} | TARGET},
+    },
+    "no_limit": {"objective": []},
+    "kl_penalty_k3": {"objective": "kl_penalty", "kl_estimator": "k3"},
+    "schedules": {"clip_range": "lin_0.2"},
     "exponential_clip": {"clip_range": "exp_0.2"},
-    "band_kl": {"adapt": {"clip_range": KL_BAND | CLIP_BOUNDS}},
-    "band_clip_fraction": {"adapt": {"clip_range": KL_BAND | CLIP_BOUNDS | {"follow": "clip_fraction"}}},
-    "proportional": {"objective": "kl_penalty", "adapt": {"kl_coef": KL_BAND | {"rule": "proportional"}}},
-    "bandit": {"adapt": {"clip_range": {"rule": "bandit", "follow": "episode_return"} | CLIP_BOUNDS}},
-    "ratio_deviation": {"stop": {"ratio_deviation": 1e6}},
-    "kl_stop": {"stop": {"kl": 1e6}},
-    "learning_rate": {"adapt": {"learning_rate": KL_BAND | {"low": 1e-6}}},
+    "band_clip_fraction": {
+        "adapt": {"clip_range": {"rule": "band", "follow": "clip_fraction", "target": 0.01} | CLIP_BOUNDS}
+    },
+    "adaptive_learning_rate": {"adapt": {"learning_rate": {"rule": "band", "low": 1e-6, "high": 1e4} | TARGET}},
     "log_kl": {"log_kl": True},
 }
 
@@ -69,24 +82,23 @@ def costs(environment: str, repetitions: int) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure, print a table, write JSON if asked."""
+    """Measure, print a table and write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=15)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--output", type=Path, default=PUBLISHED, help="the JSON")
     options = parser.parse_args()
     th.set_num_threads(1)
     rows = [row for environment in ENVIRONMENTS for row in costs(environment, options.repetitions)]
     for row in rows:
         spread = f"({row['low']:.2f} to {row['high']:.2f})"
         print(f"{row['environment']:14}{row['variant']:24}{row['median']:6.2f} {spread}")
-    if options.json:
-        versions = {
-            "python": platform.python_version(),
-            "torch": th.__version__,
-            "stable_baselines3": stable_baselines3.__version__,
-        }
-        found = {"versions": versions, "repetitions": options.repetitions, "update_time_over_clip": rows}
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    versions = {
+        "python": platform.python_version(),
+        "torch": th.__version__,
+        "stable_baselines3": stable_baselines3.__version__,
+    }
+    found = {"versions": versions, "repetitions": options.repetitions, "update_time_over_clip": rows}
+    options.output.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A newcomer's path, timed: a fresh environment, the built wheel, RL Zoo, a study, its report.
 
-``python benchmarks/newcomer.py`` writes the transcript to ``benchmarks/published/newcomer/README.md``. All that it runs
+``python -m benchmarks.newcomer`` writes the transcript to ``benchmarks/published/newcomer/README.md``. All that it runs
 is outside the repository, in a folder that is removed afterwards; versions are those of constraints.txt.
 """
 
@@ -175,7 +175,7 @@ def transcript(done: list[Done], wheel: str, remark: str) -> str:
     total = sum(step.seconds for step in done)
     rows = [f"| {item.step.title} | {item.seconds:.0f} |" for item in done]
     shown = [f"## {item.step.title[0].upper()}{item.step.title[1:]}\n\n{block(item)}" for item in done]
-    made = f"Made {date} by `python benchmarks/newcomer.py` on {os.cpu_count()} cores with Python "
+    made = f"Made {date} by `python -m benchmarks.newcomer` on {os.cpu_count()} cores with Python "
     return "\n".join(
         [
             "# A newcomer's path",

@@ -1,4 +1,4 @@
-"""Wall time of two workers against one: `python benchmarks/parallel.py [--repetitions 4] [--json FILE]`.
+"""Wall time of two workers against one: `python -m benchmarks.parallel [--repetitions 4] [--json FILE]`.
 
 A study of 16 equal runs goes through `ppo-bench run` with one worker and with two, each time into an empty folder, and
 the two orders alternate from repetition to repetition. A ratio is the time of one worker divided by that of two in the

@@ -1,8 +1,8 @@
-"""Speed of the classes against stock PPO: `python benchmarks/speed.py [--parts ...] [--other PYTHON] [--quick]`.
+"""Speed of the classes against stock PPO: `python -m benchmarks.speed [--parts ...] [--other PYTHON] [--quick]`.
 
-Every implementation runs in a process of its own with one thread, and they take turns within each repetition, in an
-order that rotates, keeping the memory that they have. A ratio is stock's time divided by the implementation's in the
-same repetition, above 1 for faster; the tables give the median over the repetitions in all processes and the quartiles.
+Every implementation runs in a separate process with one thread, and the processes take turns within each repetition,
+in an order that rotates. They keep their memory. A ratio is stock's time divided by the implementation's in the same
+repetition, above 1 for faster; the tables give the median over the repetitions in all processes and the quartiles.
 The parts:
 
 ratios    stock, eager, log_kl, KL penalty, compiled, a single file of PyTorch, and those of SBX, tianshou and rlox that
@@ -11,13 +11,13 @@ ratios    stock, eager, log_kl, KL penalty, compiled, a single file of PyTorch, 
 limits    the bare environment's steps, and the matrix products of an update
 scaling   the number of environments, the minibatch and the width of the network
 threads   two torch threads against one
-beside    what an update does beside its gradient steps
-allocator memory that is given back to the system and asked for anew, as glibc does, against memory that is kept
+beside    work of an update besides its gradient steps
+allocator memory that glibc returns to the system and requests again, against memory that is kept
 study     16 short runs of `ppo-bench run` against plain SB3 scripts, once and only when it is asked for
 
-The folder gets speed.json, README.md and the figure, and keeps the parts that are not measured again if they were
-measured on this processor with these versions; docs/speed.md of this checkout is filled with its tables when the
-folder is the published one. It needs a machine that nobody else uses.
+The folder gets speed.json, README.md and the figure. It keeps the parts that are not measured again if they are from
+this processor and these versions. `make fill` then writes the tables of the published folders into docs/speed.md. The
+machine should do nothing else.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from typing import Any
 
 import gymnasium as gym
 import torch as th
-from measurements import beside, limits, ratios, scaling, study, variables
-from measurements.publish import PUBLISHED, publish, versions_of
-from measurements.settings import SETTINGS
-from measurements.sides import ON_CPU, OTHERS, OWN
 
+from benchmarks.measurements import beside, limits, ratios, scaling, study, variables
+from benchmarks.measurements.publish import PUBLISHED, publish, versions_of
+from benchmarks.measurements.settings import SETTINGS
+from benchmarks.measurements.sides import ON_CPU, OTHERS, OWN
 from sb3_ppo_variants.bench.runs.provenance import cpu, versions
 
 PARTS = ("ratios", "limits", "beside", "scaling", "threads", "allocator", "study")
@@ -132,7 +132,7 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def kept(path: Path, here: dict[str, Any]) -> dict[str, Any]:
-    """What was measured before where everything that is in use again is as now; nothing otherwise.
+    """The earlier measurement if processor and versions in use are the same, else nothing.
 
     :param path: of the JSON
     :param here: versions and machine

@@ -1,15 +1,10 @@
 """The site: ``make docs``.
 
-The folder of the sources is that of the repository, so that README, changelog and published reports are pages too and
-every relative link leads where it leads on GitHub. Nothing is fetched, neither by the build nor by a reader's browser.
+The sources are the whole repository, so that README, the changelog and the published reports are pages too and relative
+links work as on GitHub. Neither the build nor a reader's browser fetches anything.
 """
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 from sb3_ppo_variants import __version__
 
@@ -32,9 +27,9 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
-    "mathml",
-    "description",
-    "local_images",
+    "docs._extensions.mathml",
+    "docs._extensions.description",
+    "docs._extensions.local_images",
 ]
 
 # What GitHub renders: equations between dollars and in fences, and anchors at headings.
@@ -44,17 +39,17 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-# RL Zoo is named in one function of the reference and is not needed for anything else here.
-autodoc_mock_imports = ["optuna", "rl_zoo3"]
-autodoc_default_options = {"members": True}
+# Extras whose modules are in the reference, and which the site needs for nothing else.
+autodoc_mock_imports = ["huggingface_hub", "optuna", "rl_zoo3", "wandb"]
+autodoc_default_options = {"members": True, "exclude-members": "model_config"}
 python_use_unqualified_type_names = True
-# Types in signatures: those of other packages, whose pages would have to be fetched; aliases and names that only type
-# checkers import, which are left as they are written; and what is private.
-LIBRARY = "annotated_types|collections|concurrent|contextlib|multiprocessing|pathlib|pydantic_core"
-FRAMEWORKS = "numpy|np|pandas|torch|th|gymnasium|stable_baselines3|sb3_contrib"
-AS_WRITTEN = r"[A-Z]\w*|dict\[str"
+# Types in signatures without a page: those of other packages, aliases and names that only type checkers import, and
+# private ones.
+LIBRARY = "annotated_types|argparse|collections|concurrent|contextlib|multiprocessing|pathlib|pydantic|pydantic_core"
+FRAMEWORKS = "gymnasium|markupsafe|matplotlib|np|numpy|pandas|pd|rich|sb3_contrib|stable_baselines3|th|torch|wandb"
+AS_WRITTEN = r"_?[A-Z]\w*|[^\[]*\[[^\]]*"
 PRIVATE = r"sb3_ppo_variants\.compiled\.\w+\.(_\w+|T)"
-nitpick_ignore_regex = [("py:class", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]
+nitpick_ignore_regex = [(r"py:(class|exc)", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]
 
 html_theme = "furo"
 html_title = f"sb3_ppo_variants {version}"

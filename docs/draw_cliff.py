@@ -1,4 +1,4 @@
-"""Draws docs/figures/cliff.svg from the published study: ``python docs/draw_cliff.py [FOLDER]``.
+"""The figure of docs/cliff.md, drawn from the published study.
 
 Above, every run: how large its updates were against where it ended. Below, what a fall looks like: every run of three
 limits at the largest learning rate.
@@ -6,17 +6,14 @@ limits at the largest learning rate.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE, STYLE
+from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE
 from sb3_ppo_variants.bench.table.table import read
 from sb3_ppo_variants.bench.validation import load_study
 
@@ -95,16 +92,3 @@ def draw() -> Figure:
     points = [Line2D([], [], color=COLOURS[limit], marker="o", linestyle="", label=limit) for limit in LIMITS]
     figure.legend(handles=points, loc="outside upper left", ncols=len(LIMITS), handletextpad=0.2)
     return figure
-
-
-def main() -> None:
-    """Draw it into docs/figures, or the folder that is given."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs/figures"
-    with mpl.rc_context(STYLE):
-        figure = draw()
-        FigureCanvasAgg(figure)
-        figure.savefig(folder / "cliff.svg", metadata={"Date": None})
-
-
-if __name__ == "__main__":
-    main()

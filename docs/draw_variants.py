@@ -1,33 +1,27 @@
-"""Draws docs/figures from the code itself: ``python docs/draw_variants.py [FOLDER]``.
-
-Every curve is a chain of terms called with minibatches, every gradient is autograd's (``surrogates.py``).
+"""The figures of the variants, drawn from the code: a curve is a chain of terms called with minibatches, a gradient is
+autograd's (``surrogates.py``).
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import torch as th
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from surrogates import CLIP, PLAIN, Curve, curves_of, ratio_axis, trace
 
+from docs.surrogates import CLIP, PLAIN, Curve, curves_of, ratio_axis, trace
 from sb3_ppo_variants import ExponentialDecay, LinearDecay
 from sb3_ppo_variants.adaptation import INITIAL_STATE
-from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE, STYLE
+from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE
 from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.kl_ball import ratio_bounds
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.terms import TERMS
 
-FOLDER = Path(__file__).parent / "figures"
 BLUE, VERMILION, GREEN = PALETTE[:3]
 Look = dict[str, Any]
 PLAIN_LOOK: Look = {"color": BASELINE_COLOUR, "linewidth": 0.8}
@@ -121,7 +115,7 @@ def draw_gallery(gradients: bool) -> Figure:
 
 
 def draw_schedules() -> Figure:
-    """The schedules in words, over the progress of training."""
+    """The schedules that have a name, over the progress of training."""
     figure, axes = one_panel()
     schedules = {
         "lin_0.2": LinearDecay(0.2),
@@ -140,14 +134,14 @@ def draw_schedules() -> Figure:
 
 
 def draw_rules() -> Figure:
-    """By how much one update moves a multiplier, over the measured statistic; for a KL coefficient, so ``s = 1``."""
+    """By how much one update moves a multiplier, for every rule with a target; for a KL coefficient, so ``s = 1``."""
     figure, axes = one_panel()
     measured = [step / 200 + 1 / 400 for step in range(600)]
-    for name, colour in (("band", BLUE), ("proportional", VERMILION)):
-        rule = RULES[name]
+    targeted = [rule for rule in RULES.values() if any(number.name == "target" for number in rule.arguments)]
+    for rule, colour in zip(targeted, PALETTE, strict=False):
         arguments = {number.name: number.default for number in rule.arguments} | {"target": 1.0}
         moved = [rule.function(INITIAL_STATE, value, direction=1, **arguments)["multiplier"] for value in measured]
-        axes.plot(measured, moved, color=colour, linewidth=2.0, label=name)
+        axes.plot(measured, moved, color=colour, linewidth=2.0, label=rule.name)
     axes.set(xlabel="measured / target", ylabel="factor on a KL coefficient", xlim=(0, 3), yscale="log")
     axes.set_yticks([0.5, 1, 2], ["0.5", "1", "2"], minor=False)
     axes.set_yticks([], minor=True)
@@ -188,26 +182,3 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "schedules": draw_schedules,
     "trust_region_bounds": draw_bounds,
 }
-
-
-def draw(name: str, folder: Path) -> Path:
-    """Write one figure; the same code gives the same bytes.
-
-    :param name: one of ``FIGURES``
-    :param folder: an existing one
-    :return: the file
-    """
-    path = folder / f"{name}.svg"
-    with mpl.rc_context(STYLE):
-        figure = FIGURES[name]()
-        FigureCanvasAgg(figure)
-        figure.savefig(path, metadata={"Date": None, "Creator": None})
-    return path
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER, help="an existing one (docs/figures)")
-    folder = parser.parse_args().folder
-    for figure_name in FIGURES:
-        print(draw(figure_name, folder))

@@ -1,4 +1,4 @@
-"""A study on a dask cluster: here one of this machine; give ``ppo-bench`` your scheduler's address for a real one."""
+"""A study on a dask cluster of this machine; for another cluster, give ``ppo-bench`` the address of its scheduler."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main() -> int:
     RESULTS.mkdir(exist_ok=True)
     study = RESULTS / "cluster_example.yaml"
     study.write_text(STUDY.format(steps=STEPS, seeds=SEEDS, every=STEPS // 2))
-    # Every run is a process of its own, which dask's daemonic workers may not start.
+    # Every run is a separate process, which dask's daemonic workers may not start.
     with (
         dask.config.set({"distributed.worker.daemon": False}),
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,

@@ -1,4 +1,4 @@
-"""A term of your own: the objective pays for ratios far from 1 on a log scale."""
+"""A custom term: a penalty on the squared logarithm of the ratio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ STEPS = 20_000
 
 
 def log_penalty(surrogate: th.Tensor, minibatch: Minibatch, *, log_penalty_coef: float) -> th.Tensor:
-    """The surrogate less ``log_penalty_coef * log(r) ** 2``, for each sample."""
+    """The surrogate minus ``log_penalty_coef * log(r) ** 2``, for each sample."""
     return surrogate - log_penalty_coef * minibatch.log_ratio**2
 
 

@@ -8,7 +8,7 @@ STEPS = 50_000
 
 
 def main() -> RecurrentAdaptiveClipPPO:
-    """Train on CartPole-v1, and print where the clip range went."""
+    """Train on CartPole-v1, and print the final clip range."""
     model = RecurrentAdaptiveClipPPO("MlpLstmPolicy", "CartPole-v1", n_steps=128, desired_kl=0.01, seed=0)
     model.learn(STEPS)
     print(f"clip range {model.logger.name_to_value['train/clip_range']:.3f}")

@@ -1,4 +1,4 @@
-"""Action masks: MaskablePPO's environment, with the dual clip."""
+"""Action masks: dual clip on an environment with invalid actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A callback that records the logged coefficients, and draws them over the steps."""
+"""A callback that records logged coefficients and draws them over the steps."""
 
 from __future__ import annotations
 

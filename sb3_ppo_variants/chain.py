@@ -1,7 +1,7 @@
 """An objective is a chain of terms, each a map of a per-sample surrogate to a per-sample surrogate.
 
-The chain starts from `advantages * ratio`; a term clips it, bounds it or subtracts a penalty from it. What a term is
-and how a list of names becomes a chain is here; what a term sees is in `minibatch.py`, the terms are in `terms/`.
+The chain starts from `advantages * ratio`; a term clips it, bounds it or subtracts a penalty from it. This module has
+the record of a term and builds a chain from a list of names; `minibatch.py` has the arguments of a term.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ STAGES: tuple[Stage, ...] = ("shape", "bound", "penalty")
 
 @dataclass(frozen=True)
 class Term:
-    """A term and all that the chain, the loop and the docs need to know of it.
+    """A term with everything that the chain, the loop and the docs need to know about it.
 
     :param name: what users write in ``objective``
     :param function: pure map ``(surrogate, minibatch, *, coefficients) -> surrogate``, shapes ``(batch,)``
-    :param stage: ``"shape"``, ``"bound"`` or ``"penalty"``, in which order terms must come; ``None`` for anywhere
+    :param stage: ``"shape"``, ``"bound"`` or ``"penalty"``; terms must come in this order, with ``None`` anywhere
     :param coefficients: the numbers among its keyword-only arguments
     :param options: the choices among them
     :param needs_kl: whether the function asks for the exact divergence, or a function of all values that says so
@@ -81,10 +81,10 @@ class Term:
 
 
 def term_from_function(function: Callable[..., th.Tensor]) -> Term:
-    """Wrap a user's own function; its coefficients are its keyword-only arguments.
+    """Wrap a user's function; its coefficients are its keyword-only arguments.
 
-    The function is called once on three made-up samples, so that a wrong shape shows before training and the need for
-    the exact divergence is seen.
+    The function is called once on three artificial samples, to check the shape of its result before training and to
+    find out whether it needs the exact divergence.
 
     :param function: ``(surrogate, minibatch, *, my_coef=0.1) -> surrogate``, shapes ``(batch,)``
     :raises ValueError: when an argument is not a number, or when a tensor of another shape comes back
@@ -130,7 +130,7 @@ class BoundChain:
         self.logs = [partial(term.log, **term.select(values)) for term in terms if term.log is not None]
 
     def with_values(self, values: Mapping[str, Any]) -> BoundChain:
-        """The same terms with other coefficients, tensors say; which of them are switched off is not looked at again.
+        """The same terms with other coefficients, such as tensors; whether a term is switched off is not checked again.
 
         :param values: name to value of every coefficient and option
         """
@@ -144,7 +144,7 @@ class BoundChain:
         return self.needs_kl or bool(self.preparations)
 
     def prepare(self, old: Distributions, actions: th.Tensor) -> dict[str, th.Tensor]:
-        """What the terms want to know of the old policy, once per rollout.
+        """The tensors that the terms compute from the old policy, once per rollout.
 
         :param old: of every valid step
         :param actions: taken there, shape ``(n, action_dim)``
@@ -154,7 +154,6 @@ class BoundChain:
     def __call__(self, minibatch: Minibatch) -> th.Tensor:
         """The surrogate to maximise, per sample.
 
-        :param minibatch: what the terms see
         :return: shape ``(batch,)``
         """
         # The product in this order, as in SB3: the other one rounds differently.
@@ -210,7 +209,7 @@ class Chain:
         return BoundChain([term for term in self.terms if not term.is_off(values)], values)
 
     def cautions(self, values: Mapping[str, Any]) -> list[str]:
-        """What the terms have to say about these values.
+        """The warnings of the terms about these values.
 
         :param values: name to value of every coefficient and option
         """

@@ -1,8 +1,9 @@
 """Kullback-Leibler divergences between the policies before and after an update, per sample.
 
 The exact divergence is a function of the parameters of two distributions, so the old policy is kept as a few tensors
-and never as a second network. Every divergence is summed over action dimensions: SB3's own `kl_divergence` leaves them
-apart for Box actions, and sb3-contrib's TRPO averages over them, which makes the value depend on their number.
+and never as a second network. Every divergence is summed over action dimensions: SB3's `kl_divergence`
+returns one value for each dimension of a Box, and sb3-contrib's TRPO averages over them, so that the value depends on
+their number.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ a Lagrange multiplier :math:`\lambda` gives every stationary point in closed for
 
 with :math:`T` the sufficient statistics. A positive :math:`\lambda` moves towards the action, a negative one away from
 it, and the divergence falls as :math:`|\lambda|` grows, so that one bisection for all samples at once finds the
-multiplier at which it equals :math:`\delta`. Several action dimensions share one multiplier: the budget is divided
-between them as is best, where the paper's code gives each the same share.
+multiplier at which it equals :math:`\delta`. Several action dimensions share one multiplier, which divides the budget
+between them in the best way; the paper's code gives each the same share.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def ratio_bounds(old: Distributions, actions: th.Tensor, radius: float) -> tuple
     """Smallest and largest ratio within the ball.
 
     :param old: a batch of distributions
-    :param actions: what was taken, shape ``(batch, action_dim)``, in the space of the distribution
+    :param actions: the actions taken, shape ``(batch, action_dim)``, in the space of the distribution
     :param radius: :math:`\\delta`, in nats
     :return: lower bounds below 1 and upper bounds above 1, each of shape ``(batch,)``
     """
@@ -80,7 +80,7 @@ def _normal_path(old: Distributions, actions: th.Tensor) -> tuple[Path, th.Tenso
 
 
 def _finite_path(probabilities: th.Tensor) -> tuple[Path, th.Tensor]:
-    """The path of independent choices, each with the probability of what was taken, and the size as above."""
+    """The path of independent choices, given the probability of each choice taken, and the size as above."""
 
     def path(multiplier: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
         taken = ((multiplier * probabilities + 1) / (1 + multiplier) / probabilities).clamp(min=0).log()

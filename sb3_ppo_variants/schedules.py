@@ -16,8 +16,8 @@ class LinearDecay:
 
     .. math:: \epsilon(p) = \max(p\, \epsilon_0,\ \epsilon_{end})
 
-    with :math:`p` the progress remaining, 1 at the start and 0 at the end. SB3's ``LinearSchedule`` aims at its end
-    value along the whole way; this one heads for 0 and stays at the floor once it is reached.
+    with :math:`p` the progress remaining, 1 at the start and 0 at the end. SB3's ``LinearSchedule`` reaches
+    its end value at the end of training; this one decays towards 0 and stays at the floor once it reaches it.
 
     Farsang and Szegletes, "Decaying Clipping Range in Proximal Policy Optimization", 2021, arXiv 2102.10456.
 
@@ -83,7 +83,7 @@ def as_schedule(name: str, value: Any) -> Schedule:
         except (TypeError, ValueError):
             pass
         raise ValueError(
-            f"{name}={value!r}: a schedule in words is 'lin_' or 'exp_' and the start, with an optional floor, like "
+            f"{name}={value!r}: a schedule as a string is 'lin_' or 'exp_' and the start, with an optional floor, like "
             "'lin_0.2' or 'exp_0.2_0.05'"
         )
     if callable(value):
@@ -97,7 +97,7 @@ def check_schedule(coefficient: Coefficient, schedule: Schedule, given: Any) -> 
     """Refuse a schedule that leaves the coefficient's range.
 
     :param coefficient: with the range
-    :param schedule: looked at in 11 points from the start to the end of training
+    :param schedule: checked at 11 points from the start to the end of training
     :param given: what the user wrote
     :raises ValueError: naming the argument, the value and the range
     """
@@ -106,7 +106,7 @@ def check_schedule(coefficient: Coefficient, schedule: Schedule, given: Any) -> 
 
 
 def sampled(schedule: Schedule) -> list[float]:
-    """A schedule in 11 points from the start to the end of training.
+    """A schedule at 11 points from the start to the end of training.
 
     :param schedule: of progress remaining
     """

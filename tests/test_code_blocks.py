@@ -28,7 +28,7 @@ SHELL_BLOCKS = [block for page in MARKDOWN for block in blocks(page, *SHELL)]
 # Commands of other projects and of the shell, and scripts that are the reader's own.
 OTHER_PROGRAMS = {"cat", "cd", "cp", "dask", "export", "mkdir", "python3", "source", "tensorboard"}
 READERS_SCRIPTS = {"train.py"}
-INLINE = re.compile(r"`((?:ppo-bench \w+ |make |python docs/|python benchmarks/)[^`]*)`")
+INLINE = re.compile(r"`((?:ppo-bench \w+ |make |python -m docs|python -m benchmarks)[^`]*)`")
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
@@ -80,7 +80,7 @@ def test_commands_within_a_line_exist() -> None:
 @pytest.mark.parametrize(
     "command",
     ["ppo-bench rum study.yaml", "ppo-bench run study.yaml --wrokers 2", "make dmeo", "pip install '.[bensh]'",
-     "python -m sb3_ppo_variants.zoo trian", "python benchmarks/sped.py", "tranposify"],
+     "python -m sb3_ppo_variants.zoo trian", "python -m benchmarks.sped", "tranposify"],
 )  # fmt: skip
 def test_a_wrong_command_is_found(command: str) -> None:
     with pytest.raises(AssertionError):
@@ -120,6 +120,8 @@ def check_python(arguments: list[str]) -> None:
         assert arguments[2] in (*COMMANDS, *SCRIPTS)
     elif arguments[:2] == ["-m", "pytest"]:
         assert all((ROOT / path).exists() for path in arguments[2:] if not path.startswith("-")), arguments
+    elif arguments[0] == "-m" and arguments[1].split(".")[0] in ("benchmarks", "docs"):
+        assert (ROOT / arguments[1].replace(".", "/")).with_suffix(".py").is_file(), arguments
     elif arguments[0] == "-m":
         assert arguments[1] in ("rl_zoo3.train", "venv", "build"), arguments
     else:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 import re
-import runpy
-import subprocess
-import sys
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,8 @@ import pytest
 import torch as th
 
 import sb3_ppo_variants
+from benchmarks import symptoms
+from docs import fill
 from sb3_ppo_variants import Minibatch, Term, VariantPPO
 from sb3_ppo_variants.chain import Chain
 from sb3_ppo_variants.coefficients import Number
@@ -67,14 +65,6 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not fragment or fragment in anchors(target), link
 
 
-def test_every_variant_has_a_page_that_the_gallery_links() -> None:
-    names = [*TERMS, *RULES, *STOPS]
-    assert len(set(names)) == len(names)
-    assert {f"{name}.md" for name in names} <= {page.name for page in VARIANT_PAGES}
-    linked = [LINK.findall(row[0])[0][1] for row in gallery_rows()]
-    assert sorted(linked) == [page.name for page in VARIANT_PAGES]
-
-
 @pytest.mark.parametrize("page", VARIANT_PAGES, ids=name_of)
 def test_a_variants_page_has_what_a_reader_needs(page: Path) -> None:
     text = page.read_text()
@@ -88,26 +78,11 @@ def test_a_variants_page_has_what_a_reader_needs(page: Path) -> None:
         assert f"../figures/{page.stem}.svg" in links(page)
 
 
-def gallery_rows() -> list[list[str]]:
-    """The rows of the decision table."""
-    heading, dashes, *rows = tables(section(GALLERY, "All of them"))
-    assert heading == ["variant", "selected by", "what it limits", "per", "exact KL", "cost", "paper"]
-    assert set("".join(dashes)) == {"-"}
-    return rows
-
-
-def test_the_gallery_has_a_place_for_every_cost() -> None:
-    """A marker that says which measurement belongs there, or the name of the row that has it."""
-    for row in gallery_rows():
-        assert re.match(r"<!-- cost:\w+ -->|as \w+$", row[5]), row[0]
-
-
-@pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
-def test_the_gallery_agrees_with_the_records_of_the_terms(term: Term) -> None:
-    (row,) = [row for row in gallery_rows() if row[0].startswith(f"[`{term.name}`]")]
-    assert row[3] == ("minibatch" if term.per_batch else "sample")
-    assert row[4].split(";")[0].split(",")[0] == ("yes" if term.asks_for_kl(term_values(term)) else "no")
-    assert f'"{term.name}"' in row[1]
+# What lacks a page is named by tests/docs/test_fill.py, once.
+WITH_A_PAGE = {page.stem for page in VARIANT_PAGES}
+each_term = pytest.mark.parametrize(
+    "term", [TERMS[name] for name in TERMS if name in WITH_A_PAGE], ids=lambda t: t.name
+)
 
 
 def documented_arguments(name: str) -> dict[str, str]:
@@ -115,7 +90,7 @@ def documented_arguments(name: str) -> dict[str, str]:
     return {row[0].strip("`"): row[1].strip("`") for row in tables(section(VARIANTS / f"{name}.md", "Arguments"))[2:]}
 
 
-@pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
+@each_term
 def test_the_arguments_of_a_term_are_documented(term: Term) -> None:
     documented = documented_arguments(term.name)
     numbers = {c.name: c.default for c in term.coefficients}
@@ -130,18 +105,18 @@ def default_of(number: Number) -> str:
     return str(int(number.default) if number.whole else number.default)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", WITH_A_PAGE & RULES.keys())
 def test_the_arguments_of_a_rule_are_documented(name: str) -> None:
     assert documented_arguments(name) == {number.name: default_of(number) for number in RULES[name].arguments}
 
 
-@pytest.mark.parametrize("name", STOPS)
+@pytest.mark.parametrize("name", WITH_A_PAGE & STOPS.keys())
 def test_the_argument_of_a_stop_is_documented(name: str) -> None:
     (stop, *_) = documented_arguments(name)
     assert stop == f'stop={{"{name}": ...}}'
 
 
-@pytest.mark.parametrize("term", TERMS.values(), ids=TERMS)
+@each_term
 def test_the_log_keys_of_a_term_are_documented(term: Term) -> None:
     documented = set(re.findall(r"`train/(\w+)`", section(VARIANTS / f"{term.name}.md", "Log keys")))
     old = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
@@ -163,15 +138,42 @@ def test_every_figure_is_shown() -> None:
     assert set(FIGURES.iterdir()) <= shown
 
 
+DIRECTIVE = re.compile(r"^\.\. auto(\w+):: (sb3_ppo_variants[\w.]*)", re.MULTILINE)
+# Commands and RL Zoo's own names, which are on pages of their own, and folders that hold nothing but modules.
+NOT_IN_THE_REFERENCE = {
+    "bench", "bench.__main__", "bench.report", "bench.report.figures", "bench.runs", "bench.statistics", "bench.study",
+    "bench.table", "loop", "resume", "rules", "terms", "trackers", "zoo", "zoo.__main__", "zoo.algorithms",
+    "zoo.settings",
+}  # fmt: skip
+
+
+def reference() -> str:
+    return "".join(page.read_text() for page in (DOCS / "reference").glob("*.rst"))
+
+
+def module_of(name: str) -> str:
+    """The module of a documented object; that of a public name is where it is defined."""
+    owner, _, attribute = name.rpartition(".")
+    public = owner == sb3_ppo_variants.__name__
+    return getattr(sb3_ppo_variants, attribute).__module__ if public else owner
+
+
+def test_the_reference_has_every_module() -> None:
+    directives = DIRECTIVE.findall(reference())
+    shown = {name if kind == "module" else module_of(name) for kind, name in directives}
+    every = {module.name for module in pkgutil.walk_packages(sb3_ppo_variants.__path__, "sb3_ppo_variants.")}
+    assert shown <= every
+    assert {name.removeprefix("sb3_ppo_variants.") for name in every - shown} == NOT_IN_THE_REFERENCE
+
+
 def test_the_reference_has_everything_public() -> None:
-    reference = "".join(page.read_text() for page in (DOCS / "reference").glob("*.rst"))
-    shown = set(re.findall(r"^\.\. auto\w+:: sb3_ppo_variants\.([\w.]+)", reference, re.MULTILINE))
-    assert set(sb3_ppo_variants.__all__) - {"__version__"} <= shown
-    for kind, names in (("terms", TERMS), ("rules", RULES), ("stops", STOPS)):
-        assert {f"{kind}.{name}" for name in names} <= shown
-    assert {f"terms.{name}.{name}" for name in TERMS} <= shown
+    directives = DIRECTIVE.findall(reference())
+    modules = {name for kind, name in directives if kind == "module"}
+    shown = {name for kind, name in directives if kind != "module"}
+    for name in set(sb3_ppo_variants.__all__) - {"__version__"}:
+        assert f"sb3_ppo_variants.{name}" in shown or module_of(f"sb3_ppo_variants.{name}") in modules, name
     assert {path.name for path in (ROOT / "examples").glob("[!_]*.py")} == set(
-        re.findall(r"/examples/(\w+\.py)", reference)
+        re.findall(r"/examples/(\w+\.py)", reference())
     )
 
 
@@ -186,19 +188,16 @@ def test_the_tutorial_shows_the_published_study() -> None:
 
 
 def test_the_symptoms_are_those_of_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table has a row for each run, and what it says of two of them holds for any seed."""
-    monkeypatch.syspath_prepend(DOCS)
-    symptoms: Any = importlib.import_module("symptoms")
-    rows = tables((DOCS / "troubleshooting.md").read_text().split("<!-- symptoms -->")[1].split("<!-- end -->")[0])
-    assert rows[0] == list(symptoms.HEADING)
+    """The page has a row for each run, and what it says of two of them holds for any seed."""
+    rows = tables(fill.symptoms())
     assert [row[0] for row in rows[2:]] == list(symptoms.RUNS)
     monkeypatch.setattr(symptoms, "STEPS", 1_024)
     for name in ("learning rate 0.00001", "one epoch of one minibatch"):
-        updates = symptoms.run(symptoms.RUNS[name])
-        assert len(updates.rows) == 2
-        assert updates.of("clip_fraction").max() == 0
-        assert symptoms.row(name, updates)[4:] == ["0", "-"]
-    assert updates.of("ratio_max").max() == 1
+        numbers = symptoms.summary(symptoms.run(symptoms.RUNS[name]))
+        assert numbers["updates"] == 2
+        assert numbers["clip_fraction"] == 0
+        assert "dual_clip" not in numbers
+    assert numbers["largest_ratio"] == 1
 
 
 @pytest.mark.parametrize(
@@ -217,27 +216,3 @@ def test_the_messages_of_troubleshooting(arguments: dict[str, Any], message: str
     assert message in (DOCS / "troubleshooting.md").read_text()
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         VariantPPO("MlpPolicy", "CartPole-v1", **arguments)
-
-
-NUMBER = re.compile(r"(?<![\w.#-])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])")
-
-
-def test_figures_are_those_of_the_code(tmp_path: Path) -> None:
-    """The same text, with numbers that may differ by the rounding of another processor."""
-    for script in ("draw_variants.py", "draw_cliff.py"):
-        subprocess.run([sys.executable, DOCS / script, tmp_path], cwd=ROOT, check=True, capture_output=True)
-    drawn, kept = ({path.name: path.read_text() for path in folder.glob("*.svg")} for folder in (tmp_path, FIGURES))
-    assert sorted(drawn) == sorted(kept)
-    if f"matplotlib=={version('matplotlib')};" not in (ROOT / "constraints.txt").read_text():
-        pytest.skip("another matplotlib than the one that drew the figures sets text and ticks in its own way")
-    for name, svg in drawn.items():
-        assert NUMBER.sub("", svg) == NUMBER.sub("", kept[name]), name
-        numbers, expected = ([float(number) for number in NUMBER.findall(text)] for text in (svg, kept[name]))
-        assert numbers == pytest.approx(expected, abs=0.001), name
-
-
-def test_costs_are_those_that_were_measured() -> None:
-    script = runpy.run_path(str(DOCS / "fill_costs.py"))
-    page = (VARIANTS / "README.md").read_text()
-    assert len(script["CELL"].findall(page)) == 20
-    assert script["filled"](page) == page

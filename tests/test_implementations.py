@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch as th
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-
-from measurements.settings import Setting, setting
-from measurements.sides import OTHERS, SIDES, STOCK
+from benchmarks.measurements.settings import Setting, setting
+from benchmarks.measurements.sides import OTHERS, SIDES, STOCK
 
 # Of a trainer: its parameters and its optimiser.
 PARTS: dict[str, Callable[[Any], tuple[th.nn.Module, th.optim.Optimizer]]] = {
@@ -107,7 +104,7 @@ def test_rlox_says_what_it_cannot() -> None:
 @pytest.mark.parametrize("side", OTHERS)
 def test_an_implementation_that_is_not_installed_is_named(side: str, monkeypatch: pytest.MonkeyPatch) -> None:
     imported = [name for name in sys.modules if name.split(".")[0] == side]
-    for name in [*imported, f"measurements.{side}_ppo"]:
+    for name in [*imported, f"benchmarks.measurements.{side}_ppo"]:
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, side, None)
     with pytest.raises(ModuleNotFoundError, match=side):

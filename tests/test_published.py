@@ -1,4 +1,4 @@
-"""What the pages say equals what was published, and reports are made again from what was."""
+"""Published studies are whole, and their reports are made again from their tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import hashlib
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,6 @@ from sb3_ppo_variants.bench.table.table import RECORDS_FILE, TABLE_FILES
 from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "docs"))
-
-from fill_results import BLOCK, PAGES, filled, first_table  # noqa: E402
 
 # stock_kl was published before reports could be made from tables alone.
 WHOLE = sorted(path.parent for path in (ROOT / "benchmarks/published").glob(f"*/{RECORDS_FILE}"))
@@ -37,21 +33,6 @@ HASHED = {
     "stops": "f9c306775db22c7a7ca79f9c70bbb2c765de14cfbd5d6274641cfefe5deb03e3",
 }
 DATE = re.compile(r"Made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_pages_show_the_published_tables(page: Path) -> None:
-    text = page.read_text()
-    assert BLOCK.search(text)
-    assert filled(text) == text
-
-
-def test_a_table_is_taken_from_its_section() -> None:
-    rows = first_table("quickstart", "Results").splitlines()
-    assert len(rows) == 2 + 4  # the heading, and stock PPO with three variants
-    assert rows[2].startswith("| ppo | 488 ± 32 |")
-    page = "a\n<!-- report: quickstart, Results -->\nold\n<!-- end -->\nb"
-    assert filled(page) == "\n".join(["a", "<!-- report: quickstart, Results -->", "", *rows, "", "<!-- end -->", "b"])
 
 
 def test_published_studies_are_those_of_the_study_files() -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch as th
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-
-from measurements.settings import ImageEnv, Setting, setting
-from measurements.sides import SIDES, STOCK
+from benchmarks.measurements.settings import ImageEnv, Setting, setting
+from benchmarks.measurements.sides import SIDES, STOCK
 
 pytest.importorskip("gymnasium", "1.1", reason="environments that reset in the step that ends them")
 

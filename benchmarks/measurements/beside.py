@@ -1,4 +1,4 @@
-"""What an update does beside its gradient steps, in milliseconds: a profile of what the ratios cannot show."""
+"""The time of an update's work besides its gradient steps, which the ratios do not show."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from measurements.ratios import turns
-from measurements.runner import running
-from measurements.settings import Setting, setting
-from measurements.stable_baselines import StableBaselines
+from benchmarks.measurements.ratios import turns
+from benchmarks.measurements.runner import running
+from benchmarks.measurements.settings import Setting, setting
+from benchmarks.measurements.stable_baselines import StableBaselines
 from sb3_ppo_variants import VariantPPO
 
 PARTS = ("copy", "tensors", "pass_for_kl")
@@ -37,7 +37,7 @@ class Trainer(StableBaselines):
         self._model._whole_rollout()
 
     def pass_for_kl(self) -> None:
-        """The distributions of the whole rollout: one before the update, for the exact KL, and one behind it."""
+        """The distributions of the whole rollout; an exact KL needs one pass before and one after the update."""
         self._model._rollout_distributions()
 
 

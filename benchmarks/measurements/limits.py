@@ -1,4 +1,4 @@
-"""What no implementation can do without: the environment's steps, and the matrix products of an update."""
+"""The floor of every implementation: the environment's steps, and the matrix products of an update."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from timing import seconds
 
-from measurements.settings import SETTINGS, Setting
-from measurements.sides import STOCK
+from benchmarks.measurements.settings import SETTINGS, Setting
+from benchmarks.measurements.sides import STOCK
+from benchmarks.timing import seconds
 
 Product = Callable[[], Any]
 

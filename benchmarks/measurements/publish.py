@@ -1,7 +1,4 @@
-"""From the JSON to what is read: the page beside it, its figure, and the tables in docs/speed.md.
-
-`python -m measurements.publish`, in benchmarks, makes them again from the published JSONs.
-"""
+"""From the JSON of a measurement to its page and its figure."""
 
 from __future__ import annotations
 
@@ -10,15 +7,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from measurements import scaling
-from measurements.tables import TABLES, filled, render
+from benchmarks.measurements import scaling
+from benchmarks.measurements.tables import TABLES, render
 
-ROOT = Path(__file__).parent.parent.parent
-PUBLISHED = {name: ROOT / "benchmarks/published" / name for name in ("speed", "speed_cuda")}
-PAGE = ROOT / "docs/speed.md"
+PUBLISHED = {name: Path(__file__).parents[1] / "published" / name for name in ("speed", "speed_cuda")}
 TITLES = {
     "ratios": "Speed as a multiple of stock PPO's",
-    "reached": "Goals",
     "compilation": "Compilation",
     "memory": "Peak memory",
     "where": "Milliseconds and their floor",
@@ -56,7 +50,7 @@ def versions_of(python: str | None) -> dict[str, str | None]:
 
 
 def repetitions_of(measured: dict[str, Any]) -> str:
-    """How often a setting was measured, in words.
+    """How often a setting was measured, for the page.
 
     :param measured: one of the ratios
     """
@@ -70,15 +64,14 @@ def page(found: dict[str, Any]) -> str:
     :param found: the JSON
     """
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items() if version)
-    command = "python benchmarks/speed.py" + (" --device cuda --parts ratios" if "gpu" in found else "")
+    command = "python -m benchmarks.speed" + (" --device cuda --parts ratios" if "gpu" in found else "")
     counts = {repetitions_of(measured) for measured in found.get("ratios", {}).values()}
     repetitions = f"of {' or '.join(sorted(counts))} " if counts else ""
     lines = ["# Speed", "", f"Made by `{command}`; medians {repetitions}with quartiles.", ""]
     gpu = f"{found['gpu']} with " if "gpu" in found else ""
     lines += [f"{gpu}{found['cpu']}, one thread. {versions}.", ""]
     for name, title in TITLES.items():
-        # The goals were set for a CPU.
-        if found.get(TABLES[name][0]) and not (gpu and name == "reached"):
+        if found.get(TABLES[name][0]):
             lines += [f"## {title}", "", render(name, found), ""]
             lines += ["![scaling](figures/scaling.svg)", ""] if name == "scaling" else []
     left_out = {f"{name}: {why}" for of in found.get("ratios", {}).values() for name, why in of["left_out"].items()}
@@ -87,7 +80,7 @@ def page(found: dict[str, Any]) -> str:
 
 
 def publish(found: dict[str, Any], folder: Path) -> str:
-    """Write the page, the figure and, for the published folder, the tables of the documentation.
+    """Write the page and the figure.
 
     :param found: the JSON
     :param folder: of it
@@ -98,17 +91,14 @@ def publish(found: dict[str, Any], folder: Path) -> str:
     if "scaling" in found:
         (folder / "figures").mkdir(exist_ok=True)
         scaling.draw(found["scaling"], folder / "figures/scaling.svg")
-    if folder.resolve() in PUBLISHED.values():
-        PAGE.write_text(filled(PAGE.read_text(), published()))
     return text
 
 
-def published() -> dict[str, dict[str, Any]]:
-    """The published JSONs by their folders."""
-    files = {name: folder / "speed.json" for name, folder in PUBLISHED.items()}
-    return {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
+def published(name: str) -> dict[str, Any]:
+    """The JSON of a published measurement, empty before there is one.
 
-
-if __name__ == "__main__":
-    for name, measured in published().items():
-        publish(measured, PUBLISHED[name])
+    :param name: of its folder
+    """
+    file = PUBLISHED[name] / "speed.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return found

@@ -1,4 +1,4 @@
-"""Every implementation against stock PPO: turn by turn, each in a process of its own."""
+"""Every implementation against stock PPO: turn by turn, each in a separate process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from timing import interleaved, ratio
-
-from measurements.runner import PHASES, Runner, running
-from measurements.settings import setting
+from benchmarks.measurements.runner import PHASES, Runner, running
+from benchmarks.measurements.settings import setting
+from benchmarks.timing import interleaved, ratio
 
 COMPILED = ("compiled", "compiled_on_cpu")
 

@@ -12,8 +12,8 @@ import torch as th
 from rlox.algorithms.ppo import PPO
 from rlox.policies import ContinuousPolicy, DiscretePolicy
 
-from measurements.settings import Setting
-from measurements.single_file import perceptron
+from benchmarks.measurements.settings import Setting
+from benchmarks.measurements.single_file import perceptron
 
 
 def policy(env: Any, hidden: tuple[int, ...]) -> Any:

@@ -1,9 +1,8 @@
-"""One implementation in a process of its own: started once, then told what to do line by line.
+"""One implementation in a separate process, which is started once and then commanded line by line.
 
-`python -m measurements.runner SIDE SETTING DEVICE`, in any interpreter that has the implementation, starts a
+`python -m benchmarks.measurements.runner SIDE SETTING DEVICE`, in any interpreter that has the implementation, starts a
 trainer, runs the first iterations and writes a line of JSON about them. Each line `PHASE` on its input is then answered
-with the seconds that the phase took, so that several such processes can take turns within a repetition, and no start-up
-is counted.
+with the seconds of the phase, so that several processes can take turns within a repetition without counting the start.
 """
 
 from __future__ import annotations
@@ -19,20 +18,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from timing import seconds
+from benchmarks.measurements.settings import Setting, setting
+from benchmarks.measurements.sides import SIDES
+from benchmarks.timing import seconds
 
-from measurements.settings import Setting, setting
-from measurements.sides import SIDES
-
-FOLDER = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PHASES = ("rollout", "update", "end_to_end")
-# One thread for whatever library computes; a second one is a side of its own.
+# One thread for every library; a second one is measured in variables.py.
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "RAYON_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
-# glibc gives large blocks back and asks for them anew, by the luck of the process: docs/speed.md.
+# glibc returns large blocks and requests them again, more or less often from process to process: docs/speed.md.
 KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 
 
@@ -87,8 +85,8 @@ class Runner:
         if python != sys.executable:
             variables.pop("PYTHONPATH", None)  # it belongs to this interpreter
         self._process = subprocess.Popen(
-            [python, "-W", "ignore", "-m", "measurements.runner", side, chosen, device],
-            cwd=FOLDER,
+            [python, "-W", "ignore", "-m", "benchmarks.measurements.runner", side, chosen, device],
+            cwd=ROOT,
             env=variables,
             text=True,
             stdin=subprocess.PIPE,
@@ -115,7 +113,7 @@ class Runner:
         line = self._process.stdout.readline()
         if not line:
             _, errors = self._process.communicate()
-            said = errors.strip().splitlines() or ["it ended without a word"]
+            said = errors.strip().splitlines() or ["it ended without a message"]
             raise RuntimeError(said[-1].replace(self._python, "python"))
         return line
 

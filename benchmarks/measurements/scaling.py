@@ -8,8 +8,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from measurements import ratios
-from measurements.sides import SIDES
+from benchmarks.measurements import ratios
+from benchmarks.measurements.sides import SIDES
 
 BASE = {"environments": 4, "minibatch": 256, "width": 64}
 AXES = {"environments": (1, 4, 16), "minibatch": (64, 256, 1024), "width": (64, 256, 512)}

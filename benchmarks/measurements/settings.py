@@ -1,6 +1,6 @@
-"""What is measured: environments with PPO's arguments.
+"""The settings of the measurements: environments with PPO's arguments.
 
-Nothing here needs more than Stable-Baselines3, so that an interpreter with another implementation can import it.
+This module needs Stable-Baselines3 only, so that an interpreter with another implementation can import it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class ImageEnv(gym.Env[np.ndarray, np.int64]):
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What PPO's arguments say, for implementations that name them otherwise; what changes, as it begins.
+    """PPO's hyperparameters under neutral names, for libraries that name them differently.
+
+    A schedule counts with its first value.
 
     :param n_steps: of a rollout in each environment
     :param batch_size: samples in a minibatch

@@ -1,6 +1,6 @@
-"""The implementations that are measured: each gives a trainer for a setting, which does one phase per call.
+"""The implementations that are measured. Each gives a trainer for a setting, which runs one phase per call.
 
-Nothing here needs more than Stable-Baselines3, so that an interpreter with another implementation can import it.
+This module needs Stable-Baselines3 only, so that an interpreter with another implementation can import it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from measurements.settings import Setting
-from measurements.stable_baselines import StableBaselines
+from benchmarks.measurements.settings import Setting
+from benchmarks.measurements.stable_baselines import StableBaselines
 
 
 class Trainer(Protocol):
@@ -38,7 +38,7 @@ class Side(Protocol):
         """What is measured.
 
         :param chosen: the setting
-        :param device: of torch, unless the implementation has one of its own
+        :param device: of torch, unless the implementation sets it
         :raises ValueError: when the implementation cannot express the setting
         """
 
@@ -62,8 +62,8 @@ class Class:
         """A model for a setting.
 
         :param chosen: the setting
-        :param device: of torch, unless the implementation has one of its own
-        :param arguments: beside its own
+        :param device: of torch, unless the implementation sets it
+        :param arguments: in addition to those of the implementation
         """
         own = {"seed": 0, "device": device} | chosen.arguments | self.arguments | arguments
         cls = getattr(importlib.import_module(self.module), self.name)
@@ -80,7 +80,7 @@ class Class:
 
 @dataclass(frozen=True)
 class Adapted:
-    """Something with an interface of its own, and a module here whose class ``Trainer`` knows it.
+    """A library with another interface, and the module here whose class ``Trainer`` adapts it.
 
     :param title: for the tables
     :param module: name of it
@@ -95,7 +95,7 @@ class Adapted:
         :param chosen: the setting
         :param device: of torch
         """
-        made: Trainer = importlib.import_module(f"measurements.{self.module}").Trainer(chosen, device)
+        made: Trainer = importlib.import_module(f"benchmarks.measurements.{self.module}").Trainer(chosen, device)
         return made
 
 

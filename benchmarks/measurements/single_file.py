@@ -20,7 +20,7 @@ from torch import nn
 from torch.distributions import Categorical, Distribution, Independent, Normal
 
 if TYPE_CHECKING:
-    from measurements.settings import Setting
+    from benchmarks.measurements.settings import Setting
 
 
 class ChannelsFirst(gym.ObservationWrapper[np.ndarray, Any, np.ndarray]):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-# The end of training, which is never reached: schedules stay where they begin.
-FAR = 10**12
+# Steps of a training that never ends: schedules stay at their first value.
+NEVER = 10**12
 
 
 class StableBaselines:
@@ -16,7 +16,7 @@ class StableBaselines:
 
     def __init__(self, model: Any) -> None:
         self._model, self._iteration = model, 0
-        _, self._callback = model._setup_learn(FAR, None, True, "speed", False)
+        _, self._callback = model._setup_learn(NEVER, None, True, "speed", False)
 
     def rollout(self) -> None:
         """Only a rollout, with its advantages."""
@@ -32,6 +32,6 @@ class StableBaselines:
         model = self._model
         self._iteration += 1
         self.rollout()
-        model._update_current_progress_remaining(model.num_timesteps, FAR)
+        model._update_current_progress_remaining(model.num_timesteps, NEVER)
         model.dump_logs(self._iteration)
         model.train()

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from timing import interleaved, ratio
+from benchmarks.timing import interleaved, ratio
 
 RUNS = 16
 STUDY = """

@@ -1,15 +1,13 @@
-"""The tables of the published measurement and of docs/speed.md, all made from the one JSON."""
+"""The tables of the published measurement and of docs/speed.md, from its JSON."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from measurements.goals import goals
-from measurements.sides import OTHERS, SIDES
+from benchmarks.measurements.sides import OTHERS, SIDES
 
 Found = dict[str, Any]
 NOT_MEASURED = "Not measured yet."
@@ -20,8 +18,6 @@ WAYS = {
     "harness": "`ppo-bench run`, the same runs",
     "harness_half_compiled": "`ppo-bench run`, half of the runs VariantPPO compiled, with its compilation",
 }
-# The folder of the measurement and the name of the table.
-BLOCK = re.compile(r"(<!-- (speed\w*): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -86,7 +82,7 @@ def payback(measured: Found, start: Found) -> str:
 
 
 def compilation(found: Found) -> str:
-    """What the first iteration costs, and when it is paid back.
+    """The cost of the first iteration, and the steps that pay it back.
 
     :param found: the JSON
     """
@@ -113,7 +109,7 @@ def memory(found: Found) -> str:
 
 
 def where(found: Found) -> str:
-    """Milliseconds of one iteration beside what no implementation can do without.
+    """Milliseconds of one iteration and its floor.
 
     :param found: the JSON
     """
@@ -165,7 +161,7 @@ def _times_as_long(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def beside(found: Found) -> str:
-    """What an update of VariantPPO does beside its gradient steps.
+    """Work of VariantPPO's update besides its gradient steps.
 
     :param found: the JSON
     """
@@ -208,23 +204,8 @@ def study(found: Found) -> str:
     )
 
 
-def reached(found: Found) -> str:
-    """What the package is meant to reach, and what it does.
-
-    :param found: the JSON
-    """
-    return table(
-        ["goal", "setting", "asked", "measured", "reached"],
-        (
-            [goal.name, goal.setting, f"{goal.sign} {goal.asked:.2f}", f"{goal.measured:.2f}", goal.answer]
-            for goal in goals(found)
-        ),
-    )
-
-
 TABLES: dict[str, tuple[str, Callable[[Found], str]]] = {
     "ratios": ("ratios", ratios),
-    "reached": ("ratios", reached),
     "compilation": ("ratios", compilation),
     "memory": ("ratios", memory),
     "where": ("limits", where),
@@ -245,12 +226,3 @@ def render(name: str, found: Found) -> str:
     """
     part, make = TABLES[name]
     return make(found) if found.get(part) else NOT_MEASURED
-
-
-def filled(text: str, found: Mapping[str, Found]) -> str:
-    """A page with the tables of the JSONs between its marks, `<!-- FOLDER: NAME -->` and `<!-- end -->`.
-
-    :param text: of the page
-    :param found: the JSON by its folder, ``speed`` or ``speed_cuda``
-    """
-    return BLOCK.sub(lambda match: f"{match[1]}\n{render(match[3], found.get(match[2], {}))}\n\n{match[4]}", text)

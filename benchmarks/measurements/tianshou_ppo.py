@@ -22,8 +22,8 @@ from tianshou.utils.net.continuous import ContinuousActorProbabilistic, Continuo
 from tianshou.utils.net.discrete import DiscreteActor, DiscreteCritic
 from torch.distributions import Distribution, Independent, Normal
 
-from measurements.settings import Setting
-from measurements.single_file import NatureCNN, environment
+from benchmarks.measurements.settings import Setting
+from benchmarks.measurements.single_file import NatureCNN, environment
 
 
 class Images(th.nn.Module):

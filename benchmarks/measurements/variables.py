@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from measurements.ratios import Seconds, pooled, speeds, turns
-from measurements.runner import KEPT_MEMORY, PHASES, running
-from measurements.settings import setting
+from benchmarks.measurements.ratios import Seconds, pooled, speeds, turns
+from benchmarks.measurements.runner import KEPT_MEMORY, PHASES, running
+from benchmarks.measurements.settings import setting
 
 OTHER: dict[str, Mapping[str, str | None]] = {
     "threads": {"OMP_NUM_THREADS": "2"},

@@ -16,11 +16,8 @@ def describe(
 ) -> None:
     """Add the description to the head of a page.
 
-    :param app: the build
-    :param pagename: not looked at
-    :param templatename: not looked at
     :param context: of the template, with the tags
-    :param doctree: the page; none for those that are made, as the index
+    :param doctree: the page; ``None`` for generated pages such as the index
     """
     paragraph = None if doctree is None else next(iter(doctree.findall(nodes.paragraph)), None)
     if paragraph is not None:
@@ -29,9 +26,6 @@ def describe(
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the handler.
-
-    :param app: the build
-    """
+    """Register the handler."""
     app.connect("html-page-context", describe)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""Pages without pictures that lie on another server, as README's badges do: a reader's browser fetches nothing."""
+"""Removes images of other servers, such as README's badges, so that a reader's browser fetches nothing."""
 
 from __future__ import annotations
 
@@ -9,20 +9,13 @@ from sphinx.application import Sphinx
 
 
 def remove(app: Sphinx, doctree: nodes.document) -> None:
-    """Take such pictures out of a page.
-
-    :param app: the build
-    :param doctree: the page
-    """
+    """Remove such images from a page."""
     for image in list(doctree.findall(nodes.image)):
         if "://" in image["uri"]:
             image.parent.remove(image)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the handler.
-
-    :param app: the build
-    """
+    """Register the handler."""
     app.connect("doctree-read", remove)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""Equations as MathML, which browsers set by themselves: no script, no font and no network is needed to read them."""
+"""Equations as MathML, which browsers render without a script, a font or a network."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def visit_math(translator: HTML5Translator, node: nodes.math) -> None:
 
 
 def visit_displaymath(translator: HTML5Translator, node: nodes.math_block) -> None:
-    """An equation in a line of its own.
+    """A displayed equation.
 
     :param translator: which writes the page
     :param node: with the LaTeX as its text
@@ -48,9 +48,6 @@ def visit_displaymath(translator: HTML5Translator, node: nodes.math_block) -> No
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the renderer ``mathml``.
-
-    :param app: the build
-    """
+    """Register the renderer ``mathml``."""
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_displaymath, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

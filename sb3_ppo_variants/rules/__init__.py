@@ -1,4 +1,4 @@
-"""The feedback rules that have a name: one file each, listed here."""
+"""The feedback rules of the package by name, one file each."""
 
 from sb3_ppo_variants.adaptation import Rule
 from sb3_ppo_variants.rules.band import BAND

@@ -1,4 +1,4 @@
-"""A bandit over multipliers that seeks the returns."""
+"""A bandit over multipliers that maximises the returns."""
 
 import math
 
@@ -27,25 +27,25 @@ def bandit(
 
         N_i \leftarrow \gamma N_i + 1_i, \quad S_i \leftarrow \gamma S_i + 1_i\, x
 
-    An arm that was never pulled comes first. The reward :math:`x` of a pull is not the return but its *change* from
-    the last measured rollout, in units of a running mean of its absolute value and clipped to [-1, 1]: while a policy
-    learns, its returns rise whatever the arm, and a bandit on the returns themselves prefers whatever it pulled last.
-    The discount forgets old pulls for the same reason. A return is that of the policy which the update *before* made,
-    so it is credited to the arm of that update. A rollout in which no episode ended is no pull.
+    An arm that was never pulled comes first. The reward :math:`x` of a pull is the *change* of the return from the last
+    measured rollout, in units of a running mean of its absolute value and clipped to [-1, 1]: while a policy learns,
+    its returns rise with any arm, and a bandit on the returns prefers the arm that it pulled last. The discount forgets
+    old pulls for the same reason. A return belongs to the policy that the *previous* update made, so it is credited to
+    the arm of that update. A rollout in which no episode ends is not a pull.
 
     Zhang et al., "A dynamical clipping approach with task feedback for Proximal Policy Optimization", 2023,
     arXiv 2312.07624 (Pb-PPO), choose the clip range by upper confidence bounds on the return; the discount is that of
     Garivier and Moulines, "On Upper-Confidence Bound Policies for Non-Stationary Bandit Problems", 2008,
-    arXiv 0805.3415. Some hundred updates are few pulls: on short runs the bandit explores more than it learns.
+    arXiv 0805.3415. In short runs of some hundred updates the bandit explores more than it learns.
 
-    :param state: with the multiplier, and what the bandit remembers
+    :param state: the multiplier and the memory of the bandit
     :param measured: mean return of the episodes that ended in the rollout
-    :param direction: not used: the bandit seeks returns, not a size of the update
+    :param direction: not used: the bandit does not control the size of the update
     :param arms: :math:`n`, a whole number of at least 2
     :param spread: :math:`w`: the multipliers reach from ``1 / spread`` to ``spread``
     :param discount: :math:`\gamma`, 0 to 1; with 1 nothing is forgotten
     :param exploration: :math:`c`, at least 0
-    :return: the new multiplier, and what the bandit remembers
+    :return: the new multiplier and memory
     """
     count = int(arms)
     pulls = [discount * state.get(f"pulls_{arm}", 0.0) for arm in range(count)]
@@ -75,8 +75,8 @@ def bandit(
 def _credited_arm(state: State) -> int | None:
     """The arm that made the policy whose returns were measured; none before the first arm was pulled.
 
-    With a measurement in every update that is the arm of the update before, not that of the update just done. When
-    rollouts without an end of an episode lie between, it is the one that all updates since have shared.
+    With a measurement in every update this is the arm of the previous update, not that of the update just done. After
+    rollouts in which no episode ended, it is the arm that all updates since have shared.
     """
     if "arm" not in state:
         return None

@@ -1,4 +1,4 @@
-"""The conditions that end an update early: one file each, listed here."""
+"""The conditions that end an update early, by name, one file each."""
 
 from sb3_ppo_variants.stopping import Stop
 from sb3_ppo_variants.stops.kl import KL

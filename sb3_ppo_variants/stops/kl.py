@@ -7,12 +7,12 @@ from sb3_ppo_variants.stopping import Stop
 
 
 def mean_kl(kl: th.Tensor) -> th.Tensor:
-    r"""Mean exact divergence over the rollout, looked at after each epoch.
+    r"""Mean exact divergence over the rollout, checked after each epoch.
 
     .. math:: \frac{1}{n} \sum_s KL\big(\pi_{old}(\cdot|s) \,\|\, \pi_\theta(\cdot|s)\big) > \delta
 
-    SB3's ``target_kl`` is a sampled estimate on the minibatch at hand, which is noisy and ends the update at 1.5 times
-    its value; this is the number that ``train/kl`` logs, and it ends the update at its value. It costs a forward pass
+    This is the number that ``train/kl`` logs, and it ends the update at its value. SB3's ``target_kl`` is a noisy
+    estimate from one minibatch, and ends the update at 1.5 times its value. The exact divergence costs a forward pass
     over the rollout per epoch.
 
     The bound on the mean divergence is that of Schulman et al., "Trust Region Policy Optimization", 2015,

@@ -8,12 +8,12 @@ from sb3_ppo_variants.stopping import Stop
 
 
 def ratio_deviation(minibatch: Minibatch) -> th.Tensor:
-    r"""Mean deviation of the ratio from 1, looked at before each step.
+    r"""Mean deviation of the ratio from 1, checked before each step.
 
     .. math:: \frac{1}{|B|} \sum_{s, a \in B} \left| \frac{\pi_\theta(a|s)}{\pi_{old}(a|s)} - 1 \right| > \delta
 
-    Twice the total variation distance of the two policies, estimated from the actions taken. With ``objective=[]``,
-    the plain surrogate, and some epochs more than usual this is ESPO, which has no other limit; it combines with any
+    It estimates, from the actions taken, twice the total variation distance of the two policies. With ``objective=[]``,
+    the plain surrogate, and more epochs than usual it is ESPO, which has no other limit. It combines with any
     objective.
 
     Sun et al., "You May Not Need Ratio Clipping in PPO", 2022, arXiv 2202.00079. A limit of 0.25 is usual.

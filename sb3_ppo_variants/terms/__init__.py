@@ -1,4 +1,4 @@
-"""The terms that have a name: one file each, listed here."""
+"""The terms of the package by name, one file each."""
 
 from sb3_ppo_variants.chain import Term
 from sb3_ppo_variants.terms.asymmetric_clip import ASYMMETRIC_CLIP

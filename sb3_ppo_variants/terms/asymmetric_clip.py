@@ -1,4 +1,4 @@
-"""The clipped surrogate with a range of its own on each side."""
+"""The clipped surrogate with a separate range for each side."""
 
 import torch as th
 
@@ -17,12 +17,11 @@ def asymmetric_clip(
     Gradient with respect to :math:`r`: :math:`A`, but 0 where :math:`A > 0, r > 1 + \epsilon_{high}` or
     :math:`A < 0, r < 1 - \epsilon_{low}`. With equal ranges it is the clip term.
 
-    Yu et al., "DAPO: An Open-Source LLM Reinforcement Learning System at Scale", 2025, arXiv 2503.14476, eq. 10, where
-    a higher upper range (0.2 and 0.28) keeps the entropy of language models from collapsing: an action of small
-    probability gains little in absolute terms before a symmetric range stops it.
+    Yu et al., "DAPO: An Open-Source LLM Reinforcement Learning System at Scale", 2025, arXiv 2503.14476, eq. 10. A
+    higher upper range (0.2 and 0.28) keeps the entropy of language models from collapsing there: with a symmetric range
+    an action of small probability gains little in absolute terms before its gradient is removed.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
     :param lower_clip_range: :math:`\epsilon_{low}`, usually 0.1 to 0.3, at most 1; leave the term out of the objective
         to switch it off
     :param upper_clip_range: :math:`\epsilon_{high}`, usually 0.1 to 0.4
@@ -33,12 +32,7 @@ def asymmetric_clip(
 
 
 def log(minibatch: Minibatch, *, lower_clip_range: float, upper_clip_range: float) -> dict[str, th.Tensor]:
-    """Share of samples whose gradient each side removes.
-
-    :param minibatch: all samples of the update
-    :param lower_clip_range: as used
-    :param upper_clip_range: as used
-    """
+    """Share of samples whose gradient each side removes."""
     ratio, advantages = minibatch.ratio, minibatch.advantages
     return {
         "lower_clip_fraction": ((advantages < 0) & (ratio < 1 - lower_clip_range)).float().mean(),

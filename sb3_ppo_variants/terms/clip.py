@@ -12,14 +12,13 @@ def clip(surrogate: th.Tensor, minibatch: Minibatch, *, clip_range: float) -> th
 
     .. math:: J = \min\big(r A,\ \mathrm{clip}(r, 1 - \epsilon, 1 + \epsilon)\, A\big)
 
-    Gradient with respect to :math:`r`: :math:`A`, but 0 where the step already went far enough in the direction that
-    the advantage asks for, :math:`A > 0, r > 1 + \epsilon` or :math:`A < 0, r < 1 - \epsilon`. A ratio outside the
-    range on the wrong side keeps its gradient, so that it can come back.
+    Gradient with respect to :math:`r`: :math:`A`, but 0 where the step already went far enough in the direction of the
+    advantage, :math:`A > 0, r > 1 + \epsilon` or :math:`A < 0, r < 1 - \epsilon`. A ratio outside the range on the
+    wrong side keeps its gradient, so that it can come back.
 
     Schulman et al., "Proximal Policy Optimization Algorithms", 2017, arXiv 1707.06347, eq. 7.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
     :param clip_range: :math:`\epsilon`, usually 0.1 to 0.3; leave the term out of the objective to switch it off
     :return: shape ``(batch,)``
     """
@@ -28,11 +27,7 @@ def clip(surrogate: th.Tensor, minibatch: Minibatch, *, clip_range: float) -> th
 
 
 def log(minibatch: Minibatch, *, clip_range: float) -> dict[str, th.Tensor]:
-    """The two parts of ``train/clip_fraction``, which counts ratios outside the range whatever their gradient.
-
-    :param minibatch: all samples of the update
-    :param clip_range: as used
-    """
+    """The two parts of ``train/clip_fraction``: ratios outside the range with and without their gradient."""
     change = minibatch.ratio - 1
     outside = th.abs(change) > clip_range
     removed = outside & (change * minibatch.advantages > 0)

@@ -1,4 +1,4 @@
-"""The drift function that a search over objectives discovered."""
+"""The drift function that a search over objectives found."""
 
 import torch as th
 
@@ -20,14 +20,13 @@ def drift(
         \end{cases}
 
     For :math:`A > 0` the gradient with respect to :math:`r` is :math:`A` below 1 and :math:`A / \cosh^2((r - 1) A /
-    \alpha)` above: it fades out and never turns. For :math:`A < 0` it is :math:`A` above 1; below,
-    :math:`A - \tfrac Ar \tanh^2(A \log r / \beta)` fades and then turns, so that a small ratio is pulled back.
+    \alpha)` above: it decays and never changes sign. For :math:`A < 0` it is :math:`A` above 1; below,
+    :math:`A - \tfrac Ar \tanh^2(A \log r / \beta)` decays and then changes sign, so that a small ratio is pulled back.
 
     Lu et al., "Discovered Policy Optimisation", NeurIPS 2022, arXiv 2210.05639. The scales are in units of the
     advantage: normalise it.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
     :param positive_drift_scale: :math:`\alpha`, 2 in the paper; leave the term out of the objective to switch it off
     :param negative_drift_scale: :math:`\beta`, 0.6 in the paper
     :return: shape ``(batch,)``
@@ -44,12 +43,7 @@ def _drift(minibatch: Minibatch, positive_scale: float, negative_scale: float) -
 
 
 def log(minibatch: Minibatch, *, positive_drift_scale: float, negative_drift_scale: float) -> dict[str, th.Tensor]:
-    """The mean drift.
-
-    :param minibatch: all samples of the update
-    :param positive_drift_scale: as used
-    :param negative_drift_scale: as used
-    """
+    """The mean drift."""
     return {"drift": _drift(minibatch, positive_drift_scale, negative_drift_scale).mean()}
 
 

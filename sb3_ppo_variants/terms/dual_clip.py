@@ -16,16 +16,15 @@ def dual_clip(surrogate: th.Tensor, minibatch: Minibatch, *, dual_clip: float) -
 
     .. math:: J = \begin{cases} \max(J_{clip},\ c A) & A < 0 \\ J_{clip} & A \ge 0 \end{cases}, \qquad c > 1
 
-    Gradient with respect to :math:`r`, behind the clip term and for :math:`A < 0`: 0 for :math:`r < 1 - \epsilon`,
-    :math:`A` up to :math:`r = c`, and 0 beyond, where plain PPO would push with a force that grows with :math:`r`.
-    Samples with :math:`A \ge 0` are untouched: without that condition the constant :math:`c A` wins everywhere and no
-    good action is ever learned.
+    Gradient with respect to :math:`r`, after the clip term and for :math:`A < 0`: 0 for :math:`r < 1 - \epsilon`,
+    :math:`A` up to :math:`r = c`, and 0 beyond, where PPO's surrogate decreases without a bound. Samples with
+    :math:`A \ge 0` are untouched: without that condition the constant :math:`c A` is the maximum everywhere and no good
+    action is learned.
 
     Ye et al., "Mastering Complex Control in MOBA Games with Deep Reinforcement Learning", AAAI 2020,
     arXiv 1912.09729, eq. 5. The sign is that of the advantage in the surrogate, so of the normalised one.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
     :param dual_clip: :math:`c`, usually 2 to 5; infinity or leaving the term out switches it off
     :return: shape ``(batch,)``
     """
@@ -34,20 +33,13 @@ def dual_clip(surrogate: th.Tensor, minibatch: Minibatch, *, dual_clip: float) -
 
 
 def log(minibatch: Minibatch, *, dual_clip: float) -> dict[str, th.Tensor]:
-    """How often the bound acts; 0 for a whole run means that the run was plain PPO.
-
-    :param minibatch: all samples of the update
-    :param dual_clip: as used
-    """
+    """Share of samples on which the bound acts; a run with 0 throughout is plain PPO."""
     acts = (minibatch.advantages < 0) & (minibatch.ratio > dual_clip)
     return {"dual_clip_fraction": acts.float().mean()}
 
 
 def caution(values: Mapping[str, Any]) -> str | None:
-    """Warn when the bound begins inside the clip range.
-
-    :param values: all values of the chain
-    """
+    """Warn when the bound begins inside the clip range."""
     clip_range = values.get("clip_range")
     if clip_range is None or values["dual_clip"] > 1 + clip_range:
         return None

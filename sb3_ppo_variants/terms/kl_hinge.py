@@ -1,4 +1,4 @@
-"""A steep price on the divergence of a minibatch beyond a limit."""
+"""A steep penalty on the divergence of a minibatch beyond a limit."""
 
 import torch as th
 
@@ -13,16 +13,14 @@ def kl_hinge(surrogate: th.Tensor, minibatch: Minibatch, *, kl_hinge_coef: float
     .. math:: J = r A - \xi\, \max\big(0,\ \overline{KL}(\pi_{old} \| \pi_\theta) - d_0\big)^2
 
     with :math:`\overline{KL}` the mean of the exact divergence over the minibatch. The gradient is that of the plain
-    surrogate up to :math:`d_0` and grows linearly with the excess from there: a soft wall. It is not a limit by itself:
-    its authors put it behind an adaptive KL penalty, at twice the target of its rule,
-    ``objective=["kl_penalty", "kl_hinge"]``, for the updates that are too large before the rule has reacted.
+    surrogate up to :math:`d_0` and grows linearly with the excess from there. It is not a limit by itself: its
+    authors use it after an adaptive KL penalty, at twice the target of its rule,
+    ``objective=["kl_penalty", "kl_hinge"]``, for updates that become too large before the rule has reacted.
 
-    In the KL-penalised PPO of J. Schulman's modular_rl, 2016, and of batch-ppo and TF-Agents after it, with the
-    coefficient and the start below; also Heess et al., "Emergence of Locomotion Behaviours in Rich Environments", 2017,
-    arXiv 1707.02286.
+    J. Schulman's modular_rl, 2016, later batch-ppo and TF-Agents, with the coefficient and the start below; also Heess
+    et al., "Emergence of Locomotion Behaviours in Rich Environments", 2017, arXiv 1707.02286.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
     :param kl_hinge_coef: :math:`\xi`, usually 1000; 0 switches the term off
     :param kl_hinge_start: :math:`d_0` in nats, summed over action dimensions, usually twice the desired KL
     :return: shape ``(batch,)``
@@ -35,12 +33,7 @@ def _excess(minibatch: Minibatch, kl_hinge_start: float) -> th.Tensor:
 
 
 def log(minibatch: Minibatch, *, kl_hinge_coef: float, kl_hinge_start: float) -> dict[str, th.Tensor]:
-    """By how much the mean divergence over all minibatches of the update exceeds the start of the hinge.
-
-    :param minibatch: all samples of the update
-    :param kl_hinge_coef: as used
-    :param kl_hinge_start: as used
-    """
+    """Excess of the mean divergence over the start of the hinge, for all minibatches of the update."""
     return {"kl_hinge_excess": _excess(minibatch, kl_hinge_start)}
 
 

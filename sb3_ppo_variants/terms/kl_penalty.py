@@ -1,4 +1,4 @@
-"""A price on the divergence from the old policy."""
+"""A penalty on the divergence from the old policy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,13 +19,12 @@ def kl_penalty(
     .. math:: J = r A - \beta\, KL\big(\pi_{old}(\cdot|s) \,\|\, \pi_\theta(\cdot|s)\big)
 
     The gradient of the penalty is 0 at the old policy and grows with the distance from it, on both sides: there is no
-    kink and no sample whose gradient is removed.
+    kink, and no sample loses its gradient.
 
     Schulman et al., "Proximal Policy Optimization Algorithms", 2017, arXiv 1707.06347, eq. 8 (where :math:`\beta`
     is adapted); the reverse direction as in Hsu et al., "Revisiting Design Choices in PPO", 2020, arXiv 2009.10897.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
     :param kl_coef: :math:`\beta`, usually 0.3 to 10 with normalised advantages; 0 switches the term off
     :param kl_direction: ``"forward"`` for KL(old || new), ``"reverse"`` for KL(new || old)
     :param kl_estimator: ``"exact"``, or a sampled estimate from the action taken, see :func:`.kl.estimate_kl`
@@ -43,21 +42,12 @@ def _divergence(minibatch: Minibatch, direction: Direction, estimator: Estimator
 def log(
     minibatch: Minibatch, *, kl_coef: float, kl_direction: Direction, kl_estimator: Estimator
 ) -> dict[str, th.Tensor]:
-    """The mean penalty, coefficient included, over all minibatches of the update.
-
-    :param minibatch: all samples of the update
-    :param kl_coef: as used
-    :param kl_direction: as used
-    :param kl_estimator: as used
-    """
+    """The mean penalty, coefficient included, over all minibatches of the update."""
     return {"kl_penalty": kl_coef * _divergence(minibatch, kl_direction, kl_estimator).mean()}
 
 
 def needs_kl(values: Mapping[str, Any]) -> bool:
-    """Whether the divergence is the exact one.
-
-    :param values: all values of the chain
-    """
+    """Whether the divergence is the exact one."""
     return bool(values["kl_estimator"] == "exact")
 
 

@@ -1,4 +1,4 @@
-"""A slope back into the clip range where the clip has none."""
+"""The clipped surrogate with a slope back into the clip range."""
 
 import torch as th
 
@@ -20,13 +20,12 @@ def rollback(surrogate: th.Tensor, minibatch: Minibatch, *, clip_range: float, r
         \end{cases}
 
     Gradient with respect to :math:`r`: :math:`A`, but :math:`-\alpha A` where the step already went far enough in the
-    direction that the advantage asks for, :math:`A > 0, r > 1 + \epsilon` or :math:`A < 0, r < 1 - \epsilon`: such a
-    ratio is pulled back. :math:`\alpha = 0` is the clip term; a negative :math:`\alpha` leaks a part of the gradient.
+    direction of the advantage, :math:`A > 0, r > 1 + \epsilon` or :math:`A < 0, r < 1 - \epsilon`: such a
+    ratio is pulled back. :math:`\alpha = 0` is the clip term; a negative :math:`\alpha` keeps a part of the gradient.
 
     Wang et al., "Truly Proximal Policy Optimization", UAI 2019, arXiv 1903.07940, eq. 11.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
     :param clip_range: :math:`\epsilon`, usually 0.1 to 0.3
     :param rollback_slope: :math:`\alpha`, usually 0.02 to 0.3; -1 switches the term off
     :return: shape ``(batch,)``
@@ -37,12 +36,7 @@ def rollback(surrogate: th.Tensor, minibatch: Minibatch, *, clip_range: float, r
 
 
 def log(minibatch: Minibatch, *, clip_range: float, rollback_slope: float) -> dict[str, th.Tensor]:
-    """Share of samples that are pulled back.
-
-    :param minibatch: all samples of the update
-    :param clip_range: as used
-    :param rollback_slope: as used
-    """
+    """Share of samples that are pulled back."""
     change = minibatch.ratio - 1
     pulled = (change.abs() > clip_range) & (change * minibatch.advantages > 0)
     return {"rollback_fraction": pulled.float().mean()}

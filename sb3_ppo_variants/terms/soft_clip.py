@@ -13,16 +13,15 @@ def soft_clip(surrogate: th.Tensor, minibatch: Minibatch, *, soft_clip_temperatu
     .. math:: J = \frac4\tau\, \sigma\big(\tau (r - 1)\big)\, A
 
     Gradient with respect to :math:`r`: :math:`4 \sigma (1 - \sigma) A` with the sigmoid at :math:`\tau (r - 1)`: it is
-    :math:`A` at :math:`r = 1` and fades out on both sides, also where the ratio has moved against the advantage. There
-    is no kink, but no way back from far away either: the paper adds a KL penalty,
+    :math:`A` at :math:`r = 1` and decays on both sides, also where the ratio has moved against the advantage. There is
+    no kink, and nothing pulls a distant ratio back: the paper adds a KL penalty,
     ``objective=["soft_clip", "kl_penalty"]`` with ``kl_coef=0.1``.
 
     Chen et al., "The Sufficiency of Off-Policyness and Soft Clipping: PPO is still Insufficient according to an
-    Off-Policy Measure", AAAI 2023, arXiv 2205.10047. The value here is shifted by a constant of each sample, so that it
-    is :math:`A` at the old policy.
+    Off-Policy Measure", AAAI 2023, arXiv 2205.10047. The value is shifted by a constant of each sample, so that it is
+    :math:`A` at the old policy.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
     :param soft_clip_temperature: :math:`\tau`, 4 for continuous control and 2 for Atari in the paper; towards 0 it is
         the plain surrogate; leave the term out of the objective to switch it off
     :return: shape ``(batch,)``
@@ -34,11 +33,7 @@ def soft_clip(surrogate: th.Tensor, minibatch: Minibatch, *, soft_clip_temperatu
 
 
 def log(minibatch: Minibatch, *, soft_clip_temperature: float) -> dict[str, th.Tensor]:
-    """The mean of the factor that the gradient is left with, 1 at the old policy.
-
-    :param minibatch: all samples of the update
-    :param soft_clip_temperature: as used
-    """
+    """The mean factor on the gradient, 1 at the old policy."""
     factor = 1 - th.tanh(soft_clip_temperature / 2 * (minibatch.ratio - 1)).square()
     return {"soft_clip_factor": factor.mean()}
 

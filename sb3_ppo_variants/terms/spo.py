@@ -22,20 +22,15 @@ def spo(surrogate: th.Tensor, minibatch: Minibatch, *, spo_range: float) -> th.T
     that number are another algorithm.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
-    :param spo_range: :math:`\epsilon`, usually 0.2; unlike a clip range it is where a sample comes to rest, not where
-        its push ends; infinity switches the term off
+    :param spo_range: :math:`\epsilon`, usually 0.2; unlike with a clip range the optimum of a sample is at this
+        distance from 1; infinity switches the term off
     :return: shape ``(batch,)``
     """
     return surrogate - minibatch.advantages.abs() / (2 * spo_range) * (minibatch.ratio - 1).square()
 
 
 def log(minibatch: Minibatch, *, spo_range: float) -> dict[str, th.Tensor]:
-    """The mean of the quadratic penalty, and the share of samples beyond its optimum.
-
-    :param minibatch: all samples of the update
-    :param spo_range: as used
-    """
+    """The mean of the quadratic penalty, and the share of samples beyond their optimum."""
     change, advantages = minibatch.ratio - 1, minibatch.advantages
     penalty = advantages.abs() / (2 * spo_range) * change.square()
     beyond = (change.abs() > spo_range) & (change * advantages > 0)

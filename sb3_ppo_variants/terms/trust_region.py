@@ -12,12 +12,11 @@ TRUST_REGION_KL = Coefficient("trust_region_kl", default=0.025, low=0.0, above_l
 
 
 def leaves_trust_region(minibatch: Minibatch, trust_region_kl: float) -> th.Tensor:
-    r"""Which samples lie outside the trust region and are on their way further out.
+    r"""Which samples are outside the trust region and move further out.
 
-    :math:`KL(\pi_{old}(\cdot|s) \,\|\, \pi_\theta(\cdot|s)) \ge \delta` and :math:`r A > A`, the step in the direction
-    that the advantage asks for. Without the second condition a policy that has left cannot come back.
+    :math:`KL(\pi_{old}(\cdot|s) \,\|\, \pi_\theta(\cdot|s)) \ge \delta` and :math:`r A > A`: the step is in the
+    direction of the advantage. Without the second condition a policy that has left cannot come back.
 
-    :param minibatch: what the terms see
     :param trust_region_kl: :math:`\delta`, in nats
     :return: boolean, shape ``(batch,)``
     """
@@ -38,16 +37,15 @@ def trust_region(
         \end{cases}
 
     in each state, with the exact divergence. The gradient of a sample outside the trust region is removed
-    (:math:`\alpha = 0`, TR-PPO) or reversed (:math:`\alpha > 0`, TR-PPO-RB) where its step is in the direction that the
-    advantage asks for; on the other side it stays :math:`A`. The value is :math:`r A` everywhere.
+    (:math:`\alpha = 0`, TR-PPO) or reversed (:math:`\alpha > 0`, TR-PPO-RB) where its step is in the direction of the
+    advantage; on the other side it stays :math:`A`. The value is :math:`r A` everywhere.
 
-    Wang et al., "Truly Proximal Policy Optimization", UAI 2019, arXiv 1903.07940, eq. 13 to 16. The trigger is the
-    authors'. Read literally, the minimum of :math:`r A` and :math:`-\alpha r A` in eq. 16 has other gradients: for
-    :math:`A > 0` it would push every ratio outside the region down, also those below 1, and for :math:`A < 0` it would
-    never roll back.
+    Wang et al., "Truly Proximal Policy Optimization", UAI 2019, arXiv 1903.07940, eq. 13 to 16. The trigger is that
+    of the authors' code. Read literally, the minimum of :math:`r A` and :math:`-\alpha r A` in eq. 16 has other
+    gradients: for :math:`A > 0` it would push every ratio outside the region down, also those below 1, and for
+    :math:`A < 0` it would never roll back.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
     :param trust_region_kl: :math:`\delta` in nats, summed over action dimensions, usually 0.02 to 0.05; infinity
         switches the term off
     :param trust_region_slope: :math:`\alpha`, usually 0 (TR-PPO) or 0.05 to 0.1 (TR-PPO-RB)
@@ -59,12 +57,7 @@ def trust_region(
 
 
 def log(minibatch: Minibatch, *, trust_region_kl: float, trust_region_slope: float) -> dict[str, th.Tensor]:
-    """Share of samples that are held or pulled back.
-
-    :param minibatch: all samples of the update
-    :param trust_region_kl: as used
-    :param trust_region_slope: as used
-    """
+    """Share of samples whose gradient is removed or reversed."""
     return {"trust_region_fraction": leaves_trust_region(minibatch, trust_region_kl).float().mean()}
 
 

@@ -1,4 +1,4 @@
-"""A clip range of each sample's own: as far as a trust region lets the probability of its action move."""
+"""A separate clip range for each sample: as far as a trust region lets the probability of its action move."""
 
 import math
 
@@ -28,9 +28,9 @@ def trust_region_clip(
             KL\big(\pi_{old}(\cdot|s) \,\|\, \pi(\cdot|s)\big) \le \delta \right\}
 
     and :math:`l_{s,a}` the minimum. Gradient with respect to :math:`r`: :math:`A`, but 0 beyond the bound in the
-    direction that the advantage asks for. The bounds are wide for an action of small probability, which plain PPO stops
-    after the same relative gain as any other, and are never narrower than PPO's. They are exact, of all distributions
-    of the policy's family, and are found once per rollout (:mod:`.kl_ball`).
+    direction of the advantage. The bounds are wide for an action of small probability, to which PPO allows the same
+    relative gain as to any other, and never narrower than PPO's. They are exact over all distributions of the policy's
+    family, and are computed once per rollout (:mod:`.kl_ball`).
 
     Wang et al., "Trust Region-Guided Proximal Policy Optimization", NeurIPS 2019, arXiv 1901.10314. For a Gaussian
     policy the authors choose :math:`\delta` such that the narrowest upper bound is :math:`1 + \epsilon`:
@@ -38,7 +38,6 @@ def trust_region_clip(
     dimension, 0.0057 for six and 0.0020 for seventeen at :math:`\epsilon = 0.2`.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
     :param trust_region_clip_kl: :math:`\delta` in nats, summed over action dimensions, usually 0.001 to 0.05; 0 is the
         clip term, infinity switches the term off
     :param clip_range: :math:`\epsilon`, the narrowest range
@@ -55,8 +54,6 @@ def prepare(
 
     :param old: the distributions of the old policy
     :param actions: taken, shape ``(n, action_dim)``
-    :param trust_region_clip_kl: as used
-    :param clip_range: as used
     :return: each of shape ``(n,)``
     """
     lower, upper = ratio_bounds(old, actions, trust_region_clip_kl)
@@ -64,12 +61,7 @@ def prepare(
 
 
 def log(minibatch: Minibatch, *, trust_region_clip_kl: float, clip_range: float) -> dict[str, th.Tensor]:
-    """The mean bounds, and the share of samples whose gradient they remove.
-
-    :param minibatch: all samples of the update
-    :param trust_region_clip_kl: as used
-    :param clip_range: as used
-    """
+    """The mean bounds, and the share of samples whose gradient they remove."""
     lower, upper = minibatch.prepared[LOWER], minibatch.prepared[UPPER]
     ratio, advantages = minibatch.ratio, minibatch.advantages
     removed = ((advantages > 0) & (ratio > upper)) | ((advantages < 0) & (ratio < lower))

@@ -1,4 +1,4 @@
-"""A price on the divergence, for the samples that leave the trust region alone."""
+"""A penalty on the divergence for the samples that leave the trust region."""
 
 import torch as th
 
@@ -22,14 +22,13 @@ def trust_region_penalty(
         \end{cases}
 
     in each state, with the exact divergence. Inside the trust region, and where the ratio has moved against the
-    advantage, the gradient is that of :math:`r A`; outside, that of the divergence is subtracted, :math:`\alpha` times.
+    advantage, the gradient is that of :math:`r A`; outside, :math:`\alpha` times that of the divergence is subtracted.
 
     Wang et al., "Truly Proximal Policy Optimization", 2019, arXiv 1903.07940, the rollback on the divergence. The
     constant :math:`\alpha \delta` has no gradient; it makes the value continuous where the divergence crosses
     :math:`\delta`.
 
     :param surrogate: shape ``(batch,)``
-    :param minibatch: what the terms see
     :param trust_region_kl: :math:`\delta` in nats, summed over action dimensions, usually 0.02 to 0.05; infinity
         switches the term off
     :param trust_region_penalty_coef: :math:`\alpha`, usually 0.4 to 20; 0 switches the term off
@@ -40,12 +39,7 @@ def trust_region_penalty(
 
 
 def log(minibatch: Minibatch, *, trust_region_kl: float, trust_region_penalty_coef: float) -> dict[str, th.Tensor]:
-    """Share of samples that pay, and the mean of what is paid over all of them.
-
-    :param minibatch: all samples of the update
-    :param trust_region_kl: as used
-    :param trust_region_penalty_coef: as used
-    """
+    """Share of samples with a penalty, and the mean penalty over all samples."""
     outside = leaves_trust_region(minibatch, trust_region_kl)
     paid = trust_region_penalty_coef * th.where(outside, minibatch.kl() - trust_region_kl, 0.0)
     return {"trust_region_penalty_fraction": outside.float().mean(), "trust_region_penalty": paid.mean()}

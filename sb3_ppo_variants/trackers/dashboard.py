@@ -9,7 +9,7 @@ from sb3_ppo_variants.algorithm import VariantAlgorithm
 
 Charts = dict[str, list[str]]
 
-# Keys of one chart have one scale. Those of SB3 and of the training loop are known, those of the terms are not.
+# Keys of one chart have one scale. The keys of SB3 and of the training loop are known, those of the terms are not.
 RETURNS = {"return of an episode": ["rollout/ep_rew_mean", "eval/mean_reward"]}
 UPDATE = {
     "KL(old || new), nats": ["train/kl", "train/approx_kl"],
@@ -35,9 +35,8 @@ def dashboard(model: VariantAlgorithm, logged: Iterable[str]) -> dict[str, Chart
     """The charts of a model's own objective, coefficients and rules, in the categories of a dashboard.
 
     :param model: a variant of any host
-    :param logged: the keys that its logger writes; SB3 writes returns apart from ``train/``, so these are taken for
-        granted
-    :return: category to title to keys; every key under ``train/`` is one of ``logged`` and stands in one chart alone
+    :param logged: the keys that its logger writes; SB3 writes returns apart from ``train/``, so these are assumed
+    :return: category to title to keys; every key under ``train/`` is one of ``logged`` and is in one chart
     """
     present = set(logged)
     adaptive = model._adaptation.controllers
@@ -65,13 +64,13 @@ def _of_controller(controller: Controller) -> Charts:
 
 
 def _of_terms(keys: list[str]) -> Charts:
-    """Shares in one chart, which has room for them all; a chart for each other key, whose scale nobody knows."""
+    """All shares in one chart, and a chart for each other key, because its scale is not known."""
     shares = [key for key in keys if "fraction" in key]
     others = {key.removeprefix("train/"): [key] for key in keys if key not in shares}
     return ({SHARES: shares} if shares else {}) | others
 
 
 def _only(charts: Mapping[str, list[str]], present: set[str]) -> Charts:
-    """The charts without the keys that are not there, and without those that would be empty."""
+    """The charts without absent keys, and without those that would be empty."""
     left = {title: [key for key in keys if key in present] for title, keys in charts.items()}
     return {title: keys for title, keys in left.items() if keys}

@@ -14,8 +14,8 @@ from sb3_ppo_variants.trackers.dashboard import dashboard
 class TensorBoardDashboard(BaseCallback):
     """Writes the layout of :func:`.dashboard.dashboard` into the event file that SB3 writes the scalars to.
 
-    It is written once, after the first update, when it is known what the model logs. TensorBoard shows it under
-    "Custom Scalars", for all runs of its folder at once. Logs and training stay as they are.
+    The layout is written once, after the first update, when the keys of the model are known. TensorBoard shows it under
+    "Custom Scalars", for all runs of a folder at once. The callback does not change the logs or the training.
 
     :raises TypeError: for a model that is not a variant of this package
     :raises ValueError: for a model without ``tensorboard_log``
@@ -30,7 +30,7 @@ class TensorBoardDashboard(BaseCallback):
             raise TypeError(f"TensorBoardDashboard: {type(self.model).__name__} is not a variant of sb3_ppo_variants")
         if not self._outputs():
             raise ValueError("TensorBoardDashboard: give the model tensorboard_log, the folder of the event files")
-        self._is_written = False  # a further `learn` writes a file of its own
+        self._is_written = False  # another `learn` writes another file
 
     def _on_step(self) -> bool:
         return True
@@ -62,7 +62,7 @@ class TensorBoardDashboard(BaseCallback):
 
 
 def _pattern(key: str) -> str:
-    """A key as the regular expression that TensorBoard takes it for: ``train/kl`` alone also means ``train/kl_coef``.
+    """A key as a regular expression, as TensorBoard reads it: ``train/kl`` alone would also match ``train/kl_coef``.
 
     :param key: of the log
     """

@@ -1,4 +1,4 @@
-"""Weights & Biases: its own callback for SB3, and what it does not know of a variant."""
+"""Weights & Biases: its callback for SB3 with the variant of the model."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sb3_ppo_variants.algorithm import VariantAlgorithm
 
 
 class WandbVariantCallback(WandbCallback):  # type: ignore[misc]
-    """W&B's ``WandbCallback`` that also keeps the variant in the run's configuration and summary.
+    """W&B's ``WandbCallback`` that also writes the variant into the run's configuration and summary.
 
-    Under ``variant`` the configuration gets what :func:`variant` says. Every key under ``train/`` is drawn over
-    environment steps, and the table of runs shows its least, greatest, mean and last value: a ``dual_clip_fraction``
-    whose greatest value is 0 belongs to a run that was plain PPO. As with W&B's callback, ``wandb.init`` comes first,
-    with ``sync_tensorboard=True``, and the model has ``tensorboard_log``. Nothing here needs a network in offline mode.
+    The configuration gets the result of :func:`variant` under ``variant``. Every key under ``train/`` is drawn over
+    environment steps, and the table of runs shows its minimum, maximum, mean and last value: a run whose
+    ``dual_clip_fraction`` has a maximum of 0 is plain PPO. As with W&B's callback, call ``wandb.init`` first with
+    ``sync_tensorboard=True``, and give the model ``tensorboard_log``. Offline mode needs no network.
 
     Takes the arguments of ``WandbCallback``.
 
@@ -33,7 +33,7 @@ class WandbVariantCallback(WandbCallback):  # type: ignore[misc]
 
 
 def variant(model: VariantAlgorithm) -> dict[str, Any]:
-    """What makes a model the variant that it is, as JSON: objective, coefficients, options, rules and stops.
+    """The variant of a model as JSON: objective, coefficients, options, rules and stops.
 
     :param model: of any host
     :return: ``coefficients`` has a number for each constant, ``{"start": ..., "end": ...}`` for each schedule

@@ -19,14 +19,14 @@ COMMANDS = {
     "all_plots": "rl_zoo3.plots.all_plots",
     "plot_from_file": "rl_zoo3.plots.plot_from_file",
 }
-# These are scripts, which have no function to call.
+# Scripts without a function to call.
 SCRIPTS = ("load_from_hub", "push_to_hub")
 
 
 def main() -> None:
     """Run one of RL Zoo's commands with its own arguments.
 
-    :raises SystemExit: for an unknown command, naming the known ones, and where RL Zoo is not installed
+    :raises SystemExit: for an unknown command, naming the known ones, and if RL Zoo is not installed
     """
     command, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
     if command not in (*COMMANDS, *SCRIPTS):
@@ -55,8 +55,8 @@ def _command(name: str) -> Callable[[], object]:
 def _run_script(module: str) -> None:
     """Run a script of RL Zoo that talks to the Hub.
 
-    Where a model has no normalisation, RL Zoo 2.9 waits for an error of requests; huggingface_hub raises one of its own
-    since its release 1.
+    For a model without normalisation RL Zoo 2.9 expects an error of requests, but huggingface_hub raises its own error
+    since release 1.
 
     :param module: to run
     """

@@ -15,7 +15,7 @@ from torch.distributions import Bernoulli, Categorical, Independent, Normal
 from torch.nn.utils import clip_grad_norm_
 
 from sb3_ppo_variants import KLPenaltyPPO, MaskableVariantPPO, Minibatch, RecurrentVariantPPO, Term, VariantPPO
-from sb3_ppo_variants.kl import Distributions, kl_divergence, distributions_of
+from sb3_ppo_variants.kl import Distributions, distributions_of, kl_divergence
 from sb3_ppo_variants.loop import training
 from sb3_ppo_variants.loop.rollout import draw_minibatches
 from tests.environments import SpacesEnv

@@ -36,7 +36,7 @@ def dask_executor(
     """Connect to a dask cluster; one that was started here is ended with the context.
 
     :param scheduler: address or scheduler file of a running scheduler; None to start a cluster
-    :param cluster: ``"local"`` or a key of :data:`JOB_QUEUES`
+    :param cluster: ``"local"`` or a key of ``JOB_QUEUES``
     :param workers: number of workers that a started cluster gets
     :param say: told when runs have to wait for the first worker, as in a queue they may for hours
     :raises ClusterError: when a package is missing, no scheduler answers, or the cluster refuses its arguments

@@ -144,7 +144,7 @@ class Arm(Settings):
     """One algorithm with its arguments, or several arms that a grid or an ablation makes of it.
 
     :param algorithm: dotted path of an importable SB3 class
-    :param grid: axis -> its levels; the arms are their product, see :func:`.grid.combinations`
+    :param grid: axis -> its levels; the arms are their product, see :func:`.combinations`
     :param ablate: parts to leave out and to add
     """
 

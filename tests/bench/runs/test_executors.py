@@ -13,7 +13,7 @@ import pytest
 
 from sb3_ppo_variants.bench.runs.executors import ExecutorLost, local, outcomes
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.runs.worker import Outcome, Job, run_in_process
+from sb3_ppo_variants.bench.runs.worker import Job, Outcome, run_in_process
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from tests.bench.faults import gone

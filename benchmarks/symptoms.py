@@ -1,10 +1,13 @@
-"""The runs behind docs/troubleshooting.md: ``python docs/symptoms.py`` prints its table.
+"""The runs of docs/troubleshooting.md: `python -m benchmarks.symptoms` writes published/symptoms/symptoms.json.
 
-Each run shows one symptom, or what was done about it, on CartPole-v1 with the arguments of the quickstart study.
+Each run shows one symptom, or a remedy, on CartPole-v1 with the arguments of the quickstart study. `make fill` makes
+the table of the page from the JSON.
 """
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,9 +37,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "dual clip, learning rate 0.01": {**FAST, "objective": DUAL},
     "dual clip, 60 epochs": {"n_epochs": 60, "objective": DUAL},
 }
-HEADING = (
-    "run", "median `kl`", "largest `kl`", "largest `ratio_max`", "mean `clip_fraction`", "updates with dual clip",
-)  # fmt: skip
+PUBLISHED = Path(__file__).parent / "published/symptoms/symptoms.json"
 
 
 class Updates(KVWriter):
@@ -46,12 +47,7 @@ class Updates(KVWriter):
         self.rows: list[dict[str, Any]] = []
 
     def write(self, key_values: dict[str, Any], key_excluded: Any, step: int = 0) -> None:
-        """Keep the values of one dump, where it has an update's.
-
-        :param key_values: as logged
-        :param key_excluded: not looked at
-        :param step: not looked at
-        """
+        """Keep the values of a dump that has an update's."""
         if "train/kl" in key_values:
             self.rows.append(dict(key_values))
 
@@ -59,17 +55,14 @@ class Updates(KVWriter):
         """Nothing to close."""
 
     def of(self, key: str) -> np.ndarray:
-        """The values of all updates.
-
-        :param key: without ``train/``
-        """
+        """The values of all updates of a key without its ``train/``."""
         return np.array([row[f"train/{key}"] for row in self.rows])
 
 
 def run(arguments: dict[str, Any]) -> Updates:
     """Train once and keep the log.
 
-    :param arguments: beside the usual ones
+    :param arguments: in addition to the usual ones, or in place of them
     """
     updates = Updates()
     env = make_vec_env("CartPole-v1", n_envs=8, seed=0)
@@ -80,30 +73,28 @@ def run(arguments: dict[str, Any]) -> Updates:
     return updates
 
 
-def row(name: str, updates: Updates) -> list[str]:
-    """One row of the table.
-
-    :param name: of the run
-    :param updates: its log
-    """
+def summary(updates: Updates) -> dict[str, Any]:
+    """The numbers of one run; ``dual_clip`` counts the updates in which its bound acts."""
     kl = updates.of("kl")
-    has_dual_clip = "train/dual_clip_fraction" in updates.rows[0]
-    return [
-        name,
-        f"{np.median(kl):.2g}",
-        f"{kl.max():.2g}",
-        f"{updates.of('ratio_max').max():.3g}",
-        f"{updates.of('clip_fraction').mean():.2g}",
-        f"{(updates.of('dual_clip_fraction') > 0).sum()} of {len(kl)}" if has_dual_clip else "-",
-    ]
+    numbers = {
+        "updates": len(kl),
+        "median_kl": float(np.median(kl)),
+        "largest_kl": float(kl.max()),
+        "largest_ratio": float(updates.of("ratio_max").max()),
+        "clip_fraction": float(updates.of("clip_fraction").mean()),
+    }
+    if "train/dual_clip_fraction" in updates.rows[0]:
+        numbers["dual_clip"] = int((updates.of("dual_clip_fraction") > 0).sum())
+    return numbers
 
 
-def table() -> list[list[str]]:
-    """All rows, the heading first."""
-    return [list(HEADING), ["---"] * len(HEADING), *(row(name, run(arguments)) for name, arguments in RUNS.items())]
+def main() -> None:
+    """Make all runs and write their numbers."""
+    th.set_num_threads(1)
+    runs = {name: summary(run(arguments)) for name, arguments in RUNS.items()}
+    PUBLISHED.parent.mkdir(exist_ok=True)
+    PUBLISHED.write_text(json.dumps(runs, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    th.set_num_threads(1)
-    for cells in table():
-        print(f"| {' | '.join(cells)} |")
+    main()

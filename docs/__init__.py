@@ -1,0 +1,1 @@
+"""The pages of the site, and what is derived in them: `make fill`."""

@@ -1,0 +1,133 @@
+"""Write everything that is derived into the pages, and draw the figures: `make fill`, or `python -m docs.fill`.
+
+A source says what stands between `<!-- fill: SOURCE, ARGUMENTS -->` and `<!-- end -->`; in reStructuredText the marks
+are the comments `.. fill: SOURCE, ARGUMENTS` and `.. end`. So no table is typed, and a test tells which page is stale.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.measurements import publish, tables
+from benchmarks.symptoms import PUBLISHED as SYMPTOMS
+from docs import drawings, gallery
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(
+    r"^(?P<begin>(?:<!--|\.\.) fill: (?P<what>[^\n]+?)(?: -->)?\n).*?(?P<end>^(?:<!--|\.\.) end(?: -->)?$)",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def report(study: str, section: str) -> str:
+    """The first table of a section of a published report.
+
+    :param study: name of a published study
+    :param section: its heading
+    """
+    text = (ROOT / "benchmarks/published" / study / "report.md").read_text()
+    _, *after = re.split(rf"^#+ {re.escape(section)}$", text, maxsplit=1, flags=re.MULTILINE)
+    table = re.search(r"(?:^\|.*\n?)+", "".join(after), re.MULTILINE)
+    if table is None:
+        raise ValueError(f"fill: the report of {study} has no table in a section {section!r}")
+    return table[0].rstrip()
+
+
+def speed(folder: str, table: str) -> str:
+    """A table of a published measurement of speed.
+
+    :param folder: ``speed`` or ``speed_cuda``
+    :param table: its name
+    """
+    return tables.render(table, publish.published(folder))
+
+
+def symptoms() -> str:
+    """The runs of the page on troubleshooting."""
+    heading = ["run", "median `kl`", "largest `kl`", "largest `ratio_max`", "mean `clip_fraction`"]
+    rows = (
+        [
+            name,
+            f"{run['median_kl']:.2g}",
+            f"{run['largest_kl']:.2g}",
+            f"{run['largest_ratio']:.3g}",
+            f"{run['clip_fraction']:.2g}",
+            f"{run['dual_clip']} of {run['updates']}" if "dual_clip" in run else "-",
+        ]
+        for name, run in json.loads(SYMPTOMS.read_text()).items()
+    )
+    return tables.table([*heading, "updates with dual clip"], rows)
+
+
+SOURCES: dict[str, Callable[..., str]] = {
+    "gallery": gallery.table,
+    "modules": gallery.modules,
+    "reference": gallery.reference,
+    "report": report,
+    "sidebar": gallery.sidebar,
+    "speed": speed,
+    "symptoms": symptoms,
+}
+
+
+def filled(text: str) -> str:
+    """A page with its derived parts as they have to be.
+
+    :param text: of the page
+    :raises ValueError: for a source or a section that does not exist
+    """
+    return BLOCK.sub(_block, text)
+
+
+def _block(found: re.Match[str]) -> str:
+    name, *arguments = found["what"].split(", ")
+    if name not in SOURCES:
+        raise ValueError(f"fill: {name!r} is unknown; the sources are {', '.join(SOURCES)}")
+    return f"{found['begin']}\n{SOURCES[name](*arguments)}\n\n{found['end']}"
+
+
+def derived() -> Iterator[tuple[Path, str]]:
+    """Every page that is derived, in part or as a whole, with its text as it has to be."""
+    for path in sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "docs/reference").glob("*.rst")}):
+        text = path.read_text()
+        if BLOCK.search(text):
+            yield path, filled(text)
+    for name, folder in publish.PUBLISHED.items():
+        yield folder / "README.md", publish.page(publish.published(name))
+
+
+def missing() -> list[str]:
+    """One sentence for each thing that is missing or out of date, with what mends it."""
+    stale = [
+        f"{path.relative_to(ROOT)} is out of date: run `make fill`"
+        for path, text in derived()
+        if path.read_text() != text
+    ]
+    undrawn = [
+        f"docs/figures/{name}.svg is missing: run `make fill`"
+        for name in drawings.FIGURES
+        if not drawings.path_of(name).exists()
+    ]
+    return [*gallery.missing(), *stale, *undrawn]
+
+
+def main() -> None:
+    """Write what has changed, and name it."""
+    changed = [(path, text) for path, text in derived() if path.read_text() != text]
+    changed += [
+        (drawings.path_of(name), svg)
+        for name in drawings.FIGURES
+        if not drawings.is_drawn(name, svg := drawings.svg(name))
+    ]
+    for path, text in changed:
+        path.write_text(text)
+        print(path.relative_to(ROOT))
+    for sentence in gallery.missing():
+        print(sentence)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The gallery, the sidebar and the reference are those of the records, the pages and the measured costs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import cost
+from docs import gallery
+from sb3_ppo_variants import Term
+from sb3_ppo_variants.terms import TERMS
+from sb3_ppo_variants.terms.clip import CLIP, clip
+
+
+def rows() -> dict[str, list[str]]:
+    """The cells of the gallery by the name of the variant."""
+    _, _, *lines = gallery.table().splitlines()
+    cells = [[cell.strip() for cell in gallery.CELL.split(line)[1:-1]] for line in lines]
+    return {re.findall(r"\((\w+)\.md\)", row[0])[0]: row[1:] for row in cells}
+
+
+def test_a_row_has_the_cells_of_the_page_the_record_and_the_costs() -> None:
+    assert rows()["dual_clip"] == [
+        '`DualClipPPO`, `objective=["clip", "dual_clip"]`',
+        "loss of a bad action that became likely",
+        "sample",
+        "no",
+        "1.04 / 1.04",
+        "Ye et al. 2020",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "per", "kl"),
+    [
+        ("kl_hinge", "minibatch", "yes"),
+        ("kl_penalty", "sample", 'yes, with `kl_estimator="exact"`'),
+        ("trust_region_clip", "sample", "no, but the old distribution"),
+        ("band", "update", "once per update, to follow the KL"),
+        ("bandit", "update", "no"),
+        ("kl", "update", "yes, once per epoch"),
+        ("ratio_deviation", "update", "no"),
+        ("adaptive_clip", "sample", "once per update, or no"),
+    ],
+)
+def test_where_a_limit_acts_and_whether_it_needs_the_kl(name: str, per: str, kl: str) -> None:
+    assert rows()[name][2:4] == [per, kl]
+
+
+def test_everything_has_a_row_and_a_place_in_the_sidebar() -> None:
+    pages = {path.stem for path in gallery.PAGES.glob("*.md")} - {"README"}
+    assert rows().keys() == pages
+    assert {*re.findall(r"^variants/(\w+)$", gallery.sidebar(), re.MULTILINE)} == pages
+    assert re.findall(":caption: (.*)", gallery.sidebar()) == ["Terms", "Rules", "Stops", "Schedules"]
+
+
+def test_the_reference_has_the_module_and_the_function() -> None:
+    entry = (
+        ".. automodule:: sb3_ppo_variants.stops.kl\n   :no-members:\n\n"
+        ".. autofunction:: sb3_ppo_variants.stops.kl.mean_kl"
+    )
+    assert entry in gallery.reference("stops")
+    assert gallery.modules("zoo", "algorithms", "settings") == ".. automodule:: sb3_ppo_variants.zoo.register"
+
+
+def test_every_published_cost_is_that_of_a_variant() -> None:
+    assert gallery.costs().keys() <= cost.VARIANTS.keys()
+    assert cost.VARIANTS["dual_clip"] == {"objective": ["clip", "dual_clip"]}
+    assert cost.VARIANTS["band"]["adapt"]["clip_range"]["target"] == 0.01
+    assert cost.VARIANTS["bandit"]["adapt"]["clip_range"]["follow"] == "episode_return"
+
+
+@pytest.fixture
+def with_a_new_term(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package with a term that is its file and nothing else."""
+    monkeypatch.setitem(TERMS, "new_clip", Term("new_clip", clip, stage="shape", coefficients=CLIP.coefficients))
+    monkeypatch.setitem(gallery.GROUPS, "Terms", [*TERMS])
+
+
+@pytest.mark.usefixtures("with_a_new_term")
+def test_what_a_new_term_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gallery.missing() == [
+        "terms/new_clip.py has no tests: write tests/terms/test_new_clip.py",
+        "terms/new_clip.py has no page: write docs/variants/new_clip.md, like clip.md there",
+    ]
+    monkeypatch.setattr(gallery, "PAGES", tmp_path)
+    page = tmp_path / "new_clip.md"
+    page.write_text("# New\n\n| selected by | paper |\n| --- | --- |\n| `objective` | none |\n")
+    assert (
+        "docs/variants/new_clip.md has no table selected by, what it limits, paper: write it, like clip.md there"
+        in gallery.missing()
+    )
+    assert rows() == {}
+    page.write_text("| selected by | what it limits | paper |\n| --- | --- | --- |\n| `objective` | much | none |\n")
+    assert rows() == {"new_clip": ["`objective`", "much", "sample", "no", "not measured", "none"]}
