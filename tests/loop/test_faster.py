@@ -111,9 +111,9 @@ def test_masked_distributions_go_unchecked() -> None:
     policy.action_dist = MaskableCategoricalDistribution(2)  # type: ignore[assignment]
     logits = th.tensor([[float("nan"), 0.0]])
     with without_validation(policy):
-        policy.action_dist.proba_distribution(logits)  # type: ignore[call-arg,arg-type]
+        policy.action_dist.proba_distribution(logits)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="logits"):
-        policy.action_dist.proba_distribution(logits)  # type: ignore[call-arg,arg-type]
+        policy.action_dist.proba_distribution(logits)  # type: ignore[call-arg]
 
 
 def test_a_policy_without_a_distribution_is_left_alone() -> None:

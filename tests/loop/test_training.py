@@ -156,7 +156,7 @@ class InOnePiece(BaseCallback):
     def _init_callback(self) -> None:
         block = inspect.cleandoc(training.__doc__ or "").split(".. code-block:: python\n")[1]
         code = compile(textwrap.dedent(block), "training.py", "exec")
-        self.model.train = lambda: exec(code, {**NAMES, "model": self.model})  # type: ignore[method-assign,attr-defined]
+        self.model.train = lambda: exec(code, {**NAMES, "model": self.model})  # type: ignore[attr-defined]
 
     def _on_step(self) -> bool:
         return True

@@ -7,7 +7,7 @@ import pytest
 
 from sb3_ppo_variants.bench.runs import heartbeat
 from sb3_ppo_variants.bench.runs.heartbeat import FILE_NAME, Heartbeat, has_recent_heartbeat, steps
-from tests.bench.faults import wait_for
+from tests.waiting import wait_for
 
 
 def test_the_file_is_there_while_the_run_is_made(tmp_path: Path) -> None:
