@@ -105,12 +105,12 @@ def default_of(number: Number) -> str:
     return str(int(number.default) if number.whole else number.default)
 
 
-@pytest.mark.parametrize("name", WITH_A_PAGE & RULES.keys())
+@pytest.mark.parametrize("name", sorted(WITH_A_PAGE & RULES.keys()))
 def test_the_arguments_of_a_rule_are_documented(name: str) -> None:
     assert documented_arguments(name) == {number.name: default_of(number) for number in RULES[name].arguments}
 
 
-@pytest.mark.parametrize("name", WITH_A_PAGE & STOPS.keys())
+@pytest.mark.parametrize("name", sorted(WITH_A_PAGE & STOPS.keys()))
 def test_the_argument_of_a_stop_is_documented(name: str) -> None:
     (stop, *_) = documented_arguments(name)
     assert stop == f'stop={{"{name}": ...}}'
