@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from sb3_ppo_variants.bench.runs.environments import make_wrapped
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.intervals import Array
-from sb3_ppo_variants.bench.statistics.scores import scores
+from sb3_ppo_variants.bench.statistics.scores import scores, split_runs
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.table import collect
@@ -63,7 +63,7 @@ def score_lines(study: Study, folders: Folders, episodes: int, reference: str) -
     :param episodes: episodes of the random policy
     :param reference: the arm whose mean score becomes the reference score
     """
-    found = scores(collect(study.runs(), folders).results, study)
+    found = scores(split_runs(collect(study.runs(), folders).results), study)
     lines = ["environments:"]
     for environment in study.environments:
         returns = random_returns(study.run(reference, environment, study.seeds[0]), episodes)

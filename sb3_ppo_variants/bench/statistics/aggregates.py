@@ -30,16 +30,26 @@ def iqm(*tasks: Array, axis: int = -1) -> Any:
     :param axis: axis of the runs
     """
     moved = [np.moveaxis(np.asarray(task, dtype=np.float64), axis, -1) for task in tasks]
-    weights = np.concatenate([np.full(task.shape[-1], 1.0 / (len(moved) * task.shape[-1])) for task in moved])
-    scores = np.concatenate(moved, axis=-1)
-    weights = np.broadcast_to(weights, scores.shape)
-    order = np.lexsort((weights, scores), axis=-1)
-    scores, weights = (np.take_along_axis(values, order, axis=-1) for values in (scores, weights))
+    scores = np.concatenate(sorted(moved, key=lambda task: -task.shape[-1]), axis=-1)
+    if len({task.shape[-1] for task in moved}) == 1:
+        return _trimmed_mean(np.sort(scores, axis=-1))
+    counts = sorted((task.shape[-1] for task in moved), reverse=True)
+    weights = np.repeat([1.0 / (len(moved) * count) for count in counts], counts)
+    # The lighter come first already, and a stable sort leaves them there.
+    order = np.argsort(scores, axis=-1, kind="stable")
+    scores, weights = np.take_along_axis(scores, order, axis=-1), weights[order]
     from_below = np.cumsum(weights, axis=-1)
     from_above = np.cumsum(weights[..., ::-1], axis=-1)[..., ::-1]
     kept = weights * (from_below > 0.25 + 1e-12) * (from_above > 0.25 + 1e-12)
     with np.errstate(invalid="ignore"):  # a weight of 0 times infinity is NaN, as it should be
         return np.sum(kept * scores, axis=-1) / np.sum(kept, axis=-1)
+
+
+def _trimmed_mean(scores: Array) -> Any:
+    """Mean of the middle half of sorted scores; NaN where the first or the last is not finite."""
+    cut = scores.shape[-1] // 4
+    with np.errstate(invalid="ignore"):
+        return np.mean(scores[..., cut : scores.shape[-1] - cut], axis=-1) + 0.0 * (scores[..., 0] + scores[..., -1])
 
 
 def median(*tasks: Array, axis: int = -1) -> Any:

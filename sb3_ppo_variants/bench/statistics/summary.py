@@ -17,8 +17,8 @@ from sb3_ppo_variants.bench.statistics.contrasts import (
 from sb3_ppo_variants.bench.statistics.efficiency import EfficiencyCurves, efficiency_curves
 from sb3_ppo_variants.bench.statistics.intervals import Band, Estimate, mean_interval, normalise
 from sb3_ppo_variants.bench.statistics.power import Detectable, detectable
-from sb3_ppo_variants.bench.statistics.scores import Scale, Shortfall, scale, scores, shortfalls
-from sb3_ppo_variants.bench.statistics.stability import StabilityTable, judge
+from sb3_ppo_variants.bench.statistics.scores import Scale, Shortfall, scale, scores, shortfalls, split_runs
+from sb3_ppo_variants.bench.statistics.stability import StabilityTable, stability_table
 from sb3_ppo_variants.bench.study.study import BASELINE, Study
 
 
@@ -80,7 +80,8 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
     """
     arms, environments = study.compared, list(study.environments)
     draw = (study.bootstrap.resamples, study.bootstrap.seed)
-    found = scores(results, study)
+    runs = split_runs(results, times)
+    found = scores(runs, study)
     scales = {
         name: scale(study, name, [found[arm, name] for arm in arms if (arm, name) in found])
         for name in environments
@@ -95,17 +96,17 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
         environments=environments,
         returns={key: mean_interval(value) for key, value in found.items()},
         counts={key: len(value) for key, value in found.items()},
-        shortfalls=shortfalls(results, study),
+        shortfalls=shortfalls(runs, study),
         scales=scales,
         common=common,
         aggregates={arm: aggregate(tasks[arm], *draw) for arm in arms},
         profiles={arm: profile(tasks[arm], at, *draw) for arm in arms if common},
         comparisons=compare(found, arms, environments, BASELINE, *draw),
         detectable=detectable(found, BASELINE),
-        curves=efficiency_curves(results, times, arms, {name: scales[name] for name in common}, *draw),
+        curves=efficiency_curves(runs, arms, {name: scales[name] for name in common}, *draw),
         ablations={name: ablation_contrasts(item, normalised, *draw) for name, item in study.ablations.items()},
         effects={name: main_effects(levels, normalised, *draw) for name, levels in study.factors.items()},
-        stability=judge(results, arms, scales, study.bootstrap.seed),
+        stability=stability_table(runs, arms, scales, study.bootstrap.seed),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass, fields
@@ -59,7 +60,7 @@ class Run:
     frame_stack: int | None = None
     evaluation_deterministic: bool = True
 
-    @property
+    @functools.cached_property
     def identity(self) -> str:
         """Ten hexadecimal digits that two runs share only when their configurations are equal.
 
