@@ -29,15 +29,15 @@ def iqm(*tasks: Array, axis: int = -1) -> Any:
     :param tasks: normalised scores, one array per task, runs along ``axis``
     :param axis: axis of the runs
     """
-    moved = [np.moveaxis(np.asarray(task, dtype=np.float64), axis, -1) for task in tasks]
-    scores = np.concatenate(sorted(moved, key=lambda task: -task.shape[-1]), axis=-1)
-    if len({task.shape[-1] for task in moved}) == 1:
-        return _trimmed_mean(np.sort(scores, axis=-1))
-    counts = sorted((task.shape[-1] for task in moved), reverse=True)
-    weights = np.repeat([1.0 / (len(moved) * count) for count in counts], counts)
-    # The lighter come first already, and a stable sort leaves them there.
-    order = np.argsort(scores, axis=-1, kind="stable")
-    scores, weights = np.take_along_axis(scores, order, axis=-1), weights[order]
+    # The lighter first.
+    moved = sorted((np.moveaxis(np.asarray(task, dtype=np.float64), axis, -1) for task in tasks), key=_heaviness)
+    weights = np.concatenate([np.full(task.shape[-1], 1.0 / (len(moved) * task.shape[-1])) for task in moved])
+    scores = np.concatenate(moved, axis=-1)
+    if moved[0].shape[-1] == moved[-1].shape[-1]:
+        scores = np.sort(scores, axis=-1)
+    else:
+        order = np.argsort(scores, axis=-1, kind="stable")
+        scores, weights = np.take_along_axis(scores, order, axis=-1), weights[order]
     from_below = np.cumsum(weights, axis=-1)
     from_above = np.cumsum(weights[..., ::-1], axis=-1)[..., ::-1]
     kept = weights * (from_below > 0.25 + 1e-12) * (from_above > 0.25 + 1e-12)
@@ -45,11 +45,9 @@ def iqm(*tasks: Array, axis: int = -1) -> Any:
         return np.sum(kept * scores, axis=-1) / np.sum(kept, axis=-1)
 
 
-def _trimmed_mean(scores: Array) -> Any:
-    """Mean of the middle half of sorted scores; NaN where the first or the last is not finite."""
-    cut = scores.shape[-1] // 4
-    with np.errstate(invalid="ignore"):
-        return np.mean(scores[..., cut : scores.shape[-1] - cut], axis=-1) + 0.0 * (scores[..., 0] + scores[..., -1])
+def _heaviness(task: Array) -> int:
+    """Order tasks by the weights of their runs."""
+    return -task.shape[-1]
 
 
 def median(*tasks: Array, axis: int = -1) -> Any:

@@ -62,12 +62,19 @@ class Summary:
     effects: dict[str, MainEffects]
     stability: StabilityTable
 
-    def seeds(self, arm: str) -> str:
-        """Number of finished seeds of an arm, as a range when its environments differ.
+    def finished(self, arm: str) -> list[int]:
+        """Number of finished seeds of an arm in each environment.
 
         :param arm: its name
         """
-        counts = [self.counts.get((arm, environment), 0) for environment in self.environments]
+        return [self.counts.get((arm, environment), 0) for environment in self.environments]
+
+    def seeds(self, arm: str) -> str:
+        """Number of finished seeds of an arm as text, a range when its environments differ.
+
+        :param arm: its name
+        """
+        counts = self.finished(arm)
         return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 

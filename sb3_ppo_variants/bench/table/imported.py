@@ -12,7 +12,7 @@ import pandas as pd
 from sb3_ppo_variants.bench.study.keys import Imported
 from sb3_ppo_variants.bench.study.study import Study, imported_name
 from sb3_ppo_variants.bench.table.logs import LogFolder, Series, UnreadableLog, evaluations, read_log, training_episodes
-from sb3_ppo_variants.bench.table.table import RESULT_COLUMNS, Table
+from sb3_ppo_variants.bench.table.table import RESULT_COLUMNS, Tables
 
 # Stands in the column of identities: what such a run was configured with is not known in full.
 IDENTITY = "imported"
@@ -84,25 +84,25 @@ def read_imported(study: Study) -> list[ImportedArm]:
     return [_read(study, name, source) for name, source in study.imported.items()]
 
 
-def with_imported(table: Table, arms: list[ImportedArm]) -> Table:
-    """Add the returns of imported runs to a table.
+def with_imported(tables: Tables, arms: list[ImportedArm]) -> Tables:
+    """Add the returns of imported runs to the tables.
 
-    :param table: the study's own runs
+    :param tables: the study's own runs
     :param arms: the imported ones
     """
     rows = [row for arm in arms for run in arm.runs for row in _rows(arm.arm, run)]
     if not rows:
-        return table
+        return tables
     added = pd.DataFrame(rows, columns=RESULT_COLUMNS)
-    return replace(table, results=pd.concat([table.results, added], ignore_index=True))
+    return replace(tables, results=pd.concat([tables.results, added], ignore_index=True))
 
 
-def without_imported(table: Table) -> Table:
+def without_imported(tables: Tables) -> Tables:
     """Leave out what :func:`with_imported` added.
 
-    :param table: as it was written
+    :param tables: as it was written
     """
-    return replace(table, results=table.results[table.results["identity"] != IDENTITY].reset_index(drop=True))
+    return replace(tables, results=tables.results[tables.results["identity"] != IDENTITY].reset_index(drop=True))
 
 
 def _read(study: Study, name: str, source: Imported) -> ImportedArm:

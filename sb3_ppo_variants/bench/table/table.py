@@ -21,6 +21,7 @@ RESULT_COLUMNS = [
     "arm", "environment", "seed", "identity", "timesteps", "mean_return", "std_return", "mean_length", "episodes",
 ]  # fmt: skip
 TIMING_COLUMNS = ["arm", "environment", "seed", "identity", "seconds", "steps_per_second", "started", "finished", "cpu"]
+KEYS = ["arm", "environment", "seed"]
 TABLE_FILES = {
     "results.csv": "results",
     "timings.csv": "timings",
@@ -29,7 +30,7 @@ TABLE_FILES = {
 }
 RECORDS_FILE = "records.json.gz"
 # So that the very numbers are read that were written. pandas does it by itself from 3.1 on, and warns of the word.
-EXACTLY: dict[str, Any] = (
+ROUND_TRIP: dict[str, Any] = (
     {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 )
 UPDATE_KEY = "time/total_timesteps"
@@ -38,7 +39,7 @@ UPDATES_OF_RUN = 250
 
 
 @dataclass(frozen=True)
-class Table:
+class Tables:
     """What the finished runs of a study left.
 
     :param results: one row per evaluation; deterministic columns only
@@ -55,7 +56,7 @@ class Table:
     records: list[dict[str, Any]]
 
 
-def collect(runs: Iterable[Run], folders: Folders) -> Table:
+def collect(runs: Iterable[Run], folders: Folders) -> Tables:
     """Read the finished ones among the runs of a study; other folders are never looked at.
 
     :param runs: the runs of the study
@@ -66,20 +67,18 @@ def collect(runs: Iterable[Run], folders: Folders) -> Table:
         key=lambda run: (run.arm, run.environment, run.seed),
     )
     records = [folders.record(run) for run in finished]
-    results = [row for run in finished for row in _evaluations(run, folders.finished(run))]
     timings = [_timing(run, record) for run, record in zip(finished, records, strict=True)]
-    updates = [_updates(run, folders.finished(run)) for run in finished]
-    times = [_times(run, folders.finished(run)) for run in finished if (folders.finished(run) / TIMES_FILE).exists()]
-    return Table(
-        results=pd.DataFrame(results, columns=RESULT_COLUMNS),
+    timed = [run for run in finished if (folders.finished(run) / TIMES_FILE).exists()]
+    return Tables(
+        results=_joined(finished, [_evaluations(run, folders.finished(run)) for run in finished], RESULT_COLUMNS),
         timings=pd.DataFrame(timings, columns=TIMING_COLUMNS),
-        updates=_joined(updates, ["timesteps"]),
-        times=_joined(times, ["timesteps", "seconds"]),
+        updates=_joined(finished, [_updates(folders.finished(run)) for run in finished], [*KEYS, "timesteps"]),
+        times=_joined(timed, [_times(folders.finished(run)) for run in timed], [*KEYS, "timesteps", "seconds"]),
         records=records,
     )
 
 
-def write(table: Table, folder: Path) -> None:
+def write(tables: Tables, folder: Path) -> None:
     """Write ``results.csv`` (equal bytes for equal runs) and all else that a report is made from, see :func:`read`.
 
     With an engine for it, ``results.parquet`` too.
@@ -87,15 +86,15 @@ def write(table: Table, folder: Path) -> None:
     for name, attribute in TABLE_FILES.items():
         # Floats are written with the fewest digits that read back to the same number.
         temporary = folder / f".{name}"
-        frame: pd.DataFrame = getattr(table, attribute)
+        frame: pd.DataFrame = getattr(tables, attribute)
         frame.to_csv(temporary, index=False, lineterminator="\n", compression=_compression(name))
         temporary.replace(folder / name)
-    packed = gzip.compress(json.dumps(table.records).encode(), mtime=0)
+    packed = gzip.compress(json.dumps(tables.records).encode(), mtime=0)
     (folder / RECORDS_FILE).write_bytes(packed)
-    _write_parquet(table.results, folder)
+    _write_parquet(tables.results, folder)
 
 
-def read(folder: Path) -> Table | None:
+def read(folder: Path) -> Tables | None:
     """Read what :func:`write` wrote, so that a published report can be made again without its runs.
 
     :param folder: with the tables of a study
@@ -104,10 +103,10 @@ def read(folder: Path) -> Table | None:
     if not (folder / RECORDS_FILE).exists():
         return None
     frames = {
-        attribute: pd.read_csv(folder / name, dtype={"identity": str}, **EXACTLY)
+        attribute: pd.read_csv(folder / name, dtype={"identity": str}, **ROUND_TRIP)
         for name, attribute in TABLE_FILES.items()
     }
-    return Table(**frames, records=json.loads(gzip.decompress((folder / RECORDS_FILE).read_bytes())))
+    return Tables(**frames, records=json.loads(gzip.decompress((folder / RECORDS_FILE).read_bytes())))
 
 
 def _compression(name: str) -> Any:
@@ -126,14 +125,11 @@ def _write_parquet(results: pd.DataFrame, folder: Path) -> None:
         temporary.replace(path)
 
 
-_KEYS = ["arm", "environment", "seed"]
-
-
 def _labels(run: Run) -> dict[str, Any]:
     return {"arm": run.arm, "environment": run.environment, "seed": run.seed}
 
 
-def _evaluations(run: Run, folder: Path) -> list[dict[str, Any]]:
+def _evaluations(run: Run, folder: Path) -> pd.DataFrame:
     """Return one row per evaluation within the budget.
 
     Training goes on to a full rollout, so arms with longer rollouts may be evaluated beyond ``total_timesteps``:
@@ -141,19 +137,17 @@ def _evaluations(run: Run, folder: Path) -> list[dict[str, Any]]:
     """
     with np.load(folder / "evaluations.npz") as stored:
         steps, returns, lengths = stored["timesteps"], stored["results"], stored["ep_lengths"]
-    return [
+    evaluations = pd.DataFrame(
         {
-            **_labels(run),
             "identity": run.identity,
-            "timesteps": int(steps[i]),
-            "mean_return": float(np.mean(returns[i])),
-            "std_return": float(np.std(returns[i])),
-            "mean_length": float(np.mean(lengths[i])),
-            "episodes": len(returns[i]),
+            "timesteps": steps,
+            "mean_return": np.mean(returns, axis=1),
+            "std_return": np.std(returns, axis=1),
+            "mean_length": np.mean(lengths, axis=1),
+            "episodes": returns.shape[1],
         }
-        for i in range(len(steps))
-        if steps[i] <= run.total_timesteps
-    ]
+    )
+    return evaluations[steps <= run.total_timesteps]
 
 
 def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +163,7 @@ def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _updates(run: Run, folder: Path) -> pd.DataFrame:
+def _updates(folder: Path) -> pd.DataFrame:
     """Return the ``train/`` values of a run, names without the prefix; every n-th where there are many.
 
     SB3 writes what ``train()`` recorded at the next dump of its logger, so ``timesteps`` is that of the dump: up to
@@ -177,22 +171,26 @@ def _updates(run: Run, folder: Path) -> pd.DataFrame:
     """
     progress = pd.read_csv(folder / "progress.csv")
     train = sorted(column for column in progress.columns if column.startswith("train/"))
-    values = progress[train].dropna(how="all").rename(columns=lambda name: name.removeprefix("train/"))
-    values.insert(0, "timesteps", progress.loc[values.index, UPDATE_KEY])
+    values = progress.loc[progress[train].notna().any(axis=1), [UPDATE_KEY, *train]]
+    values.columns = pd.Index(["timesteps", *(name.removeprefix("train/") for name in train)])
     every = math.ceil(len(values) / UPDATES_OF_RUN) or 1
     # Counted from the end, so that the last one is among them.
-    return _labelled(run, values.iloc[::-every][::-1])
+    return values.iloc[::-every][::-1]
 
 
-def _times(run: Run, folder: Path) -> pd.DataFrame:
-    return _labelled(run, pd.read_csv(folder / TIMES_FILE)[["timesteps", "seconds"]])
+def _times(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / TIMES_FILE, usecols=["timesteps", "seconds"])[["timesteps", "seconds"]]
 
 
-def _labelled(run: Run, values: pd.DataFrame) -> pd.DataFrame:
-    for position, (name, value) in enumerate(_labels(run).items()):
-        values.insert(position, name, value)
-    return values
+def _joined(runs: list[Run], frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """Join the rows of runs, each row with the arm, the environment and the seed of its run.
 
-
-def _joined(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*_KEYS, *columns])
+    :param runs: the runs
+    :param frames: the rows of each
+    :param columns: of the table when there are no runs
+    """
+    if not runs:
+        return pd.DataFrame(columns=columns)
+    joined = pd.concat(frames, ignore_index=True)
+    labels = pd.DataFrame(map(_labels, runs)).loc[np.repeat(np.arange(len(runs)), list(map(len, frames)))]
+    return pd.concat([labels.reset_index(drop=True), joined], axis=1)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.table.table import EXACTLY, RECORDS_FILE, TABLE_FILES, collect, read, write
+from sb3_ppo_variants.bench.table.table import ROUND_TRIP, RECORDS_FILE, TABLE_FILES, collect, read, write
 from tests.bench.conftest import Finished
 
 
@@ -29,7 +29,7 @@ def test_results_are_what_was_evaluated(finished: Finished) -> None:
 def test_written_numbers_read_back_equal(finished: Finished, tmp_path: Path) -> None:
     table = collect(reversed(finished.study.runs()), finished.folders)
     write(table, tmp_path)
-    results = pd.read_csv(tmp_path / "results.csv", **EXACTLY)
+    results = pd.read_csv(tmp_path / "results.csv", **ROUND_TRIP)
     pd.testing.assert_frame_equal(results, table.results, check_exact=True, check_dtype=False)
     assert results.sort_values(["arm", "environment", "seed", "timesteps"]).index.tolist() == list(range(32))
     assert {path.name for path in tmp_path.iterdir()} - {"results.parquet"} == {*TABLE_FILES, RECORDS_FILE}
