@@ -21,6 +21,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize, unwrap_vec_normalize
 
 from sb3_ppo_variants.bench.report.report import Report, render
+from sb3_ppo_variants.bench.report.sections.results import results
 from sb3_ppo_variants.bench.runs.environments import make_evaluation_env
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
@@ -175,8 +176,7 @@ def _card(study: Study, report: Report, run: Run, score: ModelScore, made_of: Pa
     )
     context = dict(
         study=study,
-        summary=report.summary,
-        seeds={arm: report.summary.seeds(arm) for arm in report.summary.arms},
+        results=results(study, report.summary),
         run=run,
         algorithm=algorithm.__name__,
         module=run.algorithm.rpartition(".")[0],

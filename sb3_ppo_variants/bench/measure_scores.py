@@ -13,7 +13,7 @@ from sb3_ppo_variants.bench.report.numbers import significant
 from sb3_ppo_variants.bench.runs.environments import make_wrapped
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.intervals import Array
-from sb3_ppo_variants.bench.statistics.scores import scores
+from sb3_ppo_variants.bench.statistics.scores import scores, split_runs
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.table import collect
@@ -56,7 +56,7 @@ def score_lines(study: Study, folders: Folders, episodes: int, reference: str) -
     :param episodes: episodes of the random policy
     :param reference: the arm whose mean score becomes the reference score
     """
-    measured = scores(collect(study.runs, folders).results, study)
+    measured = scores(split_runs(collect(study.runs, folders).results), study)
     lines = ["environments:"]
     for environment in study.environments:
         returns = random_returns(study.runs_of(reference, environment)[0], episodes)

@@ -90,13 +90,3 @@ def contrast(found: Contrast | None) -> str:
         return ""
     without = f", without {', '.join(found.excluded)}" if found.excluded else ""
     return interval(found.difference) + without
-
-
-def cell(text: object) -> str:
-    """Escape a text for a cell of a Markdown table."""
-    return str(text).replace("|", "\\|").replace("\n", " ")
-
-
-FILTERS = {
-    function.__name__: function for function in (cell, contrast, detected, interval, plus_minus, small, spread, steps)
-}

@@ -84,12 +84,16 @@ def probability_of_improvement(*tasks: Array, axis: int = -1) -> Any:
     :param axis: axis of the runs
     """
     half = len(tasks) // 2
-    values = [
-        stats.mannwhitneyu(first, second, axis=axis, method="asymptotic").statistic
-        / (first.shape[axis] * second.shape[axis])
-        for first, second in zip(tasks[:half], tasks[half:], strict=True)
-    ]
-    return np.mean(values, axis=0)
+    moved = [np.moveaxis(np.asarray(task, dtype=np.float64), axis, -1) for task in tasks]
+    return np.mean([_share_won(*pair) for pair in zip(moved[:half], moved[half:], strict=True)], axis=0)
+
+
+def _share_won(first: Array, second: Array) -> Any:
+    """Share of the pairs that the first wins, ties one half; NaN where a score is not a number."""
+    one, other = first[..., :, None], second[..., None, :]
+    won = np.sum(one > other, axis=(-2, -1)) + 0.5 * np.sum(one == other, axis=(-2, -1))
+    unknown = np.isnan(first).any(axis=-1) | np.isnan(second).any(axis=-1)
+    return np.where(unknown, np.nan, won / (first.shape[-1] * second.shape[-1]))
 
 
 def improvement_interval(first: Sequence[Array], second: Sequence[Array], resamples: int, seed: int) -> Estimate:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sb3_ppo_variants.bench.statistics.aggregates import iqm
 from sb3_ppo_variants.bench.statistics.intervals import Array, Band, bootstrap_band, normalise
-from sb3_ppo_variants.bench.statistics.scores import Scale, runs_of
+from sb3_ppo_variants.bench.statistics.scores import Runs, Scale
 
 POINTS = 50
 
@@ -67,8 +67,7 @@ def _latest(course: Course, x: Array) -> Array:
 
 
 def efficiency_curves(
-    results: pd.DataFrame,
-    times: pd.DataFrame | None,
+    runs: Runs,
     arms: Sequence[str],
     scales: Mapping[str, Scale],
     resamples: int,
@@ -76,8 +75,7 @@ def efficiency_curves(
 ) -> EfficiencyCurves:
     """Make the curves of all arms over steps and over seconds.
 
-    :param results: the results table
-    :param times: seconds of training at each evaluation, columns arm, environment, seed, timesteps, seconds
+    :param runs: of all arms, with a column ``seconds`` of the time of training at each evaluation, NaN if not known
     :param arms: arm names
     :param scales: normalisation of the environments that count; every arm has a run in each of them. Without any
         there are no curves
@@ -85,12 +83,11 @@ def efficiency_curves(
     :param seed: seed of the resampling
     """
     steps, seconds = {}, {}
-    timed = results.assign(seconds=np.nan) if times is None else results.merge(times, how="left")
     for arm in arms if scales else ():
-        runs = {name: list(runs_of(timed, arm, name).values()) for name in scales}
-        steps[arm] = efficiency_curve(_courses(runs, scales, "timesteps"), resamples, seed)
-        if all(rows["seconds"].notna().all() for of_task in runs.values() for rows in of_task):
-            seconds[arm] = efficiency_curve(_courses(runs, scales, "seconds"), resamples, seed)
+        of_arm = {name: list(runs[arm, name].values()) for name in scales}
+        steps[arm] = efficiency_curve(_courses(of_arm, scales, "timesteps"), resamples, seed)
+        if all(rows["seconds"].notna().all() for of_task in of_arm.values() for rows in of_task):
+            seconds[arm] = efficiency_curve(_courses(of_arm, scales, "seconds"), resamples, seed)
     return EfficiencyCurves(steps, seconds, [arm for arm in steps if arm not in seconds])
 
 

@@ -13,6 +13,7 @@ Evaluations need at least 10 episodes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -57,7 +58,7 @@ class RunStability:
     falls: tuple[Fall, ...]
 
 
-class Evaluations(NamedTuple):
+class RunEvaluations(NamedTuple):
     """The evaluations of one run, arrays of shape ``(evaluations,)``.
 
     :param steps: environment steps, ascending
@@ -72,7 +73,7 @@ class Evaluations(NamedTuple):
     episodes: Array
 
 
-def run_stability(run: Evaluations, low: float, high: float) -> RunStability:
+def run_stability(run: RunEvaluations, low: float, high: float) -> RunStability:
     """Find the falls of one run.
 
     :param run: its evaluations
@@ -120,15 +121,23 @@ def false_falls(level: float, deviation: float, episodes: int, *, evaluations: i
     :param evaluations: evaluations per run
     :param seed: seed of the simulation
     """
-    rng = np.random.default_rng(seed)
-    shape = (SIMULATIONS, evaluations)
-    # Mean and variance of a normal sample are independent.
-    means = level + deviation / np.sqrt(episodes) * rng.standard_normal(shape)
-    errors = deviation * np.sqrt(rng.chisquare(episodes - 1, shape) / (episodes - 1) / episodes)
+    noise, spread = _standard_evaluations(episodes, evaluations, seed)
+    means = level + deviation / np.sqrt(episodes) * noise
+    errors = deviation * spread
     return float(np.mean(_fallen(means, errors, _best(means)).any(axis=-1)))
 
 
-def _check(run: Evaluations, low: float, high: float) -> None:
+@functools.lru_cache(maxsize=8)
+def _standard_evaluations(episodes: int, evaluations: int, seed: int) -> tuple[Array, Array]:
+    """Draw standardised mean returns and standard errors of many runs, which all runs of a study share."""
+    rng = np.random.default_rng(seed)
+    shape = (SIMULATIONS, evaluations)
+    # Mean and variance of a normal sample are independent.
+    noise = rng.standard_normal(shape)
+    return noise, np.sqrt(rng.chisquare(episodes - 1, shape) / (episodes - 1) / episodes)
+
+
+def _check(run: RunEvaluations, low: float, high: float) -> None:
     if len({len(values) for values in run}) > 1:
         raise ValueError(f"run: steps, means, stds, episodes have the lengths {[len(values) for values in run]}")
     if len(run.episodes) and min(run.episodes) < EPISODES:
@@ -137,7 +146,7 @@ def _check(run: Evaluations, low: float, high: float) -> None:
         raise ValueError(f"low and high are both {low}, they must differ")
 
 
-def _on_the_way(run: Evaluations, low: float, high: float) -> tuple[Array, Array]:
+def _on_the_way(run: RunEvaluations, low: float, high: float) -> tuple[Array, Array]:
     """Return means and standard errors on the way from the random to the reference score."""
     errors = run.stds / np.sqrt(run.episodes - 1)
     return (run.means - low) / (high - low), errors / abs(high - low)
@@ -147,8 +156,9 @@ def _best(means: Array) -> Array:
     """Running maximum of the median of 3 along the last axis; minus infinity before the third evaluation."""
     best = np.full(means.shape, -np.inf)
     if means.shape[-1] >= 3:
-        windows = np.lib.stride_tricks.sliding_window_view(means, 3, axis=-1)
-        best[..., 2:] = np.maximum.accumulate(np.median(windows, axis=-1), axis=-1)
+        first, second, third = means[..., :-2], means[..., 1:-1], means[..., 2:]
+        medians = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
+        best[..., 2:] = np.maximum.accumulate(medians, axis=-1)
     return best
 
 

@@ -5,7 +5,6 @@ A score that is not a number makes every number that it enters NaN; none is drop
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,8 +15,8 @@ from scipy import stats
 
 Array = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
-# Numbers that one step of a bootstrap may hold at once (80 MB).
-BATCH = 10_000_000
+# Numbers that one step of a bootstrap holds at once, few enough for the cache of a processor (1.6 MB).
+BLOCK = 200_000
 
 
 class Estimate(NamedTuple):
@@ -129,22 +128,21 @@ def bootstrap_band(
 
 
 def _bootstrap(samples: Sequence[Array], statistic: Callable[..., Any], resamples: int, seed: int) -> Array:
-    """Return statistic, low and high along the first axis; the runs lie along the last axis of the samples."""
+    """Return statistic, low and high along the first axis; the runs lie along the last axis of the samples.
+
+    The draws and the interval are those of ``scipy.stats.bootstrap(method="percentile")``, which needs twice the time
+    for a curve, because it holds the resamples of all points at once.
+    """
     value = np.asarray(statistic(*samples, axis=-1), dtype=np.float64)
-    if min(sample.shape[-1] for sample in samples) < 2 or np.isnan(value).all():
+    counts = [sample.shape[-1] for sample in samples]
+    if min(counts) < 2 or np.isnan(value).all():
         return np.stack([value, np.full_like(value, np.nan), np.full_like(value, np.nan)])
-    with warnings.catch_warnings():
-        # Of points that are NaN in some resamples.
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        done = stats.bootstrap(
-            tuple(samples),
-            statistic,
-            n_resamples=resamples,
-            batch=max(1, BATCH // sum(sample.size for sample in samples)),
-            vectorized=True,
-            axis=-1,
-            confidence_level=CONFIDENCE,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        )
-    return np.stack([value, done.confidence_interval.low, done.confidence_interval.high])
+    rng = np.random.default_rng(seed)
+    drawn = [rng.integers(0, count, (resamples, count)) for count in counts]
+    curves = [np.atleast_2d(sample) for sample in samples]
+    points = max(1, BLOCK // (resamples * sum(counts)))
+    bounds = []
+    for begin in range(0, len(curves[0]), points):
+        block = (curve[begin : begin + points, runs] for curve, runs in zip(curves, drawn, strict=True))
+        bounds.append(np.quantile(statistic(*block, axis=-1), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=-1))
+    return np.stack([value, *np.concatenate(bounds, axis=-1).reshape(2, *value.shape)])

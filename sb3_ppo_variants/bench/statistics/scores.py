@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ import pandas as pd
 
 from sb3_ppo_variants.bench.statistics.intervals import Array
 from sb3_ppo_variants.bench.study.study import Study
+
+# (arm, environment) -> seed -> the rows of the run, in the order of the steps.
+Runs = Mapping[tuple[str, str], Mapping[int, pd.DataFrame]]
 
 
 @dataclass(frozen=True)
@@ -39,47 +43,48 @@ class Shortfall:
     not_finite: tuple[int, ...]
 
 
-def runs_of(results: pd.DataFrame, arm: str, environment: str) -> dict[int, pd.DataFrame]:
-    """Rows of each run of one arm in one environment, by seed, in the order of the steps.
+def split_runs(results: pd.DataFrame, times: pd.DataFrame | None = None) -> Runs:
+    """Split the results table into its runs, seeds in ascending order; pairs without a run are absent.
 
     :param results: the results table
-    :param arm: name of the arm
-    :param environment: id of the environment
+    :param times: seconds of training at each evaluation, columns arm, environment, seed, timesteps, seconds; they
+        become a column ``seconds`` of the runs, NaN where they are not known
     """
-    rows = results[(results["arm"] == arm) & (results["environment"] == environment)].sort_values("timesteps")
-    return {int(str(seed)): run for seed, run in rows.groupby("seed")}
+    timed = results.assign(seconds=np.nan) if times is None else results.merge(times, how="left")
+    runs: defaultdict[tuple[str, str], dict[int, pd.DataFrame]] = defaultdict(dict)
+    for (arm, environment, seed), rows in timed.sort_values("timesteps").groupby(["arm", "environment", "seed"]):
+        runs[str(arm), str(environment)][int(str(seed))] = rows
+    return dict(runs)
 
 
-def scores(results: pd.DataFrame, study: Study) -> dict[tuple[str, str], Array]:
+def scores(runs: Runs, study: Study) -> dict[tuple[str, str], Array]:
     """Score of every run: its mean return over the last evaluations.
 
-    :param results: the results table
+    :param runs: of all arms
     :param study: says how many evaluations count
     :return: (arm, environment) -> one score per finished seed, in the order of the seeds
     """
-    found: dict[tuple[str, str], Array] = {}
-    for arm in study.compared:
-        for environment in study.environments:
-            last = study.judged(environment).last
-            runs = runs_of(results, arm, environment).values()
-            # numpy's mean, because that of pandas leaves out what is not a number.
-            values = [np.mean(rows["mean_return"].to_numpy(dtype=float)[-last:]) for rows in runs]
-            if values:
-                found[arm, environment] = np.array(values)
-    return found
+    return {
+        (arm, environment): np.array(
+            [_score(rows, study.judged(environment).last) for rows in runs[arm, environment].values()]
+        )
+        for arm in study.compared
+        for environment in study.environments
+        if (arm, environment) in runs
+    }
 
 
-def shortfalls(results: pd.DataFrame, study: Study) -> list[Shortfall]:
+def shortfalls(runs: Runs, study: Study) -> list[Shortfall]:
     """List every pair of the study's own arms and environments that lacks something, in the order of the study.
 
-    :param results: the results table
+    :param runs: of all arms
     :param study: says which seeds and how many evaluations there should be
     """
     return [
         lack
         for arm in study.arms
         for environment in study.environments
-        if (lack := _shortfall(results, study, arm, environment)) is not None
+        if (lack := _shortfall(runs.get((arm, environment), {}), study, arm, environment)) is not None
     ]
 
 
@@ -98,8 +103,12 @@ def scale(study: Study, environment: str, found: Iterable[Array]) -> Scale:
     return Scale(float(finite.min()), float(finite.max()), from_study_range=True)
 
 
-def _shortfall(results: pd.DataFrame, study: Study, arm: str, environment: str) -> Shortfall | None:
-    runs = runs_of(results, arm, environment)
+def _score(rows: pd.DataFrame, last: int) -> float:
+    # numpy's mean, because that of pandas leaves out what is not a number.
+    return float(np.mean(rows["mean_return"].to_numpy(dtype=float)[-last:]))
+
+
+def _shortfall(runs: Mapping[int, pd.DataFrame], study: Study, arm: str, environment: str) -> Shortfall | None:
     last = study.judged(environment).last
     lack = Shortfall(
         arm=arm,

@@ -8,9 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sb3_ppo_variants.bench.statistics.falls import EPISODES, Evaluations, false_falls, median_recovery, run_stability
+from sb3_ppo_variants.bench.statistics.falls import (
+    EPISODES,
+    RunEvaluations,
+    false_falls,
+    median_recovery,
+    run_stability,
+)
 from sb3_ppo_variants.bench.statistics.intervals import Estimate, share_interval
-from sb3_ppo_variants.bench.statistics.scores import Scale, runs_of
+from sb3_ppo_variants.bench.statistics.scores import Runs, Scale
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class StabilityTable:
     left_out: dict[str, str]
 
 
-def stability(runs: Sequence[Evaluations], low: float, high: float, seed: int) -> Stability:
+def stability(runs: Sequence[RunEvaluations], low: float, high: float, seed: int) -> Stability:
     """Judge the runs of one arm in one environment.
 
     :param runs: their evaluations, at least one run
@@ -81,12 +87,12 @@ def stability(runs: Sequence[Evaluations], low: float, high: float, seed: int) -
     )
 
 
-def judge(results: pd.DataFrame, arms: Sequence[str], scales: Mapping[str, Scale], seed: int) -> StabilityTable:
-    """Judge the runs of all arms in all environments that have what it takes.
+def stability_table(runs: Runs, arms: Sequence[str], scales: Mapping[str, Scale], seed: int) -> StabilityTable:
+    """Judge the runs of all arms in all environments where falls can be told from noise.
 
     An environment needs a random and a reference score in the study file, and evaluations of 10 episodes.
 
-    :param results: the results table
+    :param runs: of all arms
     :param arms: arm names
     :param scales: normalisation of each environment
     :param seed: seed of the simulation of constant policies
@@ -94,25 +100,25 @@ def judge(results: pd.DataFrame, arms: Sequence[str], scales: Mapping[str, Scale
     found: dict[tuple[str, str], Stability] = {}
     left_out: dict[str, str] = {}
     for environment, scale in scales.items():
-        fewest = results.loc[results["environment"] == environment, "episodes"].min()
+        of_arms = {arm: list(runs[arm, environment].values()) for arm in arms if (arm, environment) in runs}
+        fewest = min(rows["episodes"].min() for of_arm in of_arms.values() for rows in of_arm)
         if scale.from_study_range:
             left_out[environment] = "the study file has no random and reference score for it"
         elif fewest < EPISODES:
             left_out[environment] = f"its evaluations have {fewest} episodes, at least {EPISODES} are needed"
         else:
-            for arm in arms:
-                runs = [_evaluations(rows) for rows in runs_of(results, arm, environment).values()]
-                if runs:
-                    found[arm, environment] = stability(runs, scale.low, scale.high, seed)
+            for arm, of_arm in of_arms.items():
+                evaluations = [_evaluations(rows) for rows in of_arm]
+                found[arm, environment] = stability(evaluations, scale.low, scale.high, seed)
     return StabilityTable(found, left_out)
 
 
-def _evaluations(rows: pd.DataFrame) -> Evaluations:
+def _evaluations(rows: pd.DataFrame) -> RunEvaluations:
     columns = ("timesteps", "mean_return", "std_return", "episodes")
-    return Evaluations(*(rows[column].to_numpy(dtype=float) for column in columns))
+    return RunEvaluations(*(rows[column].to_numpy(dtype=float) for column in columns))
 
 
-def _noise(run: Evaluations, low: float, high: float) -> tuple[float, int]:
+def _noise(run: RunEvaluations, low: float, high: float) -> tuple[float, int]:
     """Return the typical standard deviation of a return, with n - 1 as divisor, and the least number of episodes."""
     variances = run.stds**2 * run.episodes / (run.episodes - 1)
     return float(np.sqrt(np.mean(variances))) / abs(high - low), int(min(run.episodes))

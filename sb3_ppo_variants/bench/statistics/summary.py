@@ -17,8 +17,8 @@ from sb3_ppo_variants.bench.statistics.contrasts import (
 from sb3_ppo_variants.bench.statistics.efficiency import EfficiencyCurves, efficiency_curves
 from sb3_ppo_variants.bench.statistics.intervals import Band, Estimate, mean_interval, normalise
 from sb3_ppo_variants.bench.statistics.power import Detectable, detectable
-from sb3_ppo_variants.bench.statistics.scores import Scale, Shortfall, scale, scores, shortfalls
-from sb3_ppo_variants.bench.statistics.stability import StabilityTable, judge
+from sb3_ppo_variants.bench.statistics.scores import Scale, Shortfall, scale, scores, shortfalls, split_runs
+from sb3_ppo_variants.bench.statistics.stability import StabilityTable, stability_table
 from sb3_ppo_variants.bench.study.study import BASELINE, Study
 
 
@@ -62,12 +62,19 @@ class Summary:
     effects: dict[str, MainEffects]
     stability: StabilityTable
 
-    def seeds(self, arm: str) -> str:
-        """Number of finished seeds of an arm, as a range when its environments differ.
+    def finished(self, arm: str) -> list[int]:
+        """Number of finished seeds of an arm in each environment.
 
         :param arm: its name
         """
-        counts = [self.counts.get((arm, environment), 0) for environment in self.environments]
+        return [self.counts.get((arm, environment), 0) for environment in self.environments]
+
+    def seeds(self, arm: str) -> str:
+        """Number of finished seeds of an arm as text, a range when its environments differ.
+
+        :param arm: its name
+        """
+        counts = self.finished(arm)
         return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
@@ -80,7 +87,8 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
     """
     arms, environments = study.compared, list(study.environments)
     draw = (study.bootstrap.resamples, study.bootstrap.seed)
-    found = scores(results, study)
+    runs = split_runs(results, times)
+    found = scores(runs, study)
     scales = {
         name: scale(study, name, [found[arm, name] for arm in arms if (arm, name) in found])
         for name in environments
@@ -95,17 +103,17 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
         environments=environments,
         returns={key: mean_interval(value) for key, value in found.items()},
         counts={key: len(value) for key, value in found.items()},
-        shortfalls=shortfalls(results, study),
+        shortfalls=shortfalls(runs, study),
         scales=scales,
         common=common,
         aggregates={arm: aggregate(tasks[arm], *draw) for arm in arms},
         profiles={arm: profile(tasks[arm], at, *draw) for arm in arms if common},
         comparisons=compare(found, arms, environments, BASELINE, *draw),
         detectable=detectable(found, BASELINE),
-        curves=efficiency_curves(results, times, arms, {name: scales[name] for name in common}, *draw),
+        curves=efficiency_curves(runs, arms, {name: scales[name] for name in common}, *draw),
         ablations={name: ablation_contrasts(item, normalised, *draw) for name, item in study.ablations.items()},
         effects={name: main_effects(levels, normalised, *draw) for name, levels in study.factors.items()},
-        stability=judge(results, arms, scales, study.bootstrap.seed),
+        stability=stability_table(runs, arms, scales, study.bootstrap.seed),
     )
 
 

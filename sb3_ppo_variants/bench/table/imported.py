@@ -10,7 +10,7 @@ import pandas as pd
 from sb3_ppo_variants.bench.study.keys import Imported
 from sb3_ppo_variants.bench.study.study import Study, imported_name
 from sb3_ppo_variants.bench.table.logs import LogFolder, Series, UnreadableLog, evaluations, read_log, training_episodes
-from sb3_ppo_variants.bench.table.table import RESULT_COLUMNS, Table
+from sb3_ppo_variants.bench.table.table import RESULT_COLUMNS, Tables
 
 # In place of the identity: the configuration of such a run is not known in full.
 IDENTITY = "imported"
@@ -79,20 +79,20 @@ def read_imported(study: Study) -> list[ImportedArm]:
     return [_read(study, name, source) for name, source in study.imported.items()]
 
 
-def with_imported(table: Table, arms: list[ImportedArm]) -> Table:
-    """Add the returns of imported runs to a table."""
+def with_imported(tables: Tables, arms: list[ImportedArm]) -> Tables:
+    """Add the returns of imported runs to the tables."""
     added = [
         run.series.table().assign(arm=arm.arm, environment=run.log.environment, seed=run.log.seed, identity=IDENTITY)
         for arm in arms
         for run in arm.runs
     ]
-    results = pd.concat([table.results, *added], ignore_index=True)[RESULT_COLUMNS] if added else table.results
-    return replace(table, results=results)
+    results = pd.concat([tables.results, *added], ignore_index=True)[RESULT_COLUMNS] if added else tables.results
+    return replace(tables, results=results)
 
 
-def without_imported(table: Table) -> Table:
+def without_imported(tables: Tables) -> Tables:
     """Leave out what :func:`with_imported` added."""
-    return replace(table, results=table.results[table.results["identity"] != IDENTITY].reset_index(drop=True))
+    return replace(tables, results=tables.results[tables.results["identity"] != IDENTITY].reset_index(drop=True))
 
 
 def _read(study: Study, name: str, source: Imported) -> ImportedArm:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE
@@ -21,6 +22,7 @@ RESULT_COLUMNS = [
     "arm", "environment", "seed", "identity", "timesteps", "mean_return", "std_return", "mean_length", "episodes",
 ]  # fmt: skip
 TIMING_COLUMNS = ["arm", "environment", "seed", "identity", "seconds", "steps_per_second", "started", "finished", "cpu"]
+KEYS = ["arm", "environment", "seed"]
 TABLE_FILES = {
     "results.csv": "results",
     "timings.csv": "timings",
@@ -38,7 +40,7 @@ UPDATES_OF_RUN = 250
 
 
 @dataclass(frozen=True)
-class Table:
+class Tables:
     """What the finished runs of a study left.
 
     :param results: one row per evaluation; deterministic columns only
@@ -55,27 +57,25 @@ class Table:
     records: list[dict[str, Any]]
 
 
-def collect(runs: Iterable[Run], folders: Folders) -> Table:
+def collect(runs: Iterable[Run], folders: Folders) -> Tables:
     """Read the finished ones among the runs of a study; other folders are never looked at."""
     finished = sorted(
         (run for run in runs if folders.is_finished(run)),
         key=lambda run: (run.arm, run.environment, run.seed),
     )
     records = [folders.record(run) for run in finished]
-    results = [_evaluations(run, folders.finished(run)) for run in finished]
     timings = [_timing(run, record) for run, record in zip(finished, records, strict=True)]
-    updates = [_updates(run, folders.finished(run)) for run in finished]
-    times = [_times(run, folders.finished(run)) for run in finished if (folders.finished(run) / TIMES_FILE).exists()]
-    return Table(
-        results=_joined(results, RESULT_COLUMNS[len(_KEYS) :]),
+    timed = [run for run in finished if (folders.finished(run) / TIMES_FILE).exists()]
+    return Tables(
+        results=_joined(finished, [_evaluations(run, folders.finished(run)) for run in finished], RESULT_COLUMNS),
         timings=pd.DataFrame(timings, columns=TIMING_COLUMNS),
-        updates=_joined(updates, ["timesteps"]),
-        times=_joined(times, ["timesteps", "seconds"]),
+        updates=_joined(finished, [_updates(folders.finished(run)) for run in finished], [*KEYS, "timesteps"]),
+        times=_joined(timed, [_times(folders.finished(run)) for run in timed], [*KEYS, "timesteps", "seconds"]),
         records=records,
     )
 
 
-def write(table: Table, folder: Path) -> None:
+def write(tables: Tables, folder: Path) -> None:
     """Write ``results.csv`` (equal bytes for equal runs) and all else that a report is made from, see :func:`read`.
 
     With an engine for it, ``results.parquet`` too.
@@ -83,15 +83,15 @@ def write(table: Table, folder: Path) -> None:
     for name, attribute in TABLE_FILES.items():
         # Floats are written with the fewest digits that read back to the same number.
         temporary = folder / f".{name}"
-        frame: pd.DataFrame = getattr(table, attribute)
+        frame: pd.DataFrame = getattr(tables, attribute)
         frame.to_csv(temporary, index=False, lineterminator="\n", compression=_compression(name))
         temporary.replace(folder / name)
-    packed = gzip.compress(json.dumps(table.records).encode(), mtime=0)
+    packed = gzip.compress(json.dumps(tables.records).encode(), mtime=0)
     (folder / RECORDS_FILE).write_bytes(packed)
-    _write_parquet(table.results, folder)
+    _write_parquet(tables.results, folder)
 
 
-def read(folder: Path) -> Table | None:
+def read(folder: Path) -> Tables | None:
     """Read what :func:`write` wrote, so that a published report can be made again without its runs.
 
     :return: None when they are not there
@@ -102,7 +102,7 @@ def read(folder: Path) -> Table | None:
         attribute: pd.read_csv(folder / name, dtype={"identity": str}, **ROUND_TRIP)
         for name, attribute in TABLE_FILES.items()
     }
-    return Table(**frames, records=json.loads(gzip.decompress((folder / RECORDS_FILE).read_bytes())))
+    return Tables(**frames, records=json.loads(gzip.decompress((folder / RECORDS_FILE).read_bytes())))
 
 
 def _compression(name: str) -> Any:
@@ -121,9 +121,6 @@ def _write_parquet(results: pd.DataFrame, folder: Path) -> None:
         temporary.replace(path)
 
 
-_KEYS = ["arm", "environment", "seed"]
-
-
 def _labels(run: Run) -> dict[str, Any]:
     return {"arm": run.arm, "environment": run.environment, "seed": run.seed}
 
@@ -136,7 +133,7 @@ def _evaluations(run: Run, folder: Path) -> pd.DataFrame:
     """
     values = evaluations(folder).until(run.total_timesteps).table()
     values.insert(0, "identity", run.identity)
-    return _labelled(run, values)
+    return values
 
 
 def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
@@ -152,7 +149,7 @@ def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _updates(run: Run, folder: Path) -> pd.DataFrame:
+def _updates(folder: Path) -> pd.DataFrame:
     """Return the ``train/`` values of a run, names without the prefix; every n-th where there are many.
 
     SB3 writes what ``train()`` recorded at the next dump of its logger, so ``timesteps`` is that of the dump: up to
@@ -160,22 +157,26 @@ def _updates(run: Run, folder: Path) -> pd.DataFrame:
     """
     progress = pd.read_csv(folder / "progress.csv")
     train = sorted(column for column in progress.columns if column.startswith("train/"))
-    values = progress[train].dropna(how="all").rename(columns=lambda name: name.removeprefix("train/"))
-    values.insert(0, "timesteps", progress.loc[values.index, UPDATE_KEY])
+    values = progress.loc[progress[train].notna().any(axis=1), [UPDATE_KEY, *train]]
+    values.columns = pd.Index(["timesteps", *(name.removeprefix("train/") for name in train)])
     every = math.ceil(len(values) / UPDATES_OF_RUN) or 1
     # Counted from the end, so that the last one is among them.
-    return _labelled(run, values.iloc[::-every][::-1])
+    return values.iloc[::-every][::-1]
 
 
-def _times(run: Run, folder: Path) -> pd.DataFrame:
-    return _labelled(run, pd.read_csv(folder / TIMES_FILE)[["timesteps", "seconds"]])
+def _times(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / TIMES_FILE, usecols=["timesteps", "seconds"])[["timesteps", "seconds"]]
 
 
-def _labelled(run: Run, values: pd.DataFrame) -> pd.DataFrame:
-    for position, (name, value) in enumerate(_labels(run).items()):
-        values.insert(position, name, value)
-    return values
+def _joined(runs: list[Run], frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """Join the rows of runs, each row with the arm, the environment and the seed of its run.
 
-
-def _joined(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*_KEYS, *columns])
+    :param runs: the runs
+    :param frames: the rows of each
+    :param columns: of the table when there are no runs
+    """
+    if not runs:
+        return pd.DataFrame(columns=columns)
+    joined = pd.concat(frames, ignore_index=True)
+    labels = pd.DataFrame(map(_labels, runs)).loc[np.repeat(np.arange(len(runs)), list(map(len, frames)))]
+    return pd.concat([labels.reset_index(drop=True), joined], axis=1)

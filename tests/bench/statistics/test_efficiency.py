@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sb3_ppo_variants.bench.statistics.efficiency import Course, efficiency_curve, efficiency_curves
-from sb3_ppo_variants.bench.statistics.scores import Scale
+from sb3_ppo_variants.bench.statistics.scores import Scale, split_runs
 
 SCALE = Scale(0.0, 10.0, from_study_range=False)
 
@@ -52,7 +52,7 @@ def test_long_curves_are_thinned() -> None:
 def test_curves_over_steps_and_seconds_by_hand() -> None:
     results = pd.concat([rows("A", 0, [200, 100], [10.0, 0.0]), rows("A", 1, [100, 200], [0.0, 5.0])])
     times = results.assign(seconds=[8.0, 4.0, 5.0, 8.0]).drop(columns="mean_return")
-    found = efficiency_curves(results, times, ["ppo"], {"A": SCALE}, 100, seed=0)
+    found = efficiency_curves(split_runs(results, times), ["ppo"], {"A": SCALE}, 100, seed=0)
     assert (found.steps["ppo"].x, found.steps["ppo"].value) == ((100.0, 200.0), (0.0, 0.75))
     assert (found.seconds["ppo"].x, found.seconds["ppo"].value) == ((5.0, 8.0), (0.0, 0.75))
     assert found.untimed == []
@@ -62,16 +62,16 @@ def test_a_run_without_times_leaves_its_arm_without_a_curve_over_seconds() -> No
     results = pd.concat([rows("A", 0, [100], [10.0]), rows("A", 1, [100], [0.0])])
     times = results.iloc[:1].assign(seconds=1.0).drop(columns="mean_return")
     for given in (times, None):
-        found = efficiency_curves(results, given, ["ppo"], {"A": SCALE}, 100, seed=0)
+        found = efficiency_curves(split_runs(results, given), ["ppo"], {"A": SCALE}, 100, seed=0)
         assert list(found.steps) == ["ppo"]
         assert (found.seconds, found.untimed) == ({}, ["ppo"])
-    nothing = efficiency_curves(results, times, ["ppo"], {}, 100, seed=0)
+    nothing = efficiency_curves(split_runs(results, times), ["ppo"], {}, 100, seed=0)
     assert (nothing.steps, nothing.seconds, nothing.untimed) == ({}, {}, [])
 
 
 def test_a_return_that_is_no_number_leaves_a_gap() -> None:
     results = pd.concat([rows("A", 0, [100, 200], [10.0, float("nan")]), rows("A", 1, [100, 200], [0.0, 0.0])])
-    found = efficiency_curves(results, None, ["ppo"], {"A": SCALE}, 100, seed=0).steps["ppo"]
+    found = efficiency_curves(split_runs(results), ["ppo"], {"A": SCALE}, 100, seed=0).steps["ppo"]
     assert found.value[0] == 0.5
     assert math.isnan(found.value[1])
     assert math.isnan(found.low[1])

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from sb3_ppo_variants.bench.statistics import falls
-from sb3_ppo_variants.bench.statistics.falls import Evaluations, Fall, false_falls, median_recovery, run_stability
+from sb3_ppo_variants.bench.statistics.falls import Fall, RunEvaluations, false_falls, median_recovery, run_stability
 from sb3_ppo_variants.bench.statistics.intervals import Array
 
 
-def run(means: list[float], std: float = 0.0, episodes: int = 10) -> Evaluations:
+def run(means: list[float], std: float = 0.0, episodes: int = 10) -> RunEvaluations:
     """A run evaluated every 100 steps."""
     count = len(means)
     steps: Array = np.linspace(100.0, 100.0 * count, count)
-    return Evaluations(steps, np.array(means, dtype=float), np.full(count, std), np.full(count, episodes))
+    return RunEvaluations(steps, np.array(means, dtype=float), np.full(count, std), np.full(count, episodes))
 
 
 def test_a_run_that_falls_and_recovers() -> None:

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from sb3_ppo_variants.bench.statistics.aggregates import mean
+from sb3_ppo_variants.bench.statistics.aggregates import iqm, mean
 from sb3_ppo_variants.bench.statistics.intervals import (
     bootstrap,
     bootstrap_band,
@@ -100,9 +101,17 @@ def test_no_interval_without_two_runs_and_no_number_without_strata() -> None:
     assert math.isnan(band.high[0])
 
 
-def test_a_batch_of_one_resample_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sb3_ppo_variants.bench.statistics.intervals.BATCH", 1)
-    assert bootstrap([np.array([0.0, 1.0])], mean, 500, seed=0) == (0.5, 0.0, 1.0)
+@pytest.mark.parametrize("block", [1, 1_000_000])
+def test_the_bootstrap_is_that_of_scipy(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the resamples of one point are held at once, or those of all."""
+    monkeypatch.setattr("sb3_ppo_variants.bench.statistics.intervals.BLOCK", block)
+    samples = [np.random.default_rng(count).normal(size=(3, count)) for count in (5, 8)]
+    found = bootstrap_band(np.arange(3.0), samples, iqm, 200, seed=7)
+    theirs = stats.bootstrap(
+        samples, iqm, n_resamples=200, axis=-1, method="percentile", vectorized=True, rng=np.random.default_rng(7)
+    )
+    assert found.low == pytest.approx(theirs.confidence_interval.low, rel=1e-12)
+    assert found.high == pytest.approx(theirs.confidence_interval.high, rel=1e-12)
 
 
 def test_what_is_not_a_number_stays_so() -> None:

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pandas as pd
 
-from sb3_ppo_variants.bench.statistics.scores import Shortfall, scale, scores, shortfalls
+from sb3_ppo_variants.bench.statistics.scores import Shortfall, scale, scores, shortfalls, split_runs
 from tests.bench.statistics.numbers import RESULTS, make_study, rows
 
 
 def test_a_score_is_the_mean_of_the_last_evaluations() -> None:
-    found = scores(RESULTS.sample(frac=1.0, random_state=0), make_study())
+    found = scores(split_runs(RESULTS.sample(frac=1.0, random_state=0)), make_study())
     assert {key: value.tolist() for key, value in found.items()} == {
         ("ppo", "Known-v0"): [20.0, 30.0],
         ("ppo", "Range-v0"): [2.0, 4.0],
@@ -22,7 +22,7 @@ def test_a_score_is_the_mean_of_the_last_evaluations() -> None:
 def test_a_score_of_a_run_with_a_return_that_is_no_number_is_none() -> None:
     broken = RESULTS.copy()
     broken.loc[broken["timesteps"] == 300, "mean_return"] = float("nan")
-    assert all(math.isnan(score) for sample in scores(broken, make_study()).values() for score in sample)
+    assert all(math.isnan(score) for sample in scores(split_runs(broken), make_study()).values() for score in sample)
 
 
 def test_shortfalls_are_listed_by_hand() -> None:
@@ -35,13 +35,13 @@ def test_shortfalls_are_listed_by_hand() -> None:
             *rows("mine", "Range-v0", 1, [1.0, 2.0]),
         ]
     )
-    assert shortfalls(results, make_study()) == [
+    assert shortfalls(split_runs(results), make_study()) == [
         Shortfall("ppo", "Known-v0", missing=(), short=(), not_finite=(1,)),
         Shortfall("ppo", "Range-v0", missing=(0, 1), short=(), not_finite=()),
         Shortfall("mine", "Known-v0", missing=(0,), short=(1,), not_finite=()),
     ]
     # A score of fewer evaluations than it should have is the mean of those there are.
-    assert scores(results, make_study())["mine", "Known-v0"].tolist() == [1.0]
+    assert scores(split_runs(results), make_study())["mine", "Known-v0"].tolist() == [1.0]
 
 
 def test_a_scale_leaves_out_what_is_no_number() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from sb3_ppo_variants.bench.statistics.scores import Scale
-from sb3_ppo_variants.bench.statistics.stability import judge
+from sb3_ppo_variants.bench.statistics.scores import Scale, split_runs
+from sb3_ppo_variants.bench.statistics.stability import stability_table
 
 KNOWN = Scale(0.0, 100.0, from_study_range=False)
 
@@ -38,7 +38,9 @@ RESULTS = pd.concat(
 
 
 def test_stability_of_an_arm_by_hand() -> None:
-    table = judge(RESULTS.sample(frac=1.0, random_state=0), ["ppo", "absent"], {"A": KNOWN}, seed=0)
+    table = stability_table(
+        split_runs(RESULTS.sample(frac=1.0, random_state=0)), ["ppo", "absent"], {"A": KNOWN}, seed=0
+    )
     assert list(table.found) == [("ppo", "A")]
     found = table.found["ppo", "A"]
     assert (found.runs, found.climbed.value) == (4, 0.75)
@@ -51,7 +53,7 @@ def test_stability_of_an_arm_by_hand() -> None:
 
 
 def test_an_arm_that_never_climbed_has_no_falls_to_speak_of() -> None:
-    found = judge(RESULTS[RESULTS["seed"] == 3], ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"]
+    found = stability_table(split_runs(RESULTS[RESULTS["seed"] == 3]), ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"]
     assert found.climbed.value == 0.0
     assert all(math.isnan(value) for value in (found.fell.value, found.falls_per_run, found.median_recovery))
     assert math.isnan(found.false_fall_rate)
@@ -61,14 +63,14 @@ def test_noise_of_the_evaluations_makes_false_falls() -> None:
     # The error of an evaluation is 75 / sqrt(9) = 25, half of the best; then a fifth of that.
     noisy = rows(0, [50.0] * 100, std_return=75.0)
     quiet = rows(0, [50.0] * 100, std_return=15.0)
-    assert judge(noisy, ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"].false_fall_rate > 0.0
-    assert judge(quiet, ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"].false_fall_rate == 0.0
+    assert stability_table(split_runs(noisy), ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"].false_fall_rate > 0.0
+    assert stability_table(split_runs(quiet), ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"].false_fall_rate == 0.0
 
 
 def test_environments_that_cannot_be_judged_are_listed() -> None:
-    table = judge(RESULTS, ["ppo"], {"A": Scale(0.0, 100.0, from_study_range=True)}, seed=0)
+    table = stability_table(split_runs(RESULTS), ["ppo"], {"A": Scale(0.0, 100.0, from_study_range=True)}, seed=0)
     assert table.found == {}
     assert "no random and reference score" in table.left_out["A"]
-    few = judge(RESULTS.assign(episodes=5), ["ppo"], {"A": KNOWN}, seed=0)
+    few = stability_table(split_runs(RESULTS.assign(episodes=5)), ["ppo"], {"A": KNOWN}, seed=0)
     assert few.found == {}
     assert "5 episodes, at least 10" in few.left_out["A"]

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.transforms import Bbox
 
 from sb3_ppo_variants.bench.report.figures.style import (
     PALETTE,
@@ -96,16 +97,19 @@ def _block(block: SubFigure, curves: Curves, summary: Summary, others: list[str]
     block.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     across = _across(others)
     rows = math.ceil(len(others) / across)
-    panels = list(block.subplots(rows, across, sharex=True, sharey=True, squeeze=False).flat)
-    for axes, arm in zip(panels, others, strict=False):
+    every = list(block.subplots(rows, across, squeeze=False).flat)
+    for axes in every[len(others) :]:
+        axes.remove()
+    panels = every[: len(others)]
+    for axes, arm in zip(panels, others, strict=True):
         _draw(axes, curves, summary, [BASELINE, arm], environment)
+    # The limits that shared axes would have; matplotlib takes quadratic time for many of those.
+    limits = Bbox.union([axes.dataLim for axes in panels])
+    for position, (axes, arm) in enumerate(zip(panels, others, strict=True)):
+        axes.update_datalim(limits.get_points())
         step_axis(axes, "")
+        axes.tick_params(labelbottom=position + across >= len(others), labelleft=position % across == 0)
         axes.set_title(arm, fontsize=8.5, fontweight="normal")
-    for position, axes in enumerate(panels):
-        if position >= len(others):
-            axes.remove()
-        elif position + across >= len(others):
-            axes.tick_params(labelbottom=True)
 
 
 def _draw(axes: Axes, curves: Curves, summary: Summary, arms: Iterable[str], environment: str) -> None:

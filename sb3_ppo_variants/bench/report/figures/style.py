@@ -7,14 +7,13 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
@@ -79,7 +78,7 @@ def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
     """One colour per arm, the same in every figure; the baseline is a neutral dark grey.
 
     The baseline is drawn first and wider than the rest, so that a line that lies on it is seen. What is drawn of an
-    arm carries its place among the arms as ``gid``, which :func:`save` makes a class of the SVG.
+    arm carries its place among the arms as ``gid``, which :func:`svg` makes a class of the SVG.
 
     :param arms: arm names; the order decides the colours
     """
@@ -125,22 +124,22 @@ def short_number(number: float) -> str:
     return f"{number:g}"
 
 
-def save(figure: Figure, path: Path) -> str:
-    """Write a figure as SVG and PNG.
+def svg(figure: Figure) -> str:
+    """Draw a figure as an SVG file.
 
-    :param figure: the figure
-    :param path: file name without its ending
-    :return: the SVG
+    :param figure: with a layout engine
     """
     with mpl.rc_context(STYLE):
-        FigureCanvasAgg(figure)
+        FigureCanvasSVG(figure)
+        layout = figure.get_layout_engine()
+        assert layout is not None
+        # Otherwise savefig draws the whole figure twice, the first time for the layout alone.
+        layout.execute(figure)
+        figure.set_layout_engine("none")
         written = io.StringIO()
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(path.with_name(f"{path.name}.png"), dpi=160, metadata={"Software": None})
     # An arm is drawn more than once, and an id must be the only one of its kind.
-    svg = re.sub(r'id="(arm-\d+)"', r'class="\1"', written.getvalue())
-    path.with_name(f"{path.name}.svg").write_text(svg)
-    return svg
+    return re.sub(r'id="(arm-\d+)"', r'class="\1"', written.getvalue())
 
 
 def band(axes: Axes, x: Any, low: Any, high: Any, style: dict[str, Any], step: Literal["post"] | None = None) -> None:

@@ -38,8 +38,10 @@ def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients
     with mpl.rc_context(STYLE):
         figure, panels = grid(max(1, len(shown)), height=2.5)
         for axes, key in zip(panels, shown, strict=False):
+            logged = rows[["arm", "seed", "timesteps", key]].dropna()
+            of_arms = dict(list(logged.groupby("arm")))
             for arm in arms:
-                curve = _over_seeds(rows[rows["arm"] == arm].dropna(subset=[key]), key)
+                curve = _over_seeds(of_arms.get(arm, logged[:0]), key)
                 axes.plot(curve.index, curve["mean"], **styles[arm])
                 band(axes, curve.index, curve["min"], curve["max"], styles[arm])
                 drawn.append(curve.reset_index().assign(arm=arm, quantity=key))

@@ -1,0 +1,91 @@
+"""The contents of a report: which sections it has, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+
+from sb3_ppo_variants.bench.report.document import Document, Panel, Section
+from sb3_ppo_variants.bench.report.sections import curves
+from sb3_ppo_variants.bench.report.sections.aggregates import aggregates, profiles
+from sb3_ppo_variants.bench.report.sections.cautions import cautions
+from sb3_ppo_variants.bench.report.sections.cells import arm_cells
+from sb3_ppo_variants.bench.report.sections.comparisons import comparisons, detectable_differences
+from sb3_ppo_variants.bench.report.sections.contrasts import contrasts
+from sb3_ppo_variants.bench.report.sections.provenance import failed_runs, imported_runs, missing_runs, what_was_run
+from sb3_ppo_variants.bench.report.sections.results import results
+from sb3_ppo_variants.bench.report.sections.stability import stability
+from sb3_ppo_variants.bench.report.sections.updates import updates
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.table.imported import ImportedArm
+from sb3_ppo_variants.bench.table.table import Tables
+
+
+def contents(
+    study: Study,
+    study_text: str,
+    runs: Sequence[Run],
+    folders: Folders,
+    tables: Tables,
+    summary: Summary,
+    panels: Mapping[str, Panel],
+    imported: Sequence[ImportedArm],
+) -> Document:
+    """Put a report together.
+
+    :param study: the study
+    :param study_text: its file
+    :param runs: its runs
+    :param folders: where they lie
+    :param tables: what the runs left
+    :param summary: their numbers
+    :param panels: the figures, by name
+    :param imported: arms of other programs
+    """
+    done = {(record["configuration"]["arm"], record["identity"]) for record in tables.records}
+    unfinished = [run for run in runs if (run.arm, run.identity) not in done]
+    failed = [(run, folders.reason(run)) for run in unfinished if folders.is_failed(run)]
+    missing = [run for run in unfinished if not folders.is_failed(run)]
+    parquet = (folders.root / "results.parquet").exists()
+    provenance = what_was_run(study, tables, len(failed), len(missing), parquet)
+    failures = failed_runs(failed) if failed else None
+    sections = [
+        *_numbers(study, tables, summary, panels),
+        provenance,
+        *([imported_runs(imported)] if imported else []),
+        *([failures] if failures else []),
+        *([missing_runs(missing)] if missing else []),
+        Section("Study file", code=study_text.strip()),
+    ]
+    return Document(
+        title=study.name,
+        facts=[
+            f"{len(done)} of {len(runs)} runs finished",
+            f"{len(summary.arms)} arms",
+            f"{len(summary.environments)} environments",
+            f"{len(study.seeds)} seeds",
+            f"made {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+        ],
+        cautions=list(cautions(summary, tables, provenance, failures)),
+        sections=sections,
+        arms=list(arm_cells(summary).values()),
+    )
+
+
+def _numbers(study: Study, tables: Tables, summary: Summary, panels: Mapping[str, Panel]) -> list[Section]:
+    sections = [results(study, summary, panels["intervals"]), curves.learning_curves(panels["curves"])]
+    if "efficiency" in panels:
+        sections.append(curves.sample_efficiency(summary, panels["efficiency"]))
+    if summary.comparisons:
+        sections += [comparisons(study, summary), detectable_differences(summary)]
+    sections.append(aggregates(summary))
+    if "profiles" in panels:
+        sections.append(profiles(panels["profiles"]))
+    sections += [*contrasts(summary), stability(summary)]
+    sections += updates(
+        tables.updates, summary, [panel for name, panel in panels.items() if name.startswith("updates-")]
+    )
+    return sections

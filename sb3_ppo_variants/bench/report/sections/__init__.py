@@ -1,0 +1,1 @@
+"""The sections of a report: what each of them says, written once for both formats."""

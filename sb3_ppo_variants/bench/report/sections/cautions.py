@@ -1,0 +1,58 @@
+"""What makes the numbers of a report weaker, to be said before them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sb3_ppo_variants.bench.report.document import Caution, Section
+from sb3_ppo_variants.bench.runs.provenance import distinct
+from sb3_ppo_variants.bench.statistics.scores import Shortfall
+from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.table.table import Tables
+
+# Below so many seeds.
+FEW = 5
+
+
+def cautions(summary: Summary, tables: Tables, run: Section, failed: Section | None) -> Iterator[Caution]:
+    """Say what holds of this study.
+
+    :param summary: its numbers
+    :param tables: its tables
+    :param run: the section that lists versions
+    :param failed: the section of failed runs
+    """
+    fewest = min(summary.counts.values())
+    if fewest < FEW:
+        yield Caution(
+            "Few seeds",
+            f"At least one cell of the table is a mean over {fewest} {'seed' if fewest == 1 else 'seeds'}. With 3 "
+            "seeds, a 95 % interval from the percentile bootstrap contains the true value in about 76 % of cases on "
+            "one task and 86 % on ten; use 5 or better 10 seeds before you believe a difference.",
+        )
+    if len(distinct(record["provenance"]["versions"] for record in tables.records)) > 1:
+        yield Caution(
+            "Mixed versions",
+            "These runs were made with different versions of packages that can change results, and were compared on "
+            "request.",
+            section=run,
+        )
+    if failed is not None and failed.table is not None:
+        count = len(failed.table.rows)
+        yield Caution(f"{count} failed {'run' if count == 1 else 'runs'}", "No number includes them.", section=failed)
+    if summary.shortfalls:
+        yield Caution(
+            "Incomplete",
+            "Each number is computed from the seeds that are there.",
+            items=[_shortfall(lack) for lack in summary.shortfalls],
+        )
+
+
+def _shortfall(lack: Shortfall) -> str:
+    lacking = {
+        "no finished run of": lack.missing,
+        "fewer evaluations than a score takes in": lack.short,
+        "returns that are not finite in": lack.not_finite,
+    }
+    parts = [f"{what} seed {', '.join(map(str, seeds))}" for what, seeds in lacking.items() if seeds]
+    return f"{lack.arm}, {lack.environment}: {'; '.join(parts)}"

@@ -1,0 +1,29 @@
+"""Cells that several tables have."""
+
+from __future__ import annotations
+
+from sb3_ppo_variants.bench.report.document import Bar, Cell
+from sb3_ppo_variants.bench.report.figures.style import line_styles
+from sb3_ppo_variants.bench.report.numbers import interval
+from sb3_ppo_variants.bench.statistics.intervals import Estimate
+from sb3_ppo_variants.bench.statistics.summary import Summary
+
+
+def colours(summary: Summary) -> dict[str, str]:
+    """Colour of each arm, the same as in the figures."""
+    return {arm: style["color"] for arm, style in line_styles(summary.arms).items()}
+
+
+def arm_cells(summary: Summary) -> dict[str, Cell]:
+    """Cell of each arm, with a square of its colour."""
+    return {arm: Cell(arm, swatch=colour) for arm, colour in colours(summary).items()}
+
+
+def missing(text: str) -> Cell:
+    """A cell without a number."""
+    return Cell(text, key=float("nan"))
+
+
+def share(estimate: Estimate, colour: str, mark: float | None = None) -> Cell:
+    """A share or a probability, with a bar from 0 to 1."""
+    return Cell(interval(estimate), estimate.value, bar=Bar(estimate, 0.0, 1.0, colour, mark))

@@ -1,0 +1,35 @@
+"""Scores over the course of training."""
+
+from __future__ import annotations
+
+from sb3_ppo_variants.bench.report.document import Panel, Section
+from sb3_ppo_variants.bench.statistics.summary import Summary
+
+
+def learning_curves(figure: Panel) -> Section:
+    """Returns against environment steps.
+
+    :param figure: the curves
+    """
+    note = (
+        "Mean over the seeds of the mean return of each evaluation. Bands are 95 % percentile bootstrap intervals over "
+        "the seeds; with few seeds they are too narrow."
+    )
+    return Section("Learning curves", figure=figure, notes=[note])
+
+
+def sample_efficiency(summary: Summary, figure: Panel) -> Section:
+    """Aggregate score against environment steps and seconds.
+
+    :param summary: the numbers of the study
+    :param figure: the curves
+    """
+    notes = [
+        "Interquartile mean of the normalised scores of all runs, each with its latest evaluation; a finished run "
+        "keeps its last one. Bands are 95 % stratified percentile bootstrap intervals. Seconds of training are "
+        "those of one run on one thread while other runs of the study may run beside it; evaluations do not count."
+    ]
+    if summary.curves.untimed:
+        arms = ", ".join(summary.curves.untimed) if summary.curves.seconds else "all arms"
+        notes.append(f"Without times: {arms}.")
+    return Section("Sample efficiency", figure=figure, notes=notes)

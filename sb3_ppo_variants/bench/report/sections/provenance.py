@@ -1,0 +1,136 @@
+"""What was run, where, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sb3_ppo_variants.bench.report.document import Cell, Code, Definition, Section, Table
+from sb3_ppo_variants.bench.runs.folders import last_line
+from sb3_ppo_variants.bench.runs.provenance import distinct, versions
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.table.imported import ImportedArm, ImportedRun
+from sb3_ppo_variants.bench.table.table import Tables
+
+RETURNS = {
+    "evaluations": "returns of evaluations (evaluations.npz)",
+    "training": (
+        "returns of training episodes (monitor.csv), whose actions are sampled, so that they tend to be lower than "
+        "those of evaluations"
+    ),
+}
+
+
+def what_was_run(study: Study, tables: Tables, failed: int, missing: int, parquet: bool) -> Section:
+    """Numbers of runs, and where they were made.
+
+    :param study: the study
+    :param tables: its tables
+    :param failed: number of failed runs
+    :param missing: number of runs that neither finished nor failed
+    :param parquet: whether results.parquet was written
+    """
+    places = [record["provenance"] for record in tables.records]
+    hours = float(tables.timings["seconds"].sum()) / 3600
+    return Section(
+        "What was run",
+        definitions=[
+            Definition(
+                "Runs",
+                [
+                    f"{len(tables.records)} finished, {failed} failed, {missing} missing; {hours:.1f} hours of "
+                    "computing, one thread per run"
+                ],
+            ),
+            Definition("Evaluation", [_evaluation(study)]),
+            Definition("Tables", [_files(parquet)]),
+            Definition("Command", [Code(command) for command in distinct(place["command"] for place in places)]),
+            Definition("Machine", distinct(f"{place['cpu']}, {place['platform']}" for place in places)),
+            Definition("Python", distinct(place["python"] for place in places)),
+            Definition("Versions", [_versions(found) for found in distinct(place["versions"] for place in places)]),
+            Definition(
+                "sb3_contrib",
+                [found or "not installed" for found in distinct(place.get("sb3_contrib") for place in places)],
+            ),
+            Definition("Commit of sb3_ppo_variants", [_commit(git) for git in distinct(p["git"] for p in places)]),
+        ],
+    )
+
+
+def imported_runs(arms: Sequence[ImportedArm]) -> Section:
+    """Where the runs of other programs come from.
+
+    :param arms: the imported arms
+    """
+    note = (
+        "Read from the logs of another program, not made by this study: their code, other packages and machine are not "
+        "known, and their evaluations may have differed. Only returns within the study's budget of steps count."
+    )
+    return Section(
+        "Imported runs", notes=[note], definitions=[Definition(arm.arm, list(_imported(arm))) for arm in arms]
+    )
+
+
+def failed_runs(failed: Sequence[tuple[Run, str]]) -> Section:
+    """The failed runs and why they failed.
+
+    :param failed: runs with their tracebacks
+    """
+    rows = [[*_labels(run), Cell(last_line(traceback), details=traceback)] for run, traceback in failed]
+    return Section("Failed runs", table=Table(["arm", "environment", "seed", "error"], rows))
+
+
+def missing_runs(missing: Sequence[Run]) -> Section:
+    """The runs that neither finished nor failed.
+
+    :param missing: these runs
+    """
+    return Section("Missing runs", table=Table(["arm", "environment", "seed"], [_labels(run) for run in missing]))
+
+
+def _labels(run: Run) -> list[Cell]:
+    return [Cell(run.arm), Cell(run.environment), Cell(str(run.seed), run.seed)]
+
+
+def _evaluation(study: Study) -> str:
+    actions = {name: study.judged(name).deterministic for name in study.environments}
+    named = {True: "deterministic actions", False: "sampled actions"}
+    if len(set(actions.values())) == 1:
+        how = named[next(iter(actions.values()))]
+    else:
+        how = " and ".join(
+            f"{text} in {', '.join(name for name in actions if actions[name] is kind)}" for kind, text in named.items()
+        )
+    return f"{how}, returns without normalisation, in a separate environment with seed + 10000"
+
+
+def _files(parquet: bool) -> str:
+    if parquet:
+        return "results.csv, timings.csv, results.parquet"
+    return "results.csv, timings.csv; no results.parquet, because neither pyarrow nor fastparquet is installed"
+
+
+def _versions(found: dict[str, str | None]) -> str:
+    listed = ", ".join(f"{package} {version}" for package, version in found.items())
+    return listed if found == versions() else f"{listed} (stale: other versions are installed now)"
+
+
+def _commit(git: dict[str, Any] | None) -> str:
+    if git is None:
+        return "not in a checkout"
+    return f"{git['commit']} with uncommitted changes" if git["dirty"] else Code(git["commit"])
+
+
+def _imported(arm: ImportedArm) -> Iterator[str]:
+    yield f"from {arm.source.folder}, Stable-Baselines3 {', '.join(arm.versions)}: {RETURNS[arm.source.returns]}"
+    yield from map(_imported_run, arm.runs)
+    yield from (f"left out: {line}" for line in arm.left_out)
+
+
+def _imported_run(run: ImportedRun) -> str:
+    episodes = [len(returns) for returns in run.series.returns]
+    return (
+        f"{run.log.path.name}: {run.log.algorithm} on {run.log.environment}, seed {run.log.seed}, "
+        f"{len(run.series.timesteps)} points of {min(episodes)} to {max(episodes)} episodes"
+    )

@@ -1,0 +1,115 @@
+"""The table of results and what its columns mean."""
+
+from __future__ import annotations
+
+import math
+
+from sb3_ppo_variants.bench.report.document import Bar, Cell, Definition, Panel, Section, Table
+from sb3_ppo_variants.bench.report.numbers import interval, plus_minus
+from sb3_ppo_variants.bench.report.sections.cells import arm_cells, colours, missing, share
+from sb3_ppo_variants.bench.runs.provenance import distinct
+from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.study import Study
+
+
+def results(study: Study, summary: Summary, figure: Panel | None = None) -> Section:
+    """The table of all arms.
+
+    :param study: the study
+    :param summary: its numbers
+    :param figure: aggregate scores and probabilities of improvement
+    """
+    return Section(
+        "Results",
+        table=_table(summary),
+        figure=figure,
+        definitions=[
+            Definition(
+                "Environment columns",
+                [
+                    "mean over the seeds of a run's score ± half the width of its 95 % Student-t interval. "
+                    f"{_score(study)}"
+                ],
+            ),
+            Definition("Normalisation", [_normalisation(summary)]),
+            Definition("IQM", _iqm(study, summary)),
+            Definition("P(beats PPO)", _improvement(summary)),
+        ],
+    )
+
+
+def _table(summary: Summary) -> Table:
+    heads, colour = arm_cells(summary), colours(summary)
+    low, high = _span(summary)
+    rows = []
+    for arm in summary.arms:
+        iqm, comparison = summary.aggregates[arm].iqm, summary.comparisons.get(arm)
+        returns = [summary.returns.get((arm, environment)) for environment in summary.environments]
+        rows.append(
+            [
+                heads[arm],
+                *(missing("missing") if e is None else Cell(plus_minus(e), e.value) for e in returns),
+                Cell(interval(iqm), iqm.value, bar=Bar(iqm, low, high, colour[arm])),
+                missing("baseline") if comparison is None else share(comparison.improvement, colour[arm], mark=0.5),
+                Cell(summary.seeds(arm), min(summary.finished(arm))),
+            ]
+        )
+    return Table(
+        columns=["arm", *summary.environments, "IQM", "P(beats PPO)", "seeds"],
+        rows=rows,
+        highlighted=0,
+        bars=f"Bars: IQM from {low:.2f} to {high:.2f}; P(beats PPO) from 0 to 1, with a mark at 0.5.",
+    )
+
+
+def _span(summary: Summary) -> tuple[float, float]:
+    """Range of all interquartile means and their intervals, and 0."""
+    values = [0.0, *(bound for found in summary.aggregates.values() for bound in found.iqm if math.isfinite(bound))]
+    return (min(values), max(values)) if min(values) < max(values) else (0.0, 1.0)
+
+
+def _score(study: Study) -> str:
+    """Say what the score of a run is, once for each different setting of the evaluation."""
+    settings = distinct(study.judged(name).model_dump() for name in study.environments)
+    parts = [
+        f"mean return over its last {setting['last']} evaluations, {setting['episodes']} episodes each, "
+        f"one every {setting['every']} steps"
+        for setting in settings
+    ]
+    return f"A run's score is its {', or its '.join(parts)}{' (set per environment)' if len(parts) > 1 else ''}."
+
+
+def _normalisation(summary: Summary) -> str:
+    origin = {True: "least and greatest run of this study", False: "random and reference score of the study file"}
+    return "; ".join(
+        f"{environment} from {scale.low:g} (0) to {scale.high:g} (1), {origin[scale.from_study_range]}"
+        for environment, scale in summary.scales.items()
+    )
+
+
+def _iqm(study: Study, summary: Summary) -> list[str]:
+    texts = [
+        "interquartile mean: the mean of the middle half of the normalised scores of all runs, with equal weight for "
+        "every environment. In brackets its 95 % percentile bootstrap interval, with "
+        f"{study.bootstrap.resamples} resamples stratified by environment, seed {study.bootstrap.seed}; there is none "
+        "where an environment has fewer than two runs of an arm."
+    ]
+    if len(summary.common) < len(summary.environments):
+        common = ", ".join(summary.common) or "none"
+        texts.append(f"Only environments in which every arm has a finished run count: {common}.")
+    return texts
+
+
+def _improvement(summary: Summary) -> list[str]:
+    text = (
+        "probability that a run of the arm scores above a run of stock PPO, with ties counted as one half: the mean "
+        "over the environments of Mann-Whitney's U divided by the number of pairs. Its interval is a bootstrap "
+        "interval as for the IQM, with the runs of both arms resampled. An interval that contains 0.5 shows no "
+        "difference."
+    )
+    excluded = [
+        f"{arm}: without {', '.join(found.excluded)}, where it or PPO has no finished run."
+        for arm, found in summary.comparisons.items()
+        if found.excluded
+    ]
+    return [text, *excluded]
