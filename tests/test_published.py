@@ -25,7 +25,7 @@ from fill_results import BLOCK, PAGES, filled, first_table  # noqa: E402
 
 # stock_kl was published before reports could be made from tables alone.
 WHOLE = sorted(path.parent for path in (ROOT / "benchmarks/published").glob(f"*/{RECORDS_FILE}"))
-DATE = re.compile(r"Made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
+DATE = re.compile(r"made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -77,7 +77,7 @@ def test_a_published_report_is_made_again_from_its_tables(folder: Path, tmp_path
         shutil.copy(folder / name, tmp_path)
     study = read_study(folder / "study.yaml")
     made = make_report(study, (folder / "study.yaml").read_text(), Folders(tmp_path)).path.read_text()
-    if "stale: other versions" in made or "results.parquet" in made.split("No results.parquet")[0]:
+    if "stale: other versions" in made or "no results.parquet" not in made:
         pytest.skip("other versions are installed than made the runs, which the report says")
     assert DATE.sub("", made) == DATE.sub("", (folder / "report.md").read_text())
     for name in TABLE_FILES:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.table.table import ROUND_TRIP, RECORDS_FILE, TABLE_FILES, collect, read, write
+from sb3_ppo_variants.bench.table.table import RECORDS_FILE, ROUND_TRIP, TABLE_FILES, collect, read, write
 from tests.bench.conftest import Finished
 
 
