@@ -30,7 +30,7 @@ from sb3_ppo_variants.bench.study.study import Study
 EVALUATIONS, UPDATES = 40, 200
 STEPS = EVALUATIONS * 1000
 # Functions that the report module calls, each of them a part.
-PARTS = ("collect", "write", "summarise", "_drawings", "save", "render")
+PARTS = ("collect", "write", "summarise", "_drawings", "svg", "contents", "render")
 
 
 def make_study(arms: int, environments: int) -> Study:

@@ -32,7 +32,7 @@ HASHED = {
     "stock_kl": "2fea6e4edba8485cf8f46ae6d7479ccebc1fbe6794dea0953f21be1aa35d18c1",
     "stops": "f9c306775db22c7a7ca79f9c70bbb2c765de14cfbd5d6274641cfefe5deb03e3",
 }
-DATE = re.compile(r"Made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
+DATE = re.compile(r"made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
 def test_published_studies_are_those_of_the_study_files() -> None:
@@ -81,7 +81,7 @@ def test_a_published_report_is_made_again_from_its_tables(folder: Path, tmp_path
         shutil.copy(folder / name, tmp_path)
     study = read_study(folder / "study.yaml")
     made = make_report(study, (folder / "study.yaml").read_text(), Folders(tmp_path)).path.read_text()
-    if "stale: other versions" in made or "results.parquet" in made.split("No results.parquet")[0]:
+    if "stale: other versions" in made or "no results.parquet" not in made:
         pytest.skip("other versions are installed than made the runs, which the report says")
     assert DATE.sub("", made) == DATE.sub("", (folder / "report.md").read_text())
     for name in TABLE_FILES:

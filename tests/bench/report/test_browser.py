@@ -87,8 +87,8 @@ def test_numbers_are_sorted_as_numbers_and_missing_ones_come_last(page: Path, tm
 def test_arms_are_sorted_by_their_score(page: Path, tmp_path: Path) -> None:
     script = """
         const table = page.querySelector("#results table");
-        table.tHead.rows[0].cells[1].querySelector("button").click();
-        return [...table.tBodies[0].rows].map((row) => Number(row.cells[1].dataset.key));
+        table.tHead.rows[0].cells[3].querySelector("button").click();
+        return [...table.tBodies[0].rows].map((row) => Number(row.cells[3].dataset.key));
     """
     scores = see(tmp_path, page, script)
     assert len(scores) == 2

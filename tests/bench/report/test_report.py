@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sb3_ppo_variants.bench.report.numbers import cell, interval, plus_minus
+from sb3_ppo_variants.bench.report.numbers import interval, plus_minus
 from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import MixedVersions
@@ -41,12 +41,11 @@ def test_numbers_are_written_with_their_intervals() -> None:
     # What rounds to zero has no sign.
     assert plus_minus(Estimate(-0.3, -168.3, 167.7)) == "0 ± 168"
     assert interval(Estimate(-0.004, -0.006, 0.001)) == "0.00 [-0.01, 0.00]"
-    assert cell("a|b\nc") == "a\\|b c"
 
 
 def test_a_report_holds_table_figures_and_provenance(copy: Finished) -> None:
     text = report(copy)
-    results = text.partition("### How to read")[0]
+    results = text.partition("## Learning curves")[0]
     rows = [line for line in results.splitlines() if line.startswith(("| ppo |", "| narrow |"))]
     assert len(rows) == 2
     assert "| baseline | 2 |" in rows[0]
@@ -57,12 +56,11 @@ def test_a_report_holds_table_figures_and_provenance(copy: Finished) -> None:
     assert "least and greatest run of this study" in text
     assert "`ppo-bench run tiny.yaml`" in text
     assert "clip_range: lin_0.1" in text
-    assert "### Failed runs" not in text
+    assert "## Failed runs" not in text
     for line in text.splitlines():
         if line.startswith("!["):
             figure = copy.folders.root / line.partition("](")[2].rstrip(")")
             assert figure.stat().st_size > 2000
-            assert figure.with_suffix(".png").stat().st_size > 2000
     assert (copy.folders.root / "study.yaml").read_text() == copy.path.read_text()
     assert len(list((copy.folders.root / "figures").glob("*.svg"))) == 6
 
@@ -72,7 +70,7 @@ def test_a_report_is_reproducible_but_for_its_date(copy: Finished) -> None:
         text = report(copy)
         files = {path.name: path.read_bytes() for path in (copy.folders.root / "figures").iterdir()}
         files["results.csv"] = (copy.folders.root / "results.csv").read_bytes()
-        files["report.md"] = "\n".join(line for line in text.splitlines() if " Made 2" not in line).encode()
+        files["report.md"] = "\n".join(line for line in text.splitlines() if ", made 2" not in line).encode()
         return files
 
     assert snapshot() == snapshot()
@@ -86,8 +84,8 @@ def test_failed_and_missing_runs_are_listed(copy: Finished) -> None:
     text = report(copy)
     assert "6 of 8 runs finished" in text
     assert "6 finished, 1 failed, 1 missing" in text
-    assert "| narrow, CartPole-v1, seed 0 | ValueError: a \\| b |" in text
-    assert "- ppo, Pendulum-v1, seed 1" in text
+    assert "| narrow | CartPole-v1 | 0 | ValueError: a \\| b |" in text
+    assert "| ppo | Pendulum-v1 | 1 |" in text
     assert "| 1 to 2 |" in text
 
 
