@@ -29,10 +29,12 @@ def iqm(*tasks: Array, axis: int = -1) -> Any:
     :param tasks: normalised scores, one array per task, runs along ``axis``
     :param axis: axis of the runs
     """
-    # The lighter first.
-    moved = sorted((np.moveaxis(np.asarray(task, dtype=np.float64), axis, -1) for task in tasks), key=_heaviness)
+    # The runs with less weight first, so that a stable sort leaves them first among equal scores.
+    moved = sorted(
+        (np.moveaxis(np.asarray(task, dtype=np.float64), axis, -1) for task in tasks), key=lambda task: -task.shape[-1]
+    )
     weights = np.concatenate([np.full(task.shape[-1], 1.0 / (len(moved) * task.shape[-1])) for task in moved])
-    scores = np.concatenate(moved, axis=-1)
+    scores = np.ascontiguousarray(np.concatenate(moved, axis=-1))
     if moved[0].shape[-1] == moved[-1].shape[-1]:
         scores = np.sort(scores, axis=-1)
     else:
@@ -43,11 +45,6 @@ def iqm(*tasks: Array, axis: int = -1) -> Any:
     kept = weights * (from_below > 0.25 + 1e-12) * (from_above > 0.25 + 1e-12)
     with np.errstate(invalid="ignore"):  # a weight of 0 times infinity is NaN, as it should be
         return np.sum(kept * scores, axis=-1) / np.sum(kept, axis=-1)
-
-
-def _heaviness(task: Array) -> int:
-    """Order tasks by the weights of their runs."""
-    return -task.shape[-1]
 
 
 def median(*tasks: Array, axis: int = -1) -> Any:

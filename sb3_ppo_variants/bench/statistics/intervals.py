@@ -141,8 +141,10 @@ def _bootstrap(samples: Sequence[Array], statistic: Callable[..., Any], resample
     drawn = [rng.integers(0, count, (resamples, count)) for count in counts]
     curves = [np.atleast_2d(sample) for sample in samples]
     points = max(1, BLOCK // (resamples * sum(counts)))
+    alpha = (1 - CONFIDENCE) / 2
+    tails = np.array([alpha, 1 - alpha])
     bounds = []
     for begin in range(0, len(curves[0]), points):
         block = (curve[begin : begin + points, runs] for curve, runs in zip(curves, drawn, strict=True))
-        bounds.append(np.quantile(statistic(*block, axis=-1), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=-1))
-    return np.stack([value, *np.concatenate(bounds, axis=-1).reshape(2, *value.shape)])
+        bounds.append(stats.quantile(statistic(*block, axis=-1), tails, axis=-1))
+    return np.stack([value, *np.concatenate(bounds).T.reshape(2, *value.shape)])

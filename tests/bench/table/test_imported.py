@@ -138,7 +138,7 @@ def test_imported_rows(
     # The score is the mean of the last two evaluations; one run has no interval.
     (row,) = [line for line in report.splitlines() if line.startswith("| zoo_ppo (imported) | 250.")]
     assert row.startswith("| zoo_ppo (imported) | 250.0 | missing |")
-    assert "### Imported runs" in report
+    assert "## Imported runs" in report
     assert "Stable-Baselines3 unknown: returns of evaluations (evaluations.npz)" in report
     assert "  - CartPole-v1_1: ppo on CartPole-v1, seed 2861, 4 points of 2 to 2 episodes" in report
     assert "  - left out: CartPole-v10_1: ignored, CartPole-v10 is no environment of the study" in report
