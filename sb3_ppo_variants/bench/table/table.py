@@ -147,7 +147,7 @@ def _evaluations(run: Run, folder: Path) -> pd.DataFrame:
             "episodes": returns.shape[1],
         }
     )
-    return evaluations[steps <= run.total_timesteps]
+    return evaluations.loc[evaluations["timesteps"] <= run.total_timesteps]
 
 
 def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
