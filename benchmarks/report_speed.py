@@ -10,7 +10,7 @@ import json
 import resource
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -83,7 +83,7 @@ def make_run(run: Run, folder: Path, rng: np.random.Generator) -> None:
     (folder / "run.json").write_text(json.dumps(record))
 
 
-def timed(name: str, seconds: Counter[str]) -> Any:
+def timed(name: str, seconds: defaultdict[str, float]) -> Any:
     """A function of the report module that adds the time of its calls to ``seconds``."""
     function: Callable[..., Any] = getattr(report, name)
 
@@ -107,7 +107,7 @@ def main() -> None:
         update={"seeds": tuple(range(arguments.seeds))}
     )
     rng = np.random.default_rng(0)
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     with tempfile.TemporaryDirectory() as temporary:
         folders = Folders(Path(temporary))
         for run in study.runs:

@@ -15,6 +15,8 @@ from scipy import stats
 
 Array = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
+# Resamples are drawn in batches of so many numbers. Another number gives other intervals for large studies.
+BATCH = 10_000_000
 # Numbers that one step of a bootstrap holds at once, few enough for the cache of a processor (1.6 MB).
 BLOCK = 200_000
 
@@ -138,7 +140,10 @@ def _bootstrap(samples: Sequence[Array], statistic: Callable[..., Any], resample
     if min(counts) < 2 or np.isnan(value).all():
         return np.stack([value, np.full_like(value, np.nan), np.full_like(value, np.nan)])
     rng = np.random.default_rng(seed)
-    drawn = [rng.integers(0, count, (resamples, count)) for count in counts]
+    batch = max(1, BATCH // sum(sample.size for sample in samples))
+    sizes = [min(batch, resamples - begin) for begin in range(0, resamples, batch)]
+    batches = [[rng.integers(0, count, (size, count)) for count in counts] for size in sizes]
+    drawn = [np.concatenate(of_sample) for of_sample in zip(*batches, strict=True)]
     curves = [np.atleast_2d(sample) for sample in samples]
     points = max(1, BLOCK // (resamples * sum(counts)))
     alpha = (1 - CONFIDENCE) / 2
