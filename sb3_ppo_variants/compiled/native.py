@@ -132,7 +132,7 @@ def _compile(graph: GraphModule, inputs: tuple[th.Tensor, ...], package: Path) -
         made = th._inductor.aoti_compile_and_package(
             exported, package_path=str(Path(folder) / "new.pt2"), inductor_configs=dict(CONFIGURATION)
         )
-        os.replace(made, package)  # whole or not there, whoever else compiles the same
+        os.replace(made, package)  # atomic: another process may compile the same
 
 
 def _fingerprint(graph: GraphModule, inputs: tuple[th.Tensor, ...]) -> str:

@@ -100,7 +100,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Definition:
-    """A term and what there is to say about it.
+    """A term and its explanation.
 
     :param term: the term
     :param texts: one or more

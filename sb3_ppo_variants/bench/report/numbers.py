@@ -12,7 +12,7 @@ from sb3_ppo_variants.bench.statistics.power import Detectable
 
 
 def fixed(value: float, digits: int) -> str:
-    """Write a number with so many digits behind the point, and none with a sign that is zero."""
+    """Write a number with so many decimals; zero has no sign."""
     # Zero has a sign in floating point, and minus zero plus zero has none.
     return f"{round(value, digits) + 0.0:.{digits}f}"
 

@@ -40,7 +40,7 @@ Curves = Mapping[tuple[str, str], pd.DataFrame]
 def learning_curves(results: pd.DataFrame, summary: Summary, bootstrap: Bootstrap) -> Drawing:
     """Mean return against steps, with percentile bootstrap intervals over the seeds.
 
-    One panel per environment while every arm has a colour of its own; with more arms, one panel for each of them
+    One panel per environment while there is a colour for every arm; with more arms, one panel for each of them
     beside the baseline.
 
     :param results: the results table
