@@ -19,8 +19,9 @@ publish:
 	cp results/$(STUDY)/figures/*.svg benchmarks/published/$(STUDY)/figures
 	cd benchmarks/published/$(STUDY) && sha256sum study.yaml *.csv *.gz > SHA256SUMS
 
-# Each worker takes one half of the files in their order, so that fixtures are made once, and steals when it is done.
-PYTEST := $(BIN)/pytest -n 2 --dist worksteal
+# Each worker takes a share of the files in their order, so that fixtures are made once, and steals when it is done. Three
+# on two cores: the tests of processes wait most of the time.
+PYTEST := $(BIN)/pytest -n 3 --dist worksteal
 
 test: lint type
 	$(PYTEST)

@@ -73,7 +73,11 @@ def test_published_tables_are_whole(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", [pytest.param(path, marks=pytest.mark.slow if path.name == "family" else []) for path in WHOLE]
+    "folder",
+    [
+        pytest.param(path, marks=pytest.mark.slow if path.name in ("classic", "cliff", "family") else [])
+        for path in WHOLE
+    ],
 )
 def test_a_published_report_is_made_again_from_its_tables(folder: Path, tmp_path: Path) -> None:
     """All of it but the date."""

@@ -141,6 +141,7 @@ def test_a_runner_answers_and_says_why_it_cannot() -> None:
         runner.Runner("nobody", "B")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_runner_keeps_its_memory_unless_it_is_told_otherwise() -> None:
     for given, kept_back in (({}, True), (dict.fromkeys(runner.KEPT_MEMORY), False)):

@@ -33,6 +33,7 @@ def workers(start: Start, file: Path, gate: Gate) -> list[subprocess.Popen[str]]
     return [start(*command, "--no-nanny", "--no-dashboard", **gate.environment) for _ in range(2)]
 
 
+@pytest.mark.slow
 def test_a_killed_dask_worker_loses_nothing(
     start: Start, gate: Gate, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes
 ) -> None:
@@ -98,6 +99,7 @@ class Parallel(PPO):
 """
 
 
+@pytest.mark.slow
 def test_runs_of_a_cluster_started_here_may_start_processes(
     start: Start, write_study: WriteStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +134,7 @@ echo "Submitted batch job $!"
 """
 
 
+@pytest.mark.slow
 def test_jobs_of_a_queue_make_the_runs(
     start: Start, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes
 ) -> None:

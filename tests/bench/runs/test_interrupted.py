@@ -37,6 +37,7 @@ def test_sigkill_of_the_runner(
     end_it(study, tmp_path, undisturbed, capsys)
 
 
+@pytest.mark.slow
 def test_sigkill_of_a_run(
     start: Start,
     gate: Gate,
@@ -58,6 +59,7 @@ def test_sigkill_of_a_run(
     assert not (tmp_path / "interrupted" / "failed").exists()
 
 
+@pytest.mark.slow
 def test_two_runners_on_one_folder_share_the_runs(
     start: Start, write_study: WriteStudy, tmp_path: Path, undisturbed: bytes
 ) -> None:
@@ -102,6 +104,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk(
     start: Start, write_study: WriteStudy, small_disk: Path, undisturbed: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_share_keeps_the_order_of_the_study() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_two_jobs_of_an_array_make_the_study(
     write_study: WriteStudy, tmp_path: Path, undisturbed: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
