@@ -29,7 +29,7 @@ LOGGER_STATE = ("name_to_value", "name_to_count", "name_to_excluded")
 
 
 class ResumeCallback(BaseCallback):
-    """Saves, every so many environment steps, a file from which :func:`resume_model` continues a run exactly.
+    """Saves, every so many environment steps, a file from which :func:`.resume_model` continues a run exactly.
 
     Saves after an update and before the next rollout, and at the end of ``learn``. The file is replaced by one atomic
     rename, so that a kill at any moment leaves the previous one whole. A save that the disk refuses draws a warning and

@@ -23,7 +23,7 @@ Algorithm = TypeVar("Algorithm", bound=OnPolicyAlgorithm)
 def resume_model(
     algorithm: type[Algorithm], path: str | Path, env: GymEnv | None = None, device: th.device | str = "auto"
 ) -> Algorithm:
-    """The model of a file of :class:`ResumeCallback`, ready to go on where it was.
+    """The model of a file of :class:`.ResumeCallback`, ready to go on where it was.
 
     ``model.learn(total - model.num_timesteps, reset_num_timesteps=False)`` then ends with the weights, the optimiser
     and the logged values of a ``learn(total)`` that never stopped, bit for bit, on the same machine with the same
