@@ -45,7 +45,9 @@ autodoc_default_options = {"members": True, "exclude-members": "model_config"}
 python_use_unqualified_type_names = True
 # Types in signatures without a page: those of other packages, aliases and names that only type checkers import, and
 # private ones.
-LIBRARY = "annotated_types|argparse|collections|concurrent|contextlib|inspect|multiprocessing|pathlib|pydantic|pydantic_core"
+LIBRARY = (
+    "annotated_types|argparse|collections|concurrent|contextlib|inspect|multiprocessing|pathlib|pydantic|pydantic_core"
+)
 FRAMEWORKS = "gymnasium|markupsafe|matplotlib|np|numpy|pandas|pd|rich|sb3_contrib|stable_baselines3|th|torch|wandb"
 AS_WRITTEN = r"_?[A-Z]\w*|[^\[]*\[[^\]]*"
 PRIVATE = r"sb3_ppo_variants\.compiled\.\w+\.(_\w+|T)"
