@@ -1,0 +1,32 @@
+"""What was run."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from sb3_ppo_variants.bench.report.sections.provenance import what_was_run
+from sb3_ppo_variants.bench.table.table import Tables
+from tests.bench.statistics.numbers import make_study
+
+EMPTY = Tables(pd.DataFrame(), pd.DataFrame({"seconds": [3600.0]}), pd.DataFrame(), pd.DataFrame(), [])
+SAMPLED = {"every": 100, "last": 2, "deterministic": False}
+REST = "returns without normalisation, in a separate environment with seed + 10000"
+
+
+@pytest.mark.parametrize(
+    ("settings", "actions"),
+    [
+        ({}, "deterministic actions"),
+        ({"evaluation": SAMPLED}, "sampled actions"),
+        (
+            {"environments": {"A-v0": {}, "B-v0": {"evaluation": SAMPLED}}},
+            "deterministic actions in A-v0 and sampled actions in B-v0",
+        ),
+    ],
+)
+def test_the_actions_of_evaluations_are_those_of_the_study(settings: dict[str, object], actions: str) -> None:
+    section = what_was_run(make_study(**settings), EMPTY, failed=0, missing=4, parquet=True)
+    texts = {definition.term: definition.texts for definition in section.definitions}
+    assert texts["Evaluation"] == [f"{actions}, {REST}"]
+    assert texts["Runs"] == ["0 finished, 0 failed, 4 missing; 1.0 hours of computing, one thread per run"]
