@@ -147,9 +147,9 @@ def _bootstrap(samples: Sequence[Array], statistic: Callable[..., Any], resample
     curves = [np.atleast_2d(sample) for sample in samples]
     points = max(1, BLOCK // (resamples * sum(counts)))
     alpha = (1 - CONFIDENCE) / 2
-    tails = np.array([alpha, 1 - alpha])
-    bounds = []
+    resampled = []
     for begin in range(0, len(curves[0]), points):
         block = (curve[begin : begin + points, runs] for curve, runs in zip(curves, drawn, strict=True))
-        bounds.append(stats.quantile(statistic(*block, axis=-1), tails, axis=-1))
-    return np.stack([value, *np.concatenate(bounds).T.reshape(2, *value.shape)])
+        resampled.append(statistic(*block, axis=-1))
+    bounds = stats.quantile(np.concatenate(resampled), np.array([alpha, 1 - alpha]), axis=-1)
+    return np.stack([value, *bounds.T.reshape(2, *value.shape)])

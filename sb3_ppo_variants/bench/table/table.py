@@ -86,7 +86,7 @@ def write(tables: Tables, folder: Path) -> None:
         frame: pd.DataFrame = getattr(tables, attribute)
         frame.to_csv(temporary, index=False, lineterminator="\n", compression=_compression(name))
         temporary.replace(folder / name)
-    packed = gzip.compress(json.dumps(tables.records).encode(), mtime=0)
+    packed = gzip.compress(json.dumps(tables.records).encode(), 6, mtime=0)
     (folder / RECORDS_FILE).write_bytes(packed)
     _write_parquet(tables.results, folder)
 
@@ -106,8 +106,8 @@ def read(folder: Path) -> Tables | None:
 
 
 def _compression(name: str) -> Any:
-    # Without the time, so that equal tables give equal bytes.
-    return {"method": "gzip", "mtime": 0} if name.endswith(".gz") else None
+    # Without the time, so that equal tables give equal bytes. Level 9 takes twice the time of 6 for 1 % less.
+    return {"method": "gzip", "mtime": 0, "compresslevel": 6} if name.endswith(".gz") else None
 
 
 def _write_parquet(results: pd.DataFrame, folder: Path) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from sb3_ppo_variants.bench.report.figures.style import (
@@ -33,6 +32,8 @@ TITLE = "Learning curves"
 ACROSS = 6
 # Of the figure, and of a letter in the title of a panel.
 WIDTH, INCHES_OF_LETTER = 12.0, 0.085
+# Inches of a block of panels: above its first row, of a row, and below the last.
+_TITLE, _ROW, _LABELS = 0.55, 1.35, 0.35
 
 Curves = Mapping[tuple[str, str], pd.DataFrame]
 
@@ -78,12 +79,11 @@ def _together(curves: Curves, summary: Summary) -> Figure:
 
 def _apart(curves: Curves, summary: Summary) -> Figure:
     others = [arm for arm in summary.arms if arm != BASELINE]
-    rows = math.ceil(len(others) / _across(others))
-    height = (0.45 + 1.35 * rows) * len(summary.environments)
-    figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05))
-    blocks = figure.subfigures(len(summary.environments), 1, squeeze=False)[:, 0]
-    for block, environment in zip(blocks, summary.environments, strict=True):
-        _block(block, curves, summary, others, environment)
+    height = _TITLE + _ROW * math.ceil(len(others) / _across(others)) + _LABELS
+    # Margins in inches: a layout engine takes as long as the drawing of so many panels.
+    figure = Figure(figsize=(WIDTH, height * len(summary.environments)))
+    for number, environment in enumerate(summary.environments):
+        _block(figure, number * height, curves, summary, others, environment)
     return figure
 
 
@@ -92,15 +92,26 @@ def _across(arms: list[str]) -> int:
     return max(1, min(ACROSS, int(WIDTH / (INCHES_OF_LETTER * max(map(len, arms))))))
 
 
-def _block(block: SubFigure, curves: Curves, summary: Summary, others: list[str], environment: str) -> None:
-    title = f"{environment}: return against environment steps, {BASELINE} in grey"
-    block.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+def _block(figure: Figure, below: float, curves: Curves, summary: Summary, others: list[str], environment: str) -> None:
+    """Draw the panels of an environment, so many inches below the upper edge of the figure."""
     across = _across(others)
     rows = math.ceil(len(others) / across)
-    every = list(block.subplots(rows, across, squeeze=False).flat)
-    for axes in every[len(others) :]:
-        axes.remove()
-    panels = every[: len(others)]
+    total = figure.get_figheight()
+    title = f"{environment}: return against environment steps, {BASELINE} in grey"
+    figure.text(
+        0.01, 1 - (below + 0.08) / total, title, ha="left", va="top", fontsize=10.5, fontweight="bold"
+    )  # fmt: skip
+    places = figure.add_gridspec(
+        rows,
+        across,
+        left=0.6 / WIDTH,
+        right=1 - 0.15 / WIDTH,
+        top=1 - (below + _TITLE) / total,
+        bottom=1 - (below + _TITLE + _ROW * rows) / total,
+        wspace=0.12,
+        hspace=0.3,
+    )
+    panels = [figure.add_subplot(places[divmod(position, across)]) for position in range(len(others))]
     for axes, arm in zip(panels, others, strict=True):
         _draw(axes, curves, summary, [BASELINE, arm], environment)
     # The limits that shared axes would have; matplotlib takes quadratic time for many of those.

@@ -125,17 +125,13 @@ def short_number(number: float) -> str:
 
 
 def svg(figure: Figure) -> str:
-    """Draw a figure as an SVG file.
-
-    :param figure: with a layout engine
-    """
+    """Draw a figure as an SVG file."""
     with mpl.rc_context(STYLE):
         FigureCanvasSVG(figure)
-        layout = figure.get_layout_engine()
-        assert layout is not None
-        # Otherwise savefig draws the whole figure twice, the first time for the layout alone.
-        layout.execute(figure)
-        figure.set_layout_engine("none")
+        if (layout := figure.get_layout_engine()) is not None:
+            # Otherwise savefig draws the whole figure twice, the first time for the layout alone.
+            layout.execute(figure)
+            figure.set_layout_engine("none")
         written = io.StringIO()
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     # An arm is drawn more than once, and an id must be the only one of its kind.

@@ -32,7 +32,7 @@ def test_each_of_many_arms_has_a_panel_beside_the_baseline() -> None:
     # Arms without a finished run show the baseline alone.
     assert panels == {"mine": 2, **dict.fromkeys(OTHERS, 1)}
     assert len(drawing.figure.axes) == 18
-    assert math.isclose(drawing.figure.get_figheight(), 2 * (0.45 + 1.35 * 2))
+    assert math.isclose(drawing.figure.get_figheight(), 2 * (0.55 + 2 * 1.35 + 0.35))
 
 
 def test_what_belongs_to_an_arm_is_marked_by_its_place() -> None:
