@@ -19,7 +19,7 @@ from tests.bench.conftest import Finished
 from tests.waiting import PATIENCE
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [pytest.mark.processes, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
+pytestmark = [pytest.mark.slow, pytest.mark.processes, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 
 # A page around the report that does what a reader does, and leaves what it saw in its own text.
 READER = """<!doctype html>
