@@ -7,7 +7,7 @@ SOURCES := sb3_ppo_variants tests benchmarks docs examples
 # The networks here are small: a second torch thread slows them down, it never speeds them up.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo publish test test-all test-load test-faults test-extras test-oldest lint type docs fill format clean
+.PHONY: demo publish test test-all test-load test-faults test-mutants test-extras test-oldest lint type docs fill format clean
 
 demo: $(VENV)/.bench-installed
 	$(BIN)/ppo-bench run benchmarks/studies/quickstart.yaml
@@ -36,6 +36,10 @@ test-load: $(VENV)/.dev-installed
 # Random SIGKILLs of everything that can be killed: ten minutes.
 test-faults: $(VENV)/.dev-installed
 	$(BIN)/python -m tests.bench.stress
+
+# One change of the code at a time, each of which some test has to notice: an hour.
+test-mutants: $(VENV)/.mutants-installed
+	$(BIN)/python -m tests.mutants
 
 # Each extra in an environment of its own: half an hour.
 test-extras: $(VENV)/.dev-installed

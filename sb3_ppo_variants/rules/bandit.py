@@ -101,9 +101,9 @@ BANDIT = Rule(
     bandit,
     arguments=(
         Number("arms", default=5.0, low=2.0, whole=True),
-        Number("spread", default=2.0, low=1.0, above_low=True),
+        Number("spread", default=2.0, low=1.0, above_low=True, finite=True),
         Number("discount", default=0.95, low=0.0, high=1.0, above_low=True),
-        Number("exploration", default=0.5, low=0.0),
+        Number("exploration", default=0.5, low=0.0, finite=True),
     ),
     follows=(EPISODE_RETURN,),
 )

@@ -1,0 +1,14 @@
+"""Ask the server to run tests in this folder: ``python client.py SOCKET SECONDS ARGUMENTS...``; exits as pytest does."""
+
+import json
+import os
+import socket
+import sys
+
+path, seconds, *arguments = sys.argv[1:]
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect(path)
+    request = {"folder": os.getcwd(), "arguments": arguments, "seconds": int(seconds)}
+    connection.sendall(json.dumps(request).encode() + b"\n")
+    # No answer: the tests took too long, or the mutant ended their process.
+    sys.exit(int(connection.recv(16) or b"1"))
