@@ -1,4 +1,4 @@
-"""Ask the server to run tests in this folder: ``python client.py SOCKET SECONDS ARGUMENTS...``; exits as pytest does."""
+"""Ask the server to run tests in this folder and exit as pytest does: ``python client.py SOCKET SECONDS ARGUMENTS...``."""
 
 import json
 import os

@@ -78,7 +78,8 @@ CASES: dict[str, tuple[Any, dict[str, float], list[tuple[float, float, float]], 
 @pytest.mark.parametrize("name", CASES)
 def test_log(name: str) -> None:
     log, coefficients, samples, expected = CASES[name]
-    batch = minibatch(*map(list, zip(*samples, strict=True)))
+    advantage, ratio, mean = zip(*samples, strict=True)
+    batch = minibatch(advantage, ratio, mean)
     logged = {key: float(value) for key, value in log(batch, **coefficients).items()}
     assert logged == pytest.approx(expected, abs=1e-7)
 
