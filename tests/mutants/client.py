@@ -1,4 +1,4 @@
-"""Ask the server to run tests in this folder and exit as pytest does: ``python client.py SOCKET SECONDS ARGUMENTS...``."""
+"""Have the server run tests in this folder, and exit as pytest: ``python client.py SOCKET SECONDS ARGUMENTS...``."""
 
 import json
 import os
