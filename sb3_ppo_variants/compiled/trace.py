@@ -14,7 +14,7 @@ from sb3_ppo_variants.compiled.check import CheckTimes
 from sb3_ppo_variants.compiled.inputs import Inputs, StepState
 from sb3_ppo_variants.compiled.native import Function, in_place_of, native
 from sb3_ppo_variants.compiled.snapshot import policy_roots
-from sb3_ppo_variants.compiled.unsupported import refuse_hooks
+from sb3_ppo_variants.compiled.unsupported import refuse_hooks, refuse_hooks_of_parameters
 from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.loop.losses import LossComputation
 from sb3_ppo_variants.loop.rollout import select_rows
@@ -96,6 +96,7 @@ def trace_step(algorithm: Any, update: Update, state: StepState, tensors: Sequen
         return outputs, (list(kept["prepared"]), list(kept["kl"]), used)
 
     refuse_hooks(algorithm.policy)
+    refuse_hooks_of_parameters(algorithm.policy)
     number_in_place = tree_unflatten(list(tensors), spec).number_in_place
     run, (prepared, kl, used) = native(function, tensors, step_roots(algorithm, update), number_in_place)
     return TracedStep(run, prepared, kl, used)

@@ -21,7 +21,7 @@ class Ended(Unsupported):
 def refuse_hooks(policy: th.nn.Module) -> None:
     """Refuse functions that torch calls in the middle of a pass: native code would not call them.
 
-    :param policy: with its modules and parameters
+    :param policy: with its modules
     :raises Unsupported: naming the first
     """
     for hooks in HOOKS:
@@ -32,6 +32,14 @@ def refuse_hooks(policy: th.nn.Module) -> None:
         for name, module in policy.named_modules():
             if getattr(module, hooks):
                 raise Unsupported(f"policy.{name} has {hooks[1:]}, which native code does not call".replace(". ", " "))
+
+
+def refuse_hooks_of_parameters(policy: th.nn.Module) -> None:
+    """Refuse functions that torch calls with a gradient.
+
+    :param policy: with its parameters
+    :raises Unsupported: naming the first
+    """
     for name, parameter in policy.named_parameters():
         own: Any = parameter
         if own._backward_hooks or own._post_accumulate_grad_hooks:

@@ -199,6 +199,7 @@ class Walk:
         self.entries[name] = Same(code)
         if not is_of_user(function):
             return
+        self.reads.append(lambda: tuple(map(Same, (function.__code__, function.__defaults__, function.__kwdefaults__))))
         self.visit(f"{name}.__defaults__", function.__defaults__)
         self.visit(f"{name}.__kwdefaults__", function.__kwdefaults__)
         for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
