@@ -34,7 +34,7 @@ def adam(
     :param gradients: :math:`g`, of the same shapes
     :param averages: :math:`m`
     :param squares: :math:`v`
-    :param steps: number of steps so far, a scalar; :math:`t` is one more
+    :param steps: number of steps that each parameter has taken so far, shape ``(n,)``; :math:`t` is one more
     :param learning_rate: :math:`\alpha`, a scalar in double precision
     :param betas: :math:`\beta_1, \beta_2`
     :param eps: :math:`\varepsilon`
@@ -42,20 +42,22 @@ def adam(
     """
     steps = steps + 1
     t = steps.double()  # as torch, which keeps the powers in Python's floats
-    step_size, root = learning_rate / (1 - betas[0] ** t), (1 - betas[1] ** t).sqrt()
+    step_sizes, roots = (learning_rate / (1 - betas[0] ** t)).unbind(), (1 - betas[1] ** t).sqrt().unbind()
     averages = [old.lerp(gradient, 1 - betas[0]) for old, gradient in zip(averages, gradients, strict=True)]
     squares = [
         betas[1] * old + (1 - betas[1]) * gradient * gradient for old, gradient in zip(squares, gradients, strict=True)
     ]
     moved = [
         parameter - step_size * (average / (square.sqrt() / root + eps))
-        for parameter, average, square in zip(parameters, averages, squares, strict=True)
+        for parameter, average, square, step_size, root in zip(
+            parameters, averages, squares, step_sizes, roots, strict=True
+        )
     ]
     return moved, averages, squares, steps
 
 
 def plain_group(optimizer: th.optim.Optimizer) -> dict[str, Any] | None:
-    """The one parameter group of a plain Adam; ``None`` for any other optimiser.
+    """The one parameter group of a plain Adam without hooks; ``None`` for any other optimiser.
 
     :param optimizer: of a policy
     """
@@ -63,20 +65,23 @@ def plain_group(optimizer: th.optim.Optimizer) -> dict[str, Any] | None:
     variations = ("weight_decay", "amsgrad", "maximize", "differentiable", "capturable", "fused")
     if type(optimizer) is not th.optim.Adam or len(optimizer.param_groups) > 1 or any(map(group.get, variations)):
         return None
+    if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks or "step" in vars(optimizer):
+        return None
     return group
 
 
-def ensure_state(optimizer: th.optim.Optimizer, parameters: Sequence[th.Tensor]) -> list[dict[str, th.Tensor]]:
-    """Adam's state of each parameter, begun where there is none yet.
+def states_of(optimizer: th.optim.Optimizer, parameters: Sequence[th.Tensor]) -> list[dict[str, th.Tensor]]:
+    """Adam's state of each parameter; where there is none yet a new one, which the optimiser does not have.
 
     :param optimizer: a plain Adam
-    :param parameters: those that have a gradient
+    :param parameters: that it holds
     """
-    for parameter in parameters:
-        if not optimizer.state[parameter]:
-            optimizer.state[parameter].update(
-                step=th.tensor(0.0),
-                exp_avg=th.zeros_like(parameter, memory_format=th.preserve_format),
-                exp_avg_sq=th.zeros_like(parameter, memory_format=th.preserve_format),
-            )
-    return [optimizer.state[parameter] for parameter in parameters]
+    return [optimizer.state.get(parameter) or _new_state(parameter) for parameter in parameters]
+
+
+def _new_state(parameter: th.Tensor) -> dict[str, th.Tensor]:
+    return {
+        "step": th.tensor(0.0),
+        "exp_avg": th.zeros_like(parameter, memory_format=th.preserve_format),
+        "exp_avg_sq": th.zeros_like(parameter, memory_format=th.preserve_format),
+    }

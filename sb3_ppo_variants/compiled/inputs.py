@@ -7,20 +7,20 @@ from typing import Any, NamedTuple
 
 import torch as th
 
-from sb3_ppo_variants.compiled.adam import ensure_state, plain_group
-from sb3_ppo_variants.compiled.native import Unsupported
+from sb3_ppo_variants.compiled.adam import plain_group, states_of
+from sb3_ppo_variants.compiled.unsupported import Unsupported
 from sb3_ppo_variants.loop.losses import LossComputation
 from sb3_ppo_variants.loop.update import Update
 
 
 class Inputs(NamedTuple):
-    """The tensors of a step. The first three are written by it, in place."""
+    """The tensors of a step. The first five are written by it, in place."""
 
     parameters: list[th.Tensor]
     averages: list[th.Tensor]
     squares: list[th.Tensor]
-    steps: th.Tensor
     others: list[th.Tensor]
+    steps: th.Tensor
     rollout: Any
     old: list[th.Tensor]
     prepared: dict[str, th.Tensor]
@@ -30,7 +30,12 @@ class Inputs(NamedTuple):
     @property
     def number_in_place(self) -> int:
         """Number of tensors, from the first, that the step finds and writes where SB3 keeps them."""
-        return len(self.parameters) + len(self.averages) + len(self.squares)
+        return len(self.parameters) + len(self.averages) + len(self.squares) + len(self.others)
+
+    @property
+    def written(self) -> list[th.Tensor]:
+        """The tensors that a step may change."""
+        return [*self.parameters, *self.averages, *self.squares, *self.others, self.steps]
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class StepState:
     :param group: the one parameter group of the optimiser
     :param trained: the parameters that the optimiser steps, by name
     :param others: all other parameters and the buffers, by name
-    :param states: Adam's state of each trained parameter
+    :param states: Adam's state of each trained parameter, also where it has none yet because it never had a gradient
     :param numbers: every number that may change from update to update, by name
     """
 
@@ -52,8 +57,8 @@ class StepState:
 
     @property
     def steps(self) -> th.Tensor:
-        """The number of steps that the optimiser has taken."""
-        return self.states[0]["step"]
+        """The number of steps that each trained parameter has taken, shape ``(n,)``."""
+        return th.stack([state["step"] for state in self.states])
 
 
 def step_state(algorithm: LossComputation, update: Update) -> StepState:
@@ -71,14 +76,16 @@ def step_state(algorithm: LossComputation, update: Update) -> StepState:
     group = plain_group(optimizer)
     if group is None:
         kind = type(optimizer).__name__
-        raise Unsupported(f"the optimiser is {kind} with other settings, not a plain Adam")
+        raise Unsupported(f"the optimiser is {kind} with other settings or hooks, not a plain Adam")
     parameters = dict(policy.named_parameters())
+    trained = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
     optimized = {id(parameter) for parameter in group["params"]}
-    trained = {name: p for name, p in parameters.items() if p.requires_grad and id(p) in optimized}
+    if left_out := [name for name, parameter in trained.items() if id(parameter) not in optimized]:
+        raise Unsupported(f"the optimiser does not hold {left_out[0]}, which has a gradient all the same")
+    if optimized - {id(parameter) for parameter in parameters.values()}:
+        raise Unsupported("the optimiser holds parameters that are not the policy's")
     others = {name: p for name, p in parameters.items() if name not in trained} | dict(policy.named_buffers())
-    states = ensure_state(optimizer, list(trained.values()))
-    if any(not th.equal(state["step"], states[0]["step"]) for state in states):
-        raise Unsupported("the optimiser has stepped some parameters more often than others")
+    states = states_of(optimizer, list(trained.values()))
     return StepState(group, trained, others, states, _numbers(algorithm, update, group))
 
 
@@ -94,8 +101,8 @@ def step_inputs(algorithm: LossComputation, update: Update, state: StepState) ->
         parameters=[parameter.detach() for parameter in state.trained.values()],
         averages=[moments["exp_avg"] for moments in state.states],
         squares=[moments["exp_avg_sq"] for moments in state.states],
-        steps=state.steps.to(device, copy=True),
         others=[tensor.detach() for tensor in state.others.values()],
+        steps=state.steps.to(device),
         rollout=update.rollout,
         old=[] if update.old is None else list(update.old.distributions.tensors),
         prepared={} if update.old is None else dict(update.old.prepared),

@@ -26,22 +26,26 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
+from sb3_ppo_variants.compiled.contents import put_back
 from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
+from sb3_ppo_variants.compiled.effects import without_effects
+from sb3_ppo_variants.compiled.unsupported import Ended, Unsupported
 from sb3_ppo_variants.loop.faster import without_validation
-
-
-class Unsupported(Exception):
-    """Something that has no way into native code; the message says what, to the user."""
-
 
 # Draws from torch's own generator, as in eager mode.
 CONFIGURATION: Mapping[str, bool] = MappingProxyType({"fallback_random": True})
+# Of the libraries in the cache: another number, and those of before are not found again.
+FORMAT = 2
+# The name under which a library keeps the fingerprint of its function.
+MADE_FOR = "sb3_ppo_variants"
 Function = Callable[[Sequence[th.Tensor]], Sequence[th.Tensor]]
 # A function to be traced: its tensors, and whatever describes them.
 Described = Callable[[Sequence[th.Tensor]], tuple[Sequence[th.Tensor], Any]]
 
 
-def native(function: Described, example: Sequence[th.Tensor], policy: th.nn.Module, fixed: int) -> tuple[Function, Any]:
+def native(
+    function: Described, example: Sequence[th.Tensor], roots: Mapping[str, Any], fixed: int
+) -> tuple[Function, Any]:
     """Native code for a function.
 
     The function may change its inputs in place. What it does must follow from the shapes of its inputs alone, and every
@@ -49,12 +53,13 @@ def native(function: Described, example: Sequence[th.Tensor], policy: th.nn.Modu
 
     :param function: of a list of tensors, to a list of tensors and their description
     :param example: inputs of the shapes, strides, types and device that it will be called with
-    :param policy: that the function evaluates
+    :param roots: everything that the function sees, as in :class:`.Snapshot`, the policy among them
     :param fixed: number of inputs, from the first, that nearly every call finds at the same address; on a GPU, the
         caller sees changes of these alone
     :return: a function that does the same, without a look at the shapes, and the description. On a GPU the function is
         a :class:`.CudaGraph`
-    :raises Unsupported: when it reads a tensor that is no input, or for a device that is neither a CPU nor CUDA
+    :raises Unsupported: when it reads a tensor that is no input or changes what it sees, or for a device that is
+        neither a CPU nor CUDA
     :raises Exception: whatever torch or the C++ compiler raise when they cannot
     """
     inputs = tuple(tensor.clone() for tensor in example)
@@ -63,19 +68,20 @@ def native(function: Described, example: Sequence[th.Tensor], policy: th.nn.Modu
         raise Unsupported(f"device={str(device)!r}: native code is made for 'cpu' and 'cuda'")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own deprecations
-        graph, description = traced(function, example, policy)
+        graph, description = traced(function, example, roots)
         _check_constants(graph)
         run = _library(graph, inputs) if device.type == "cpu" else CudaGraph(kernels(graph, inputs), fixed)
     return run, description
 
 
-def traced(function: Described, example: Sequence[th.Tensor], policy: th.nn.Module) -> tuple[GraphModule, Any]:
+def traced(function: Described, example: Sequence[th.Tensor], roots: Mapping[str, Any]) -> tuple[GraphModule, Any]:
     """Every operation of torch that a function runs, in a graph that torch can run again.
 
     :param function: as in :func:`native`
     :param example: as in :func:`native`
-    :param policy: as in :func:`native`
+    :param roots: as in :func:`native`
     :raises Unsupported: when what it does depends on the numbers in its tensors
+    :raises Ended: when it changes what it sees; that is put back
     """
     descriptions: list[Any] = []
 
@@ -84,7 +90,7 @@ def traced(function: Described, example: Sequence[th.Tensor], policy: th.nn.Modu
         descriptions.append(description)
         return outputs
 
-    with without_validation(policy):
+    with without_validation(roots["policy"]), without_effects(roots):
         graph = make_fx(run, tracing_mode="fake", _allow_non_fake_inputs=True)
         try:
             return graph(*(tensor.clone() for tensor in example)), descriptions[-1]
@@ -117,12 +123,19 @@ def kernels(graph: GraphModule, inputs: Sequence[th.Tensor]) -> Function:
 
 
 def _library(graph: GraphModule, inputs: tuple[th.Tensor, ...]) -> Function:
-    package = Path(cache_dir()) / "sb3_ppo_variants" / f"{_fingerprint(graph, inputs)}.pt2"
+    fingerprint = _fingerprint(graph, inputs)
+    package = Path(cache_dir()) / "sb3_ppo_variants" / f"{fingerprint}.pt2"
     if not package.exists():
         _compile(graph, inputs, package)
+    try:
+        loader: Any = th._inductor.aoti_load_package(str(package)).loader
+        made_for = loader.get_metadata().get(MADE_FOR)
+    except Exception as error:
+        raise Unsupported(f"{package} cannot be loaded; remove it: {error}") from error
+    if made_for != fingerprint:
+        raise Unsupported(f"{package} is the library of another function; remove it")
     # `.loader.run` is what the package itself calls, once it has sorted its arguments for a third of the time.
-    run: Any = th._inductor.aoti_load_package(str(package)).loader.run
-    return cast(Function, run)
+    return cast(Function, loader.run)
 
 
 def _compile(graph: GraphModule, inputs: tuple[th.Tensor, ...], package: Path) -> None:
@@ -130,19 +143,22 @@ def _compile(graph: GraphModule, inputs: tuple[th.Tensor, ...], package: Path) -
     exported = th.export.export(graph, inputs, strict=False)
     with tempfile.TemporaryDirectory(dir=package.parent) as folder:
         made = th._inductor.aoti_compile_and_package(
-            exported, package_path=str(Path(folder) / "new.pt2"), inductor_configs=dict(CONFIGURATION)
+            exported,
+            package_path=str(Path(folder) / "new.pt2"),
+            inductor_configs={**CONFIGURATION, "aot_inductor.metadata": {MADE_FOR: package.stem}},
         )
         os.replace(made, package)  # atomic: another process may compile the same
 
 
 def _fingerprint(graph: GraphModule, inputs: tuple[th.Tensor, ...]) -> str:
     """What the library depends on: operations, constants, shapes, versions and the machine."""
-    constants = [value for value in vars(graph).values() if isinstance(value, th.Tensor)]
+    codes = [module.code for module in graph.modules() if isinstance(module, GraphModule)]
+    constants = [*graph.named_parameters(), *graph.named_buffers()]
     parts = [
-        graph.code,
+        *codes,
         *(repr((tensor.shape, tensor.stride(), tensor.dtype, tensor.device)) for tensor in inputs),
-        *(repr(constant.tolist()) for constant in constants),
-        repr((dict(CONFIGURATION), th.__version__, th.get_num_threads(), _machine())),
+        *(repr((name, tensor.dtype, tensor.device, tensor.tolist())) for name, tensor in constants),
+        repr((FORMAT, dict(CONFIGURATION), th.__version__, th.get_num_threads(), _machine())),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -164,16 +180,24 @@ def in_place_of(policy: th.nn.Module, tensors: Mapping[str, th.Tensor]) -> Itera
 
     :param policy: whose modules look for them
     :param tensors: by the name of the parameter or buffer
+    :raises Ended: when the block assigns others; in place is how a buffer changes
     """
     named = dict(policy.named_parameters()) | dict(policy.named_buffers())
     others = {id(tensor): tensors[name] for name, tensor in named.items()}
     modules = list(policy.modules())
     places: list[dict[str, Any]] = [entries for m in modules for entries in (m._parameters, m._buffers)]
     kept = [dict(entries) for entries in places]
+    placed = [{name: None if t is None else others[id(t)] for name, t in own.items()} for own in kept]
     try:
-        for entries, own in zip(places, kept, strict=True):
-            entries.update({name: others[id(tensor)] for name, tensor in own.items() if tensor is not None})
+        for entries, new in zip(places, placed, strict=True):
+            entries.update(new)
         yield
+        for entries, new in zip(places, placed, strict=True):
+            assigned = [name for name in entries if entries[name] is not new.get(name)]
+            if assigned:
+                raise Ended(
+                    f"the forward pass assigns {assigned[0]!r}, which is followed only where it changes in place"
+                )
     finally:
         for entries, own in zip(places, kept, strict=True):
-            entries.update(own)
+            put_back(entries, own)

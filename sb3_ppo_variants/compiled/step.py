@@ -5,8 +5,8 @@ It writes over SB3's own tensors, so that everything that looks at the policy or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -14,11 +14,14 @@ import torch as th
 from torch.utils._pytree import tree_flatten, tree_unflatten
 from typing_extensions import Self
 
+from sb3_ppo_variants.compiled.check import TOLERANCE_OF_GRADIENT, Quantity, difference, draw_again, draws_of
+from sb3_ppo_variants.compiled.contents import put_back
 from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
 from sb3_ppo_variants.compiled.inputs import Inputs, step_inputs, step_state
-from sb3_ppo_variants.compiled.trace import TracedStep, structure, trace_step
+from sb3_ppo_variants.compiled.part import Part
+from sb3_ppo_variants.compiled.trace import TracedStep, step_roots, structure, trace_step
+from sb3_ppo_variants.compiled.unsupported import Ended
 from sb3_ppo_variants.loop.execution import EagerStep
-from sb3_ppo_variants.loop.losses import LossComputation
 from sb3_ppo_variants.loop.records import Losses, StepResult
 from sb3_ppo_variants.loop.rollout import Draw
 from sb3_ppo_variants.loop.update import Update
@@ -30,31 +33,26 @@ class CompiledStep:
 
     :param algorithm: the model
     :param update: about to begin
-    :param traced: the steps that were traced before, by their structure; a new one is added
-    :param warn_once: called with what runs in eager mode
+    :param part: the traces of earlier updates, and what is said of this one
     :raises Unsupported: for what has no way into native code
     :raises Exception: whatever the compiler raises
     """
 
-    def __init__(
-        self,
-        algorithm: LossComputation,
-        update: Update,
-        traced: dict[Any, TracedStep],
-        warn_once: Callable[[str], None],
-    ) -> None:
-        self._eager, self._warn_once = EagerStep(algorithm, update), warn_once
+    def __init__(self, algorithm: Any, update: Update, part: Part) -> None:
+        self._algorithm, self._part = algorithm, part
+        self._eager = EagerStep(algorithm, update)
         self._may_stop = bool(update.conditions)  # a GPU has to be waited for, to know
-        state = step_state(algorithm, update)
-        self._states = state.states
+        self._state = state = step_state(algorithm, update)
         self._tensors, spec = tree_flatten(step_inputs(algorithm, update, state))
-        key = structure(algorithm, update, state, self._tensors)
-        if key not in traced:
-            traced[key] = trace_step(algorithm, update, state, self._tensors, spec)
-        self._traced = traced[key]
+        key = (part.state(step_roots(algorithm, update)), structure(algorithm, update, state, self._tensors))
+        self._traced: TracedStep = part.trace(key, lambda: trace_step(algorithm, update, state, self._tensors, spec))
         if isinstance(self._traced.run, CudaGraph):
             self._tensors = self._traced.run.place(self._tensors)
         self._inputs: Inputs = tree_unflatten(self._tensors, spec)
+        self._taken = 0
+        # In the first step the ratio is 1, where a term may have a kink, and a rounding error gives another gradient.
+        self._checked_at = min(2, len(update.rollout.advantages) // len(self._inputs.indices) * algorithm.n_epochs)
+        self._is_first, self._is_checked = self._traced.times.is_first, self._traced.times.due()
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +61,7 @@ class CompiledStep:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self._write_step_count()
+            self._write_state()
 
     def __call__(self, draw: Draw) -> StepResult:
         """Take a step; a smaller last minibatch takes it in eager mode.
@@ -71,9 +69,18 @@ class CompiledStep:
         :param draw: the minibatch
         """
         if draw.indices is None or len(draw.indices) != len(self._inputs.indices):
-            self._warn_once("the last minibatch, which is smaller than the others")
-            with self._optimizer_in_sync():
-                return self._eager(draw)
+            self._part.warn_once("the last minibatch, which is smaller than the others")
+            return self._in_eager_mode(draw)
+        if self._part.ended:
+            return self._in_eager_mode(draw)
+        self._taken += 1
+        if self._is_checked and self._taken == self._checked_at:
+            return self._checked(draw)
+        if self._is_first and self._taken == 1:
+            return self._checked(draw, gradient=False)
+        return self._in_native_code(draw)
+
+    def _in_native_code(self, draw: Draw) -> StepResult:
         self._inputs.indices.copy_(th.from_numpy(draw.indices))
         scalars, advantages, log_ratio, ratio, *named = self._traced.run(self._tensors)
         policy, value, entropy, total, norm, stopped = scalars.unbind()
@@ -82,15 +89,100 @@ class CompiledStep:
         minibatch = Minibatch.from_tensors(advantages, log_ratio, ratio, prepared, kl)
         return StepResult(Losses(minibatch, policy, value, entropy, total), norm, self._may_stop and bool(stopped))
 
-    def _write_step_count(self) -> None:
-        """Write the number of steps into the optimiser's state; all else is there already."""
-        steps = self._inputs.steps.cpu()
-        for state in self._states:
-            state["step"].copy_(steps)
+    def _in_eager_mode(self, draw: Draw) -> StepResult:
+        """Take a step as the eager loop does, and leave nothing of it but the step: no gradients, no graph."""
+        policy = self._algorithm.policy
+        distribution = vars(policy.action_dist)
+        before = dict(distribution)
+        self._write_state(all_used=True)
+        result = self._eager(draw)
+        self._inputs.steps.copy_(self._state.steps)
+        policy.optimizer.zero_grad()
+        put_back(distribution, before)
+        return result
 
-    @contextmanager
-    def _optimizer_in_sync(self) -> Iterator[None]:
-        """A block in which the optimiser takes steps itself."""
-        self._write_step_count()
-        yield
-        self._inputs.steps.copy_(self._states[0]["step"])
+    def _checked(self, draw: Draw, gradient: bool = True) -> StepResult:
+        """Take a step in both ways, and compare them; the eager one counts where they differ.
+
+        :param draw: the minibatch
+        :param gradient: whether the gradient is compared as well
+        """
+        device = self._inputs.steps.device
+        before, draws_before = self._written(), draws_of(device)
+        eager = self._in_eager_mode(draw)
+        expected, draws = self._written(), draws_of(device)
+        self._put_back(before)
+        draw_again(device, draws_before)
+        try:
+            native = self._in_native_code(draw)
+            quantities = self._losses(native, eager)
+            if gradient and not native.stopped and not eager.stopped:
+                quantities += [*self._gradients(native, eager, before, expected), *self._buffers(expected)]
+            found = difference(quantities)
+            reason = None if found is None else f"{found} from eager mode, which is more than rounding"
+        except Exception as error:
+            reason = f"the library fails when it runs: {error}"
+        if reason is None:
+            return native
+        self._put_back(expected)
+        draw_again(device, draws)
+        self._part.leave(Ended(reason))
+        return eager
+
+    def _losses(self, native: StepResult, eager: StepResult) -> list[Quantity]:
+        mine, theirs = native.losses, eager.losses
+        of_returns = float(self._inputs.rollout.returns.square().mean())
+        of_advantages = float(theirs.minibatch.advantages.abs().mean())
+        return [
+            Quantity("the ratio", mine.minibatch.ratio, theirs.minibatch.ratio),
+            Quantity("the policy loss", mine.policy, theirs.policy, of_advantages),
+            Quantity("the value loss", mine.value, theirs.value, 0.01 * of_returns),
+            Quantity("the entropy loss", mine.entropy, theirs.entropy),
+        ]
+
+    def _gradients(
+        self, native: StepResult, eager: StepResult, before: Sequence[th.Tensor], expected: Sequence[th.Tensor]
+    ) -> list[Quantity]:
+        """The gradient is what a step adds to Adam's averages."""
+        number, beta = len(self._inputs.parameters), self._state.group["betas"][0]
+        averages = slice(number, 2 * number)
+        native_one, eager_one = (
+            th.cat(
+                [(new - beta * old).flatten() / (1 - beta) for new, old in zip(after, before[averages], strict=True)]
+            )
+            for after in (self._inputs.averages, expected[averages])
+        )
+        small = 1e-3 * (1 + float(self._inputs.rollout.returns.square().mean().sqrt()))
+        tolerance = TOLERANCE_OF_GRADIENT
+        return [
+            Quantity("the norm of the gradient", native.grad_norm, eager.grad_norm, small, tolerance),
+            Quantity("the gradient", native_one, eager_one, small / math.sqrt(len(eager_one)), tolerance),
+        ]
+
+    def _buffers(self, expected: Sequence[th.Tensor]) -> list[Quantity]:
+        first = 3 * len(self._inputs.parameters)
+        pairs = zip(self._state.others.items(), self._inputs.others, expected[first:], strict=False)
+        return [
+            Quantity(f"the buffer {name}", native, eager, scale=0.01)
+            for (name, tensor), native, eager in pairs
+            if not isinstance(tensor, th.nn.Parameter)
+        ]
+
+    def _written(self) -> list[th.Tensor]:
+        return [tensor.clone() for tensor in self._inputs.written]
+
+    def _put_back(self, before: Sequence[th.Tensor]) -> None:
+        for tensor, earlier in zip(self._inputs.written, before, strict=True):
+            tensor.copy_(earlier)
+
+    def _write_state(self, *, all_used: bool = False) -> None:
+        """Write the number of steps into the optimiser's state, and the state of a parameter into the optimiser.
+
+        :param all_used: also that of parameters that have taken no step yet
+        """
+        optimizer = self._algorithm.policy.optimizer
+        columns = (self._state.trained.values(), self._state.states, self._inputs.steps.tolist(), self._traced.used)
+        for parameter, state, steps, used in zip(*columns, strict=True):
+            if used and (steps > 0 or all_used):
+                state["step"].fill_(steps)
+                optimizer.state[parameter] = state

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch as th
 from torch.utils._pytree import tree_unflatten
 
 from sb3_ppo_variants.compiled.adam import adam
+from sb3_ppo_variants.compiled.check import CheckTimes
 from sb3_ppo_variants.compiled.inputs import Inputs, StepState
 from sb3_ppo_variants.compiled.native import Function, in_place_of, native
+from sb3_ppo_variants.compiled.snapshot import policy_roots
+from sb3_ppo_variants.compiled.unsupported import refuse_hooks, refuse_hooks_of_parameters
 from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.loop.losses import LossComputation
 from sb3_ppo_variants.loop.rollout import select_rows
@@ -26,15 +29,30 @@ class TracedStep:
     :param run: the native function
     :param prepared: what the terms prepared
     :param kl: directions of the exact divergences that the terms asked for
+    :param used: for each trained parameter, whether it has a gradient
+    :param times: when it is checked
     """
 
     run: Function
     prepared: list[str]
     kl: list[Any]
+    used: list[bool]
+    times: CheckTimes = field(default_factory=CheckTimes)
+
+
+def step_roots(algorithm: Any, update: Update) -> dict[str, Any]:
+    """Everything that the code of a step can see, as in :class:`.Snapshot`.
+
+    :param algorithm: the model
+    :param update: about to begin
+    """
+    functions = {f"objective[{index}]": term.function for index, term in enumerate(update.chain.terms)}
+    measures = {f"stop[{index}]": measure for index, (measure, _) in enumerate(update.conditions)}
+    return policy_roots(algorithm.policy) | {"model": algorithm} | functions | measures
 
 
 def structure(algorithm: Any, update: Update, state: StepState, tensors: Sequence[th.Tensor]) -> tuple[Any, ...]:
-    """Everything that a traced step takes for granted; another structure needs another trace.
+    """What a traced step takes for granted besides what its code sees; another structure needs another trace.
 
     :param algorithm: the model
     :param update: about to begin
@@ -42,13 +60,13 @@ def structure(algorithm: Any, update: Update, state: StepState, tensors: Sequenc
     :param tensors: of its inputs, flat
     """
     return (
-        tuple(term.function for term in update.chain.terms),
+        len(update.chain.terms),
+        update.chain.needs_kl,
+        None if update.old is None else update.old.distributions.family,
         tuple(algorithm._options().items()),
-        tuple(measure for measure, _ in update.conditions),
         algorithm.normalize_advantage,
-        update.clip_range_vf is None,
+        tuple(state.numbers),
         (state.group["betas"], state.group["eps"]),
-        th.get_num_threads(),
         tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in tensors),
     )
 
@@ -70,19 +88,18 @@ def trace_step(algorithm: Any, update: Update, state: StepState, tensors: Sequen
         losses, gradients = _losses_and_gradients(algorithm, with_tensors, state, inputs)
         stopped = _stopped(losses.minibatch, with_tensors)
         norm = _clip_and_step(inputs, gradients, values, stopped, state.group)
+        used = [gradient is not None for gradient in gradients]
         kept = losses.minibatch.tensors()
         scalars = th.stack([*losses[1:], norm, stopped.float()])
         named = [*kept["prepared"].values(), *kept["kl"].values()]
         outputs = [scalars, *(kept[name] for name in ("advantages", "log_ratio", "ratio")), *named]
-        return outputs, (list(kept["prepared"]), list(kept["kl"]))
+        return outputs, (list(kept["prepared"]), list(kept["kl"]), used)
 
-    distribution = vars(algorithm.policy.action_dist).copy()
+    refuse_hooks(algorithm.policy)
+    refuse_hooks_of_parameters(algorithm.policy)
     number_in_place = tree_unflatten(list(tensors), spec).number_in_place
-    try:
-        run, (prepared, kl) = native(function, tensors, algorithm.policy, number_in_place)
-    finally:
-        vars(algorithm.policy.action_dist).update(distribution)  # without what the trace has left there
-    return TracedStep(run, prepared, kl)
+    run, (prepared, kl, used) = native(function, tensors, step_roots(algorithm, update), number_in_place)
+    return TracedStep(run, prepared, kl, used)
 
 
 def _losses_and_gradients(
@@ -134,17 +151,17 @@ def _clip_and_step(
     norm: th.Tensor = th.linalg.vector_norm(th.stack([th.linalg.vector_norm(gradient) for gradient in taken]))
     scale = (values["max_grad_norm"] / (norm + 1e-6)).clamp(max=1.0).to(norm.dtype)
     before = [[column[index] for index in used] for column in (inputs.parameters, inputs.averages, inputs.squares)]
-    parameters, averages, squares, steps = adam(
+    parameters, averages, squares, _ = adam(
         before[0],
         [gradient * scale for gradient in taken],
         before[1],
         before[2],
-        inputs.steps,
+        th.stack([inputs.steps[index] for index in used]),
         values["learning_rate"],
         betas=group["betas"],
         eps=group["eps"],
     )
-    old = [*before[0], *before[1], *before[2], inputs.steps]
-    for tensor, new in zip(old, [*parameters, *averages, *squares, steps], strict=True):
+    old = [*before[0], *before[1], *before[2], inputs.steps]  # those that are not used have no state to be written to
+    for tensor, new in zip(old, [*parameters, *averages, *squares, inputs.steps + 1], strict=True):
         tensor.copy_(th.where(stopped, tensor, new))
     return norm

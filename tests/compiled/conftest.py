@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -17,10 +17,10 @@ class Traces:
         self.count = 0
 
     def __call__(
-        self, function: native.Described, example: Sequence[th.Tensor], policy: th.nn.Module, fixed: int
+        self, function: native.Described, example: Sequence[th.Tensor], roots: Mapping[str, Any], fixed: int
     ) -> tuple[native.Function, Any]:
         self.count += 1
-        graph, description = native.traced(function, example, policy)
+        graph, description = native.traced(function, example, roots)
 
         def run(tensors: Sequence[th.Tensor]) -> Sequence[th.Tensor]:
             with th.no_grad():

@@ -17,7 +17,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_ppo_variants import MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
-from sb3_ppo_variants.compiled.native import Unsupported
+from sb3_ppo_variants.compiled.unsupported import Unsupported
 from tests.compiled.conftest import Traces, needs_compiler
 from tests.environments import SpacesEnv
 from tests.models import SMALL
@@ -78,7 +78,7 @@ class CopiesThePolicy(BaseCallback):
     def _on_step(self) -> bool:
         for copied in (copy.deepcopy(self.model.policy), cloudpickle.loads(cloudpickle.dumps(self.model.policy))):
             observation = th.as_tensor(self.model._last_obs)
-            with th.random.fork_rng():
+            with th.random.fork_rng(), th.no_grad():
                 theirs = self.model.policy(observation)
             with th.random.fork_rng():
                 mine = copied(observation)

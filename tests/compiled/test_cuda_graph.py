@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -145,9 +145,9 @@ def test_a_model_on_a_gpu(case: str) -> None:
 @pytest.mark.parametrize("case", MODELS)
 def test_the_kernels_alone_on_a_cpu(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     def made(
-        function: native.Described, example: Sequence[th.Tensor], policy: th.nn.Module, fixed: int
+        function: native.Described, example: Sequence[th.Tensor], roots: Mapping[str, Any], fixed: int
     ) -> tuple[native.Function, Any]:
-        graph, description = native.traced(function, example, policy)
+        graph, description = native.traced(function, example, roots)
         return native.kernels(graph, example), description
 
     monkeypatch.setattr(trace, "native", made)

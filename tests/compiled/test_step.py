@@ -23,7 +23,7 @@ from sb3_ppo_variants import (
     VariantPPO,
     resume_model,
 )
-from sb3_ppo_variants.compiled.native import Unsupported
+from sb3_ppo_variants.compiled.unsupported import Unsupported
 from sb3_ppo_variants.terms import TERMS
 from tests.compiled.conftest import Traces, needs_compiler
 from tests.environments import SpacesEnv

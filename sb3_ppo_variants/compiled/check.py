@@ -1,0 +1,88 @@
+"""Native code is checked while it is used: now and then eager code does the same, and the numbers are compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch as th
+
+# Ten times and more what rounding does in single precision, the products of TF32 on a GPU included. A gradient may
+# differ by more, because a ReLU at its kink, or a ratio at the bound of the clip, makes a jump of a rounding error.
+TOLERANCE, TOLERANCE_OF_GRADIENT = 1e-3, 1e-2
+FIRST, LONGEST = 10, 100
+
+
+class CheckTimes:
+    """When a trace is checked: each of the first ten times, then at distances that grow by half, to 100."""
+
+    def __init__(self) -> None:
+        self._uses = self._next = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the trace has not been used yet."""
+        return self._uses == 0
+
+    def due(self) -> bool:
+        """Whether it is checked this time; called every time."""
+        due = self._uses == self._next
+        self._uses += 1
+        if due:
+            self._next += 1 if self._uses < FIRST else min(LONGEST, self._uses // 2)
+        return due
+
+
+class Quantity(NamedTuple):
+    """A quantity of native and of eager code.
+
+    :param name: for the message
+    :param native: its numbers
+    :param eager: the same, of eager code
+    :param scale: of a number that is not small; what is smaller may be rounding
+    :param tolerance: of the difference, relative to the numbers and the scale
+    """
+
+    name: str
+    native: th.Tensor
+    eager: th.Tensor
+    scale: float = 1.0
+    tolerance: float = TOLERANCE
+
+
+def difference(quantities: Iterable[Quantity]) -> str | None:
+    """The first quantity that differs by more than rounding, with its relative difference.
+
+    :param quantities: in the order in which they cause one another
+    """
+    for name, native, eager, scale, tolerance in quantities:
+        mine, theirs = native.detach().double().flatten(), eager.detach().double().flatten()
+        if mine.shape != theirs.shape:
+            return f"{name} has another shape"
+        size = float(theirs.norm()) + scale * math.sqrt(len(theirs))
+        relative = float((mine - theirs).norm()) / size
+        # What is not finite in eager code as well is for the checks of the loop.
+        if not relative <= tolerance and bool(theirs.isfinite().all()):
+            return f"{name} differs by {relative:.1g} of its size"
+    return None
+
+
+def draws_of(device: th.device) -> th.Tensor:
+    """The state of torch's generator.
+
+    :param device: that it draws for
+    """
+    return th.cuda.get_rng_state(device) if device.type == "cuda" else th.get_rng_state()
+
+
+def draw_again(device: th.device, state: th.Tensor) -> None:
+    """Let torch's generator go on from another state.
+
+    :param device: that it draws for
+    :param state: from :func:`draws_of`
+    """
+    if device.type == "cuda":
+        th.cuda.set_rng_state(state, device)
+    else:
+        th.set_rng_state(state)

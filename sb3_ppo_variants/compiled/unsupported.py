@@ -1,0 +1,57 @@
+"""What has no way into native code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch as th
+from torch.nn.modules import module as all_modules
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+class Unsupported(Exception):
+    """Something that has no way into native code as it is; the message says what, to the user."""
+
+
+class Ended(Unsupported):
+    """Something that ends native code for good, because it would be found again and again."""
+
+
+def refuse_hooks(policy: th.nn.Module) -> None:
+    """Refuse functions that torch calls in the middle of a pass: native code would not call them.
+
+    :param policy: with its modules
+    :raises Unsupported: naming the first
+    """
+    for hooks in HOOKS:
+        if vars(all_modules)[f"_global{hooks}"]:
+            raise Unsupported(
+                f"torch.nn.modules.module has {hooks[1:]} for all modules, which native code does not call"
+            )
+        for name, module in policy.named_modules():
+            if getattr(module, hooks):
+                raise Unsupported(f"policy.{name} has {hooks[1:]}, which native code does not call".replace(". ", " "))
+
+
+def refuse_hooks_of_parameters(policy: th.nn.Module) -> None:
+    """Refuse functions that torch calls with a gradient.
+
+    :param policy: with its parameters
+    :raises Unsupported: naming the first
+    """
+    for name, parameter in policy.named_parameters():
+        own: Any = parameter
+        if own._backward_hooks or own._post_accumulate_grad_hooks:
+            raise Unsupported(f"policy.{name} has hooks, which native code does not call")
+
+
+def refuse_replaced_forward(policy: th.nn.Module) -> None:
+    """Refuse a policy whose ``forward`` is not that of its class, but a function of ``torch.compile``, say.
+
+    :param policy: of an algorithm
+    :raises Unsupported: when there is one
+    """
+    replaced = "forward" in vars(policy) or getattr(policy, "_compiled_call_impl", None) is not None
+    if replaced or isinstance(policy, th._dynamo.OptimizedModule):
+        raise Unsupported("something else has taken the place of the policy's forward, torch.compile say")
