@@ -179,6 +179,17 @@ def test_estimators_have_the_right_mean(estimator: Any, direction: Any) -> None:
     assert estimate == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("log_ratio", [-89.0, -200.0])
+def test_a_small_ratio_does_not_overflow(log_ratio: float) -> None:
+    """r log r - (r - 1) is 1 at r = 0, with the gradient log r times r, which is 0."""
+    small = th.tensor([log_ratio], requires_grad=True)
+    estimate = estimate_kl(small, "k3", "reverse")
+    estimate.sum().backward()
+    assert estimate.item() == 1.0
+    assert small.grad is not None
+    assert abs(small.grad.item()) < 1e-30
+
+
 @given(st.floats(-8, 8))
 def test_k2_and_k3_are_never_negative(log_ratio: float) -> None:
     for direction in ("forward", "reverse"):

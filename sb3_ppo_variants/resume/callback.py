@@ -17,6 +17,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import get_system_info
 
+from sb3_ppo_variants.loop.backup import LOGGER_STATE
 from sb3_ppo_variants.messages import warn_user
 from sb3_ppo_variants.resume.environments import pickled_environment
 from sb3_ppo_variants.resume.file import FORMAT, full_name, write_members
@@ -25,7 +26,6 @@ from sb3_ppo_variants.resume.generators import before_each_rollout, generator_st
 # What SB3 and sb3-contrib leave out of a zip or reset when they load one.
 POLICY_STATE = ("_last_lstm_states",)
 STATISTICS = ("obs_rms", "ret_rms")
-LOGGER_STATE = ("name_to_value", "name_to_count", "name_to_excluded")
 
 
 class ResumeCallback(BaseCallback):

@@ -106,4 +106,5 @@ BANDIT = Rule(
         Number("exploration", default=0.5, low=0.0),
     ),
     follows=(EPISODE_RETURN,),
+    directed=False,
 )

@@ -52,8 +52,8 @@ DRIFT = Term(
     drift,
     stage="shape",
     coefficients=(
-        Coefficient("positive_drift_scale", default=2.0, low=0.0, above_low=True, tighter="down"),
-        Coefficient("negative_drift_scale", default=0.6, low=0.0, above_low=True, tighter="down"),
+        Coefficient("positive_drift_scale", default=2.0, low=0.0, above_low=True, finite=True, tighter="down"),
+        Coefficient("negative_drift_scale", default=0.6, low=0.0, above_low=True, finite=True, tighter="down"),
     ),
     log=log,
 )
