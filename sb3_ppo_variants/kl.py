@@ -8,7 +8,6 @@ their number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -41,15 +40,6 @@ class Distributions:
         :param indices: integers of shape ``(n,)``, or booleans of shape ``(batch,)``
         """
         return Distributions(self.family, tuple(tensor[indices] for tensor in self.tensors))
-
-    @staticmethod
-    def concatenate(parts: Sequence[Distributions]) -> Distributions:
-        """One batch out of several of the same family.
-
-        :param parts: at least one
-        """
-        columns = zip(*(part.tensors for part in parts), strict=True)
-        return Distributions(parts[0].family, tuple(th.cat(column) for column in columns))
 
 
 def parameters_of(distribution: Any) -> Any:

@@ -10,6 +10,7 @@ from stable_baselines3.common.distributions import TanhBijector
 
 from sb3_ppo_variants.chain import BoundChain
 from sb3_ppo_variants.kl import Distributions, kl_divergence
+from sb3_ppo_variants.loop.kept import KeptDistributions, Rows
 from sb3_ppo_variants.loop.losses import LossComputation
 from sb3_ppo_variants.loop.rollout import in_storage_order, whole_rollout
 from sb3_ppo_variants.minibatch import OldPolicy
@@ -51,15 +52,18 @@ class RolloutPasses(LossComputation):
         distributions = self._rollout_distributions()
         if not chain.preparations:
             return OldPolicy(distributions, {})
-        actions = th.cat([self._valid_rows(samples.actions, samples) for samples in self._samples_in_order()])
-        if self.policy.squash_output:
-            actions = TanhBijector.inverse(actions)
+        rows = Rows()
+        for samples in self._samples_in_order():
+            rows.append(self._valid_rows(samples.actions, samples))
+        actions = TanhBijector.inverse(rows.all()) if self.policy.squash_output else rows.all()
         return OldPolicy(distributions, chain.prepare(distributions, actions))
 
     @th.no_grad()
     def _rollout_distributions(self) -> Distributions:
         """The action distributions of the whole rollout in storage order, in eval mode; no random draw."""
         self.policy.set_training_mode(False)
-        chunks = [self._distributions(self._get_distribution(samples), samples) for samples in self._samples_in_order()]
+        kept = KeptDistributions()
+        for samples in self._samples_in_order():
+            kept.append(self._distributions(self._get_distribution(samples), samples))
         self.policy.set_training_mode(True)
-        return Distributions.concatenate(chunks)
+        return kept.all()

@@ -251,7 +251,7 @@ class TrainingLoop(RolloutPasses):
         of_episodes = {EPISODE_RETURN: sum(returns) / len(returns)} if returns else {}
         self._adaptation.after_update(self._scheduled_values(self._current_progress_remaining), measured | of_episodes)
 
-        measured |= update.chain.statistics(Minibatch.concatenate(statistics.minibatches))
+        measured |= update.chain.statistics(statistics.minibatches.all())
         measured |= {f"{name}_at_bound": share for name, share in self._adaptation.shares_at_bound().items()}
         self._log(measured | {"clip_range": clip_range} | dict(values))
 
