@@ -140,7 +140,7 @@ def test_a_base_of_zero_cannot_be_adapted() -> None:
 
 def test_an_unknown_coefficient_is_named() -> None:
     with pytest.raises(ValueError, match=r"adapt='kl_ceof'.*Did you mean 'kl_coef'"):
-        build_controllers({"kl_ceof": BAND}, {"kl_coef": KL_COEF}, {}, RULES)
+        build_controllers({"kl_ceof": BAND}, {"kl_coef": KL_COEF}, RULES)
 
 
 @pytest.mark.parametrize("value", ["lin", "lin_", "lin_x", "lin_0.2_0.3", "lin_0.2_0_0", "cos_0.2"])

@@ -14,7 +14,7 @@ from tests.environments import SpacesEnv
 from tests.models import SMALL
 
 # Far below any divergence of a real update, so that every update halves the range or divides it by 1.5.
-TINY = {"desired_kl": 1e-9}
+TINY: dict[str, Any] = {"desired_kl": 1e-9}
 
 
 def trained(cls: Any, policy: str = "MlpPolicy", **arguments: Any) -> Any:
@@ -30,6 +30,7 @@ def trained(cls: Any, policy: str = "MlpPolicy", **arguments: Any) -> Any:
     ],
 )
 def test_what_rl_zoo_passes_to_watch_a_model(cls: Any, policy: str, tmp_path: Path) -> None:
+    """DLR-RM/stable-baselines3 #589: the objects that another Python cannot read are given, and nothing is trained."""
     model = trained(cls, policy, **TINY)
     model.save(tmp_path / "model.zip")
     zeros = {"learning_rate": 0.0, "lr_schedule": lambda _: 0.0, "clip_range": lambda _: 0.0}

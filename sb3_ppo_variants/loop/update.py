@@ -80,7 +80,7 @@ class UpdateStatistics:
 
     def _parts(self, column: th.Tensor) -> list[th.Tensor]:
         """A column of all samples, minibatch by minibatch."""
-        return list(column.split(self.minibatches.lengths))
+        return list(th.split(column, self.minibatches.lengths))
 
 
 @dataclass

@@ -34,7 +34,7 @@ def test_the_ends_of_its_range_give_finite_numbers(term: Term, coefficient: Coef
     prepared = chain.prepare(old, th.zeros(4, 1))
     surrogate = chain(Minibatch(th.tensor([1.0, -1.0, 1.0, 0.0]), log_ratio, old, new, prepared))
     assert surrogate.isfinite().all()
-    (mean.sum() * 0.0 + surrogate.sum()).backward()
+    (mean.sum() * 0.0 + surrogate.sum()).backward()  # type: ignore[no-untyped-call]
     assert log_ratio.grad is not None
     assert log_ratio.grad.isfinite().all()
     assert mean.grad is not None

@@ -20,6 +20,7 @@ def peak(name: str) -> int:
 @pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak")
 def test_an_update_needs_no_more_memory_than_in_sb3() -> None:
+    """DLR-RM/stable-baselines3 #834: a rollout of images fits, but not twice."""
     stock = peak("PPO")
     assert peak("VariantPPO") <= 1.1 * stock
     assert peak("KLPenaltyPPO") <= 1.1 * stock
