@@ -34,12 +34,14 @@ class Rule:
         ``"multiplier"``, and ``direction`` is +1 where raising the coefficient makes the update smaller, else -1
     :param arguments: its numbers, with their ranges
     :param follows: the statistics that it can make sense of
+    :param directed: whether it needs to know which way makes the update smaller
     """
 
     name: str
     function: Callable[..., State]
     arguments: tuple[Number, ...]
     follows: tuple[str, ...] = UPDATE_SIZES
+    directed: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,18 @@ class Controller:
         """
         return min(max(base * multiplier, min(self.low, base)), self.high)
 
+    def check_start(self, start: float) -> None:
+        """Refuse to train from a value that the rule cannot drive.
+
+        :param start: the schedule's value at the start of training
+        :raises ValueError: for 0 and for a value out of bounds
+        """
+        name = self.coefficient.name
+        if start == 0:
+            raise ValueError(f"adapt[{name!r}]: {name} starts at 0, which no multiplier can change; start above 0")
+        if not self.low <= start <= self.high:
+            raise ValueError(f"adapt[{name!r}]: {name} starts at {start}, outside low={self.low}, high={self.high}")
+
     def at_bound(self, base: float, multiplier: float) -> bool:
         """Whether the coefficient in use sits at a bound.
 
@@ -81,7 +95,8 @@ class Controller:
     def next_state(self, state: State, base: float, measured: float | None) -> State:
         """The state after one update.
 
-        The multiplier is held where the product meets a bound, so that it need not come back from beyond it first.
+        The multiplier is held where the product meets a bound, so that it need not come back from beyond it first. The
+        next update then counts as one at a bound, wherever the schedule has moved the product until then.
 
         :param state: before
         :param base: the schedule's value in the update
@@ -89,7 +104,8 @@ class Controller:
         """
         counted = state | {
             "updates": state["updates"] + 1,
-            "updates_at_bound": state["updates_at_bound"] + self.at_bound(base, state["multiplier"]),
+            "updates_at_bound": state["updates_at_bound"]
+            + (self.at_bound(base, state["multiplier"]) or state.get("held", 0.0) == 1.0),
         }
         if measured is None or base == 0:
             return counted  # nothing to learn from; at a base of 0 the schedule has switched the coefficient off
@@ -99,8 +115,9 @@ class Controller:
             return counted
         direction = 1 if self.coefficient.tighter == "up" else -1
         moved = counted | self.rule.function(counted, measured, direction=direction, **self.arguments)
-        moved["multiplier"] = self.bounded(base, moved["multiplier"]) / base
-        return moved
+        free = base * moved["multiplier"]
+        value = self.bounded(base, moved["multiplier"])
+        return moved | {"multiplier": value / base, "held": float(not math.isclose(free, value, rel_tol=1e-9))}
 
 
 INITIAL_STATE: Mapping[str, float] = {"multiplier": 1.0, "updates": 0.0, "updates_at_bound": 0.0}
@@ -132,6 +149,15 @@ class Adaptation:
     def needs_kl(self) -> bool:
         """Whether a rule follows the exact divergence."""
         return self.follows(*KL_STATISTICS)
+
+    def check_starts(self, bases: Mapping[str, float]) -> None:
+        """Refuse to train from values that the rules cannot drive.
+
+        :param bases: coefficient name to its schedule's value at the start of training
+        :raises ValueError: naming the coefficient
+        """
+        for name, controller in self.controllers.items():
+            controller.check_start(bases[name])
 
     def values(self, bases: Mapping[str, float]) -> dict[str, float]:
         """Every coefficient as it is used in an update.
@@ -172,15 +198,14 @@ class Adaptation:
 def build_controllers(
     adapt: Any,
     coefficients: Mapping[str, Coefficient],
-    bases: Mapping[str, float],
     rules: Mapping[str, Rule],
 ) -> dict[str, Controller]:
     """The controllers that a user's ``adapt`` describes.
 
     :param adapt: coefficient name to ``{"rule": ..., "follow": ..., "low": ..., "high": ...}``, the rule's own
-        arguments, and ``"tighter"`` (``"down"`` or ``"up"``) for a coefficient of the user's own term
+        arguments, and ``"tighter"`` (``"down"`` or ``"up"``) where the rule needs it and the coefficient
+        does not say it
     :param coefficients: of the objective
-    :param bases: coefficient name to its schedule's value at the start of training
     :param rules: those that have a name
     :raises ValueError: naming the argument, what was given and what is allowed
     :raises TypeError: for something that is not a dictionary
@@ -195,11 +220,11 @@ def build_controllers(
             raise TypeError(
                 f"adapt[{name!r}]={spec!r}: a dictionary with 'rule', 'follow', 'low', 'high' and the rule's own"
             )
-        controllers[name] = _controller(coefficients[name], bases[name], dict(spec), rules)
+        controllers[name] = _controller(coefficients[name], dict(spec), rules)
     return controllers
 
 
-def _controller(coefficient: Coefficient, start: float, spec: dict[str, Any], rules: Mapping[str, Rule]) -> Controller:
+def _controller(coefficient: Coefficient, spec: dict[str, Any], rules: Mapping[str, Rule]) -> Controller:
     name = coefficient.name
     where = f"adapt[{name!r}]"
     rule, follow = spec.pop("rule", None), spec.pop("follow", None)
@@ -208,17 +233,13 @@ def _controller(coefficient: Coefficient, start: float, spec: dict[str, Any], ru
     if follow not in rules[rule].follows:
         raise ValueError(one_of(f"{where}['follow']", follow, rules[rule].follows))
     tighter = spec.pop("tighter", _tighter(coefficient, follow))
-    if tighter not in ("down", "up"):
+    if rules[rule].directed and tighter not in ("down", "up"):
         raise ValueError(f"{where}['tighter']={tighter!r}: say which way makes the update smaller, 'down' or 'up'")
     bounds = (Number("low", low=0.0, above_low=True), Number("high", low=0.0, above_low=True))
     given = _checked_numbers(where, spec, (*bounds, *rules[rule].arguments))
     low, high = given.pop("low"), given.pop("high")
     for bound in (low, high):
         coefficient.check(bound, shown=spec)
-    if start == 0:
-        raise ValueError(f"{where}: {name} starts at 0, which no multiplier can change; start above 0")
-    if not low <= start <= high:
-        raise ValueError(f"{where}: {name} starts at {start}, outside low={low}, high={high}")
     return Controller(replace(coefficient, tighter=tighter), rules[rule], follow, given, low, high)
 
 

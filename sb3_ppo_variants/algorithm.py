@@ -18,11 +18,12 @@ from typing_extensions import Self
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation, State, build_controllers
 from sb3_ppo_variants.chain import Chain, build_chain
 from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, Coefficient
-from sb3_ppo_variants.loop.checks import Backup
+from sb3_ppo_variants.loading import changed_arguments
+from sb3_ppo_variants.loop.backup import Backup
 from sb3_ppo_variants.loop.execution import EagerExecution, Execution
 from sb3_ppo_variants.loop.rollout import has_indices
 from sb3_ppo_variants.loop.training import TrainingLoop
-from sb3_ppo_variants.messages import one_of, warn_user
+from sb3_ppo_variants.messages import Warnings, one_of, warn_user
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.schedules import as_schedule, check_schedule, sampled
 from sb3_ppo_variants.signatures import constructor_signature
@@ -33,7 +34,7 @@ from sb3_ppo_variants.terms import TERMS
 # Arguments of SB3 that may be given as RL Zoo's strings; the zoo itself converts them only for its own entry point.
 STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 # What `_setup_model` builds from the arguments.
-REBUILT = ("_chain", "_adaptation", "_stopping", "_execution", "_backup", "_finished_returns")
+REBUILT = ("_chain", "_adaptation", "_stopping", "_execution", "_backup", "_warnings", "_finished_returns")
 # The stock arguments that may be adapted, whatever the objective.
 STOCK_COEFFICIENTS = {coefficient.name: coefficient for coefficient in (LEARNING_RATE, *LOSS_WEIGHTS)}
 
@@ -104,6 +105,7 @@ class VariantAlgorithm(TrainingLoop):
         self._set_term_arguments(chain, own)
         if set_up:
             self._setup_model()
+            self._adaptation.check_starts(self._scheduled_values(1.0))
 
     def _set_term_arguments(self, chain: Chain, given: Mapping[str, Any]) -> None:
         """Keep the coefficients and options of the terms as attributes of the same names."""
@@ -160,6 +162,7 @@ class VariantAlgorithm(TrainingLoop):
             raise ValueError(one_of("compile", self.compile, ("False", "True", "strict")))
         self._execution = self._make_execution()
         self._backup = Backup()
+        self._warnings = Warnings()
         self._stopping = build_stopping(self.stop, STOPS)
         self._build_adaptation()
         self._finished_returns = []
@@ -196,7 +199,7 @@ class VariantAlgorithm(TrainingLoop):
         for name, option in self._chain.options.items():
             option.check(getattr(self, name))
         bases = self._scheduled_values(1.0)
-        controllers = build_controllers(self.adapt, self._coefficients, bases, RULES)
+        controllers = build_controllers(self.adapt, self._coefficients, RULES)
         if LEARNING_RATE.name in controllers and len(set(sampled(self.lr_schedule))) > 1:
             raise ValueError(
                 f"adapt['learning_rate']: learning_rate={self.learning_rate!r} is a schedule, and a learned rate would "
@@ -249,8 +252,8 @@ class VariantAlgorithm(TrainingLoop):
 
         The parameters are those of SB3's ``load``.
 
-        :param kwargs: arguments of the constructor to change; a coefficient that is changed starts with no learned
-            factor, and a change of ``adapt`` forgets all of them
+        :param kwargs: arguments of the constructor to change; a coefficient that is given another value than the saved
+            one starts with no learned factor, and another ``adapt`` forgets all of them
         :raises TypeError: for an argument that the constructor does not have
         :raises ValueError: when a named class is given a zip with another objective
         """
@@ -259,8 +262,9 @@ class VariantAlgorithm(TrainingLoop):
         for name, value in kwargs.items():
             if name not in known and name not in cls._constructor_names():
                 raise TypeError(cls._unknown_argument(name, value, known))
-        changed = {*kwargs, *(custom_objects or {})}
-        for name in known if "adapt" in changed else changed:
+        adaptive = {"adapt", *model._adaptation.controllers}
+        changed = changed_arguments(path, adaptive, kwargs, custom_objects)
+        for name in adaptive if "adapt" in changed else changed:
             model._adaptation.reset(name)
         return model
 
@@ -268,9 +272,11 @@ class VariantAlgorithm(TrainingLoop):
         """Train as in SB3, with the name of the class as the default ``tb_log_name``.
 
         :param total_timesteps: number of environment steps
-        :raises ValueError: when a rule follows the returns of episodes and no Monitor records them
+        :raises ValueError: when a rule follows the returns of episodes and no Monitor records them, or when an
+            adaptive coefficient starts at 0 or out of bounds, as in a model that was loaded with other coefficients
         """
         self._check_monitor()
+        self._adaptation.check_starts(self._scheduled_values(1.0))
         # ``tb_log_name`` is the third argument after ``total_timesteps``.
         if len(args) < 3:
             kwargs.setdefault("tb_log_name", type(self).__name__)

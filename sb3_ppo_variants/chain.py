@@ -100,14 +100,20 @@ def term_from_function(function: Callable[..., th.Tensor]) -> Term:
         coefficients.append(CLIP_RANGE if shared else Coefficient(parameter.name, default))
     trial = _trial_minibatch()
     values = {c.name: 1.0 if c.default is None else c.default for c in coefficients}
-    result = function(trial.advantages * trial.ratio, trial, **values)
-    if not isinstance(result, th.Tensor) or result.shape != trial.ratio.shape:
-        shape = tuple(result.shape) if isinstance(result, th.Tensor) else type(result).__name__
+    _check_surrogate(name, function(trial.advantages * trial.ratio, trial, **values), trial.ratio)
+    return Term(name, function, coefficients=tuple(coefficients), needs_kl=trial.asked_for_kl)
+
+
+def _check_surrogate(name: str, surrogate: Any, ratio: th.Tensor) -> None:
+    """Refuse what no policy can be trained on; a term may do so at any call."""
+    if not isinstance(surrogate, th.Tensor) or surrogate.shape != ratio.shape:
+        shape = tuple(surrogate.shape) if isinstance(surrogate, th.Tensor) else type(surrogate).__name__
         raise ValueError(
-            f"objective: {name} must return one value per sample, shape {tuple(trial.ratio.shape)} here, not {shape}; "
+            f"objective: {name} must return one value per sample, shape {tuple(ratio.shape)} here, not {shape}; "
             "the mean is taken after the chain"
         )
-    return Term(name, function, coefficients=tuple(coefficients), needs_kl=trial.asked_for_kl)
+    if ratio.requires_grad and not surrogate.requires_grad:
+        raise ValueError(f"objective: {name} returns a surrogate without gradient: the policy would learn nothing")
 
 
 def _trial_minibatch() -> Minibatch:
@@ -158,8 +164,9 @@ class BoundChain:
         """
         # The product in this order, as in SB3: the other one rounds differently.
         surrogate = minibatch.advantages * minibatch.ratio
-        for step in self.steps:
+        for term, step in zip(self.terms, self.steps, strict=True):
             surrogate = step(surrogate, minibatch)
+            _check_surrogate(term.name, surrogate, minibatch.ratio)
         return surrogate
 
     def statistics(self, minibatch: Minibatch) -> dict[str, float]:

@@ -8,9 +8,8 @@ their number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch as th
 from stable_baselines3.common.distributions import Distribution
@@ -42,14 +41,13 @@ class Distributions:
         """
         return Distributions(self.family, tuple(tensor[indices] for tensor in self.tensors))
 
-    @staticmethod
-    def concatenate(parts: Sequence[Distributions]) -> Distributions:
-        """One batch out of several of the same family.
 
-        :param parts: at least one
-        """
-        columns = zip(*(part.tensors for part in parts), strict=True)
-        return Distributions(parts[0].family, tuple(th.cat(column) for column in columns))
+def parameters_of(distribution: Any) -> Any:
+    """torch's distribution, or list of them, inside one of SB3 or sb3-contrib; ``None`` where there is none.
+
+    :param distribution: whose ``proba_distribution()`` makes a new one at each call
+    """
+    return getattr(distribution, "distributions", None) or getattr(distribution, "distribution", None)
 
 
 def distributions_of(distribution: Distribution) -> Distributions:
@@ -60,7 +58,7 @@ def distributions_of(distribution: Distribution) -> Distributions:
     :param distribution: after its ``proba_distribution()`` was called
     :raises TypeError: for a distribution of another kind
     """
-    inner = getattr(distribution, "distributions", None) or getattr(distribution, "distribution", None)
+    inner = parameters_of(distribution)
     if isinstance(inner, Normal):
         return Distributions("normal", (inner.mean, inner.stddev))
     if isinstance(inner, Bernoulli):
@@ -134,6 +132,9 @@ def estimate_kl(log_ratio: th.Tensor, estimator: Estimator, direction: Direction
     :return: shape ``(batch,)``, in nats
     :raises ValueError: for another estimator
     """
+    if direction == "reverse" and estimator == "k3":
+        # Not `r * k3(1/r)`: 1/r overflows where r is small.
+        return log_ratio.exp() * log_ratio - log_ratio.expm1()
     if direction == "reverse":
         return log_ratio.exp() * estimate_kl(-log_ratio, estimator)
     if estimator == "k1":

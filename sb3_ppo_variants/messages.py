@@ -39,3 +39,20 @@ def warn_user(message: str) -> None:
     while frame is not None and str(frame.f_globals.get("__name__")).split(".")[0] in PACKAGES:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level - 1 if frame is None else level)
+
+
+class Warnings:
+    """The warnings that a model gives once each."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def once(self, what: str, message: str) -> None:
+        """Warn, unless it was done before.
+
+        :param what: it is about
+        :param message: the warning
+        """
+        if what not in self._given:
+            self._given.add(what)
+            warn_user(message)

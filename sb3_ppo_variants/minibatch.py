@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,20 +92,6 @@ class Minibatch:
         """The same numbers without their graph, for the statistics of the update."""
         kl = {direction: kl.detach() for direction, kl in self._kl.items()}
         return Minibatch.from_tensors(self.advantages, self.log_ratio.detach(), self.ratio.detach(), self.prepared, kl)
-
-    @staticmethod
-    def concatenate(parts: Sequence[Minibatch]) -> Minibatch:
-        """All samples of an update as one minibatch.
-
-        :param parts: at least one
-        """
-        return Minibatch.from_tensors(
-            th.cat([part.advantages for part in parts]),
-            th.cat([part.log_ratio for part in parts]),
-            th.cat([part.ratio for part in parts]),
-            {name: th.cat([part.prepared[name] for part in parts]) for name in parts[0].prepared},
-            {direction: th.cat([part._kl[direction] for part in parts]) for direction in parts[0]._kl},
-        )
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ class Adapted:
     def __init__(self, coefficient: Coefficient, base: Any, spec: dict[str, Any], state: Any = None) -> None:
         self.name = coefficient.name
         self.schedule = as_schedule(self.name, base)
-        controllers = build_controllers({self.name: spec}, {self.name: coefficient}, self.bases(1.0), RULES)
+        controllers = build_controllers({self.name: spec}, {self.name: coefficient}, RULES)
         self.adaptation = Adaptation(controllers, {} if state is None else state)
+        self.adaptation.check_starts(self.bases(1.0))
 
     def bases(self, progress_remaining: float) -> dict[str, float]:
         return {self.name: self.schedule(progress_remaining)}
@@ -53,6 +54,18 @@ def test_no_wind_up_at_a_bound() -> None:
     assert adapted.values(1.0)["kl_coef"] == 2.0
     # Used at the bound from the third update on: 8 of 10, then 1 more.
     assert adapted.adaptation.shares_at_bound() == {"kl_coef": pytest.approx(9 / 11)}
+
+
+def test_the_share_at_a_bound_under_a_schedule() -> None:
+    """The multiplier is held at 0.4 / base after updates 2 to 9; the schedule then moves the product below 0.4."""
+    adapted = Adapted(CLIP_RANGE, "lin_0.2", BAND | {"low": 0.05, "high": 0.4})
+    used = []
+    for update in range(10):
+        progress = 1 - update / 20
+        used.append(adapted.values(progress)["clip_range"])
+        adapted.after_update(progress, {"kl": 0.0})
+    assert used[:4] == pytest.approx([0.2, 0.38, 0.379, 0.378], abs=0.001)
+    assert adapted.adaptation.shares_at_bound() == {"clip_range": pytest.approx(0.8)}
 
 
 def test_the_multiplier_rides_on_the_schedule() -> None:
@@ -95,7 +108,7 @@ def test_state_is_plain_floats_kept_in_place() -> None:
     state: dict[str, dict[str, float]] = {"gone": {"multiplier": 3.0}}
     adapted = Adapted(KL_COEF, 1.0, BAND, state)
     adapted.after_update(1.0, {"kl": 0.02})
-    assert state == {"kl_coef": {"multiplier": 2.0, "updates": 1.0, "updates_at_bound": 0.0}}
+    assert state == {"kl_coef": {"multiplier": 2.0, "updates": 1.0, "updates_at_bound": 0.0, "held": 0.0}}
     assert Adapted(KL_COEF, 1.0, BAND, state).values(1.0) == {"kl_coef": 2.0}
     adapted.adaptation.reset("kl_coef")
     assert adapted.values(1.0) == {"kl_coef": 1.0}
@@ -127,7 +140,7 @@ def test_a_base_of_zero_cannot_be_adapted() -> None:
 
 def test_an_unknown_coefficient_is_named() -> None:
     with pytest.raises(ValueError, match=r"adapt='kl_ceof'.*Did you mean 'kl_coef'"):
-        build_controllers({"kl_ceof": BAND}, {"kl_coef": KL_COEF}, {}, RULES)
+        build_controllers({"kl_ceof": BAND}, {"kl_coef": KL_COEF}, RULES)
 
 
 @pytest.mark.parametrize("value", ["lin", "lin_", "lin_x", "lin_0.2_0.3", "lin_0.2_0_0", "cos_0.2"])

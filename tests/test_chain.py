@@ -9,7 +9,7 @@ import torch as th
 from sb3_ppo_variants import Coefficient, Minibatch, Option, Term
 from sb3_ppo_variants.chain import Chain, build_chain
 from sb3_ppo_variants.terms import TERMS
-from tests.terms.minibatches import minibatch
+from tests.terms.minibatches import minibatch, together
 
 VALUES = {
     "clip_range": 0.2,
@@ -123,6 +123,6 @@ def test_concatenated_minibatches_keep_the_divergence() -> None:
     parts = [minibatch([1.0, 2.0], [1.0, 1.0], mean=[0.0, 2.0]), minibatch([3.0], [2.0], mean=[4.0])]
     for part in parts:
         part.kl()
-    whole = Minibatch.concatenate([part.detach() for part in parts])
+    whole = together(parts)
     assert whole.advantages.tolist() == [1.0, 2.0, 3.0]
     assert whole.kl().tolist() == [0.0, 2.0, 8.0]

@@ -20,7 +20,7 @@ FLOORS = {
         ["terms", "rules", "stops"],
         ["loop"],
         ["compiled"],
-        ["signatures"],
+        ["signatures", "loading"],
         ["algorithm"],
         ["variants"],
         ["ppo", "maskable", "recurrent"],

@@ -26,6 +26,7 @@ from stable_baselines3.common.distributions import (
 )
 
 from sb3_ppo_variants.kl import Distributions, distributions_of, estimate_kl, kl_divergence
+from sb3_ppo_variants.loop.kept import KeptDistributions
 
 LOG2, LOG3 = math.log(2), math.log(3)
 
@@ -179,6 +180,17 @@ def test_estimators_have_the_right_mean(estimator: Any, direction: Any) -> None:
     assert estimate == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("log_ratio", [-89.0, -200.0])
+def test_a_small_ratio_does_not_overflow(log_ratio: float) -> None:
+    """r log r - (r - 1) is 1 at r = 0, with the gradient log r times r, which is 0."""
+    small = th.tensor([log_ratio], requires_grad=True)
+    estimate = estimate_kl(small, "k3", "reverse")
+    estimate.sum().backward()  # type: ignore[no-untyped-call]
+    assert estimate.item() == 1.0
+    assert small.grad is not None
+    assert abs(small.grad.item()) < 1e-30
+
+
 @given(st.floats(-8, 8))
 def test_k2_and_k3_are_never_negative(log_ratio: float) -> None:
     for direction in ("forward", "reverse"):
@@ -186,11 +198,13 @@ def test_k2_and_k3_are_never_negative(log_ratio: float) -> None:
             assert float(estimate_kl(th.tensor(log_ratio, dtype=th.float64), estimator, direction)) >= -1e-12
 
 
-def test_rows_and_concatenate() -> None:
+def test_rows_apart_and_together() -> None:
     logits = th.arange(12.0).reshape(6, 2).log_softmax(-1)
     parameters = Distributions("categorical", (logits,))
-    parts = [parameters.select_rows(th.tensor([0, 1, 2, 3])), parameters.select_rows(th.tensor([4, 5]))]
-    assert th.equal(Distributions.concatenate(parts).tensors[0], logits)
+    kept = KeptDistributions()
+    for rows in ([0, 1, 2, 3], [4, 5]):
+        kept.append(parameters.select_rows(th.tensor(rows)))
+    assert th.equal(kept.all().tensors[0], logits)
     assert th.equal(parameters.select_rows(th.tensor([5, 0])).tensors[0], logits[[5, 0]])
 
 

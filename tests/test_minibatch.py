@@ -6,7 +6,7 @@ import pytest
 import torch as th
 
 from sb3_ppo_variants import Minibatch
-from tests.terms.minibatches import minibatch
+from tests.terms.minibatches import minibatch, together
 
 
 def test_the_ratio_is_the_exponential_of_its_logarithm() -> None:
@@ -34,7 +34,7 @@ def test_detached_and_put_together() -> None:
     parts = [minibatch([1.0], [2.0], mean=[1.0], grad=True), minibatch([3.0, 5.0], [0.5, 1.0], mean=[2.0, 0.0])]
     for part in parts:
         part.kl()
-    whole = Minibatch.concatenate([part.detach() for part in parts])
+    whole = together(parts)
     assert whole.advantages.tolist() == [1.0, 3.0, 5.0]
     assert whole.ratio.tolist() == pytest.approx([2.0, 0.5, 1.0])
     assert whole.kl().tolist() == [0.5, 2.0, 0.0]

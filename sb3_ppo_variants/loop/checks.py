@@ -1,53 +1,53 @@
-"""Numbers that are not finite stop the training, with the model as it was before the update that met them."""
+"""Numbers that are not finite, and would spoil the weights, stop the training with their name."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import traceback
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import torch as th
 from stable_baselines3.common.buffers import RolloutBuffer
-from stable_baselines3.common.policies import ActorCriticPolicy
 
-ROLLOUT_ARRAYS = ("observations", "rewards", "values", "log_probs", "advantages", "returns")
+RESTORED = "the model is as it was before this update"
+ROLLOUT_ARRAYS = ("rewards", "values", "log_probs", "advantages", "returns")
 
 
-def check_rollout(buffer: RolloutBuffer, normalize_advantage: bool, when: str) -> None:
-    """Refuse a rollout with numbers that are not finite, or with advantages that cannot be normalised.
+def check_rollout(buffer: RolloutBuffer, when: str) -> None:
+    """Refuse a rollout with numbers that are not finite and would spoil the weights.
 
-    Advantages that are all zero are no error: they stay zero, and only the critic learns.
+    Observations are not looked at: a policy may know what to do with one that is missing.
 
     :param buffer: full, not yet flattened
-    :param normalize_advantage: whether advantages are divided by their standard deviation
     :param when: which update, for the message
     :raises FloatingPointError: naming the quantity, its step and its environment
     """
     for name in ROLLOUT_ARRAYS:
         array = getattr(buffer, name)
-        parts = array.items() if isinstance(array, dict) else [("", array)]
-        for key, part in parts:
-            place = _first_bad_place(part)
-            if place is not None:
-                of = f"{name}[{key!r}]" if key else name
-                step, env = place[:2]
-                raise FloatingPointError(
-                    f"{of} of the rollout: {part[place]} at step {step} of environment {env}; {when} was not begun, "
-                    "the model is as it was"
-                )
-    first = buffer.advantages.flat[0]
-    if normalize_advantage and first != 0 and (buffer.advantages == first).all():
-        raise FloatingPointError(
-            f"advantages of the rollout are all {first:g}: without variance, normalising them would make a gradient of "
-            f"rounding errors; {when} was not begun, the model is as it was"
-        )
+        place = _first_bad_place(array)
+        if place is not None:
+            step, env = place[:2]
+            raise FloatingPointError(
+                f"{name} of the rollout: {array[place]} at step {step} of environment {env}; {when} was not begun"
+            )
 
 
-def _first_bad_place(array: np.ndarray) -> tuple[int, ...] | None:
-    if not np.issubdtype(array.dtype, np.floating) or np.isfinite(array).all():
+def advantage_without_variance(buffer: RolloutBuffer) -> float | None:
+    """The advantage that all steps share, if they do; ``None`` for zeros, which stay zero.
+
+    :param buffer: full
+    """
+    advantages = np.asarray(buffer.advantages)
+    first = float(advantages.flat[0])
+    return first if first != 0 and (advantages == first).all() else None
+
+
+def _first_bad_place(array: Any) -> tuple[int, ...] | None:
+    # A buffer of the user may keep other things than arrays.
+    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.floating) or np.isfinite(array).all():
         return None
     return tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
 
@@ -63,7 +63,33 @@ def check_observation(observation: Any) -> None:
         place = _first_bad_place(np.asarray(part))
         if place is not None:
             of = f"observation[{key!r}]" if key else "observation"
-            raise FloatingPointError(f"{of}: {part[place]} in environment {place[0]}; the model is as it was")
+            raise FloatingPointError(f"{of}: {part[place]} in environment {place[0]}, with which the policy fails")
+
+
+def raised_in(policy: Any, error: BaseException) -> bool:
+    """Whether an error comes from a method of the policy.
+
+    :param policy: of the model
+    :param error: with its traceback
+    """
+    return any(frame.f_locals.get("self") is policy for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def check_policy(policy: Any, parameters: Sequence[th.Tensor], when: str) -> None:
+    """Refuse what the last step of an update has left, if it is not finite.
+
+    :param policy: after the update
+    :param parameters: of the policy
+    :param when: which update, for the message
+    :raises FloatingPointError: naming the parameters or the standard deviation
+    """
+    largest = {"a parameter": th.nn.utils.get_total_norm(parameters, math.inf)}
+    # SB3's other way from its logarithm to a standard deviation does not overflow.
+    if hasattr(policy, "log_std") and not getattr(policy.action_dist, "use_expln", False):
+        largest["the standard deviation of the actions"] = policy.log_std.max().exp()
+    for name, tensor in largest.items():
+        if not math.isfinite(tensor.item()):
+            raise FloatingPointError(f"{name} is not finite after {when}; {RESTORED}")
 
 
 def check_quantities(quantities: Mapping[str, Sequence[th.Tensor]], when: str) -> None:
@@ -82,50 +108,4 @@ def check_quantities(quantities: Mapping[str, Sequence[th.Tensor]], when: str) -
     for of_minibatch in zip_longest(*quantities.values()):
         for name, tensor in zip(quantities, of_minibatch, strict=True):
             if tensor is not None and not tensor.isfinite().all():
-                raise FloatingPointError(f"{name} is not finite in {when}; the model is as it was before this update")
-
-
-class Backup:
-    """The policy and its optimiser as they were before an update.
-
-    Its memory is used again at every update: to be given fresh pages takes longer than the copy.
-    """
-
-    def __init__(self) -> None:
-        self._copy: list[Any] = []
-
-    @contextmanager
-    def restored_on_error(self, policy: ActorCriticPolicy) -> Iterator[None]:
-        """Put the policy, its optimiser and its mode back when an error leaves the block.
-
-        :param policy: the policy with its optimiser
-        """
-        self._copy = _copied([policy.state_dict(), policy.optimizer.state_dict()], self._copy)
-        training = policy.training
-        try:
-            yield
-        except Exception:
-            weights, optimizer_state = self._copy
-            self._copy = []  # the optimiser takes these very tensors
-            policy.load_state_dict(weights)
-            policy.optimizer.load_state_dict(optimizer_state)
-            policy.set_training_mode(training)
-            raise
-
-
-def _copied(state: Any, earlier: Any) -> Any:
-    """A copy of a state dictionary, written over an earlier one as far as they are alike."""
-    if isinstance(state, th.Tensor):
-        alike = isinstance(earlier, th.Tensor) and _kind(earlier) == _kind(state)
-        return earlier.copy_(state) if alike else state.clone()
-    if isinstance(state, dict):
-        named = earlier if isinstance(earlier, dict) else {}
-        return {name: _copied(part, named.get(name)) for name, part in state.items()}
-    if isinstance(state, list):
-        listed = earlier if isinstance(earlier, list) else []
-        return [_copied(part, before) for part, before in zip_longest(state, listed[: len(state)])]
-    return state
-
-
-def _kind(tensor: th.Tensor) -> tuple[Any, ...]:
-    return tensor.shape, tensor.dtype, tensor.device
+                raise FloatingPointError(f"{name} is not finite in {when}; {RESTORED}")

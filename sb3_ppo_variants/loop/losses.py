@@ -15,7 +15,7 @@ from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch.nn import functional as F
 
-from sb3_ppo_variants.kl import Distributions, distributions_of
+from sb3_ppo_variants.kl import Distributions, distributions_of, parameters_of
 from sb3_ppo_variants.loop.records import EvaluatedSamples, Losses
 from sb3_ppo_variants.loop.update import Update
 from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
@@ -73,12 +73,17 @@ class LossComputation(OnPolicyAlgorithm):
         :param old: the policy before the update, at these samples
         :param update: in progress
         """
+        distribution: Any = getattr(self.policy, "action_dist", None)
+        before = parameters_of(distribution)
         batch = self._evaluate(samples)
+        if update.chain.needs_kl and parameters_of(distribution) is before:
+            # The policy has made its distribution elsewhere, and this one is of another minibatch.
+            distribution = self._get_distribution(samples)
         minibatch = Minibatch(
             self._normalized(batch.advantages),
             batch.log_prob - batch.old_log_prob,
             old=None if old is None else old.distributions,
-            new=self._distributions(self.policy.action_dist, samples) if update.chain.needs_kl else None,
+            new=self._distributions(distribution, samples) if update.chain.needs_kl else None,
             prepared=None if old is None else old.prepared,
         )
         policy_loss = -update.chain(minibatch).mean()

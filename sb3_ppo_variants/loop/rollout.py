@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
@@ -79,13 +80,45 @@ def has_indices(buffer: RolloutBuffer) -> bool:
 def whole_rollout(buffer: RolloutBuffer) -> Any:
     """The whole rollout in storage order on the device, as one of the buffer's minibatches.
 
+    On a CPU it is the buffer's own memory, without a copy.
+
     :param buffer: full
-    :return: ``None`` for a buffer of a user's class, whose minibatches may be more than rows of the rollout
+    :return: ``None`` for a buffer of a user's class, whose minibatches may be more than rows of the rollout, and for a
+        rollout that is too large for the device; its minibatches then move there one by one, as in SB3
     """
     methods = (type(buffer).get, getattr(type(buffer), "_get_samples", None))
     if not all(getattr(method, "__module__", "").split(".")[0] in STOCK_PACKAGES for method in methods):
         return None
-    return next(in_storage_order(buffer, buffer.buffer_size * buffer.n_envs))
+    if _number_of_bytes(buffer) > _room(buffer.device):
+        return None
+    _flatten(buffer)
+    buffer.to_torch = partial(buffer.to_torch, copy=False)  # type: ignore[method-assign]
+    try:
+        return buffer._get_samples(slice(None))  # type: ignore[arg-type]
+    finally:
+        vars(buffer).pop("to_torch")  # the method of the class again
+
+
+def _number_of_bytes(buffer: RolloutBuffer) -> int:
+    kept = vars(buffer).values()
+    parts = [part for value in kept for part in (value.values() if isinstance(value, dict) else [value])]
+    return sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
+
+
+def _room(device: th.device | str) -> float:
+    """How many bytes of a rollout a device takes: as many as there are on a CPU, an eighth of the memory of a GPU."""
+    device = th.device(device)
+    if device.type == "cpu":
+        return math.inf
+    return th.cuda.get_device_properties(device).total_memory / 8 if device.type == "cuda" else 0.0
+
+
+def _flatten(buffer: RolloutBuffer) -> None:
+    """Let the buffer flatten its arrays, which it does at the first call of ``get``, without ``get``'s random draw."""
+    if not buffer.generator_ready:
+        state = np.random.get_state()
+        next(iter(buffer.get(1)))
+        np.random.set_state(state)
 
 
 def in_storage_order(buffer: RolloutBuffer, batch_size: int, *arguments: Any) -> Iterator[Any]:
@@ -96,11 +129,7 @@ def in_storage_order(buffer: RolloutBuffer, batch_size: int, *arguments: Any) ->
     :param arguments: what this buffer's ``_get_samples`` takes besides the indices
     :return: what the buffer's minibatches are
     """
-    if not buffer.generator_ready:
-        # `get` flattens the arrays at its first call, but also draws a permutation: take that draw back.
-        state = np.random.get_state()
-        next(iter(buffer.get(batch_size)))
-        np.random.set_state(state)
+    _flatten(buffer)
     size = buffer.buffer_size * buffer.n_envs
     for start in range(0, size, batch_size):
         yield buffer._get_samples(np.arange(start, min(start + batch_size, size)), *arguments)

@@ -39,27 +39,34 @@ gives bit for bit the same weights. In one piece, without padding, early stops a
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch as th
-from stable_baselines3.common.distributions import TanhBijector
 from stable_baselines3.common.utils import explained_variance, update_learning_rate
 
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
-from sb3_ppo_variants.chain import BoundChain, Chain
-from sb3_ppo_variants.kl import Distributions, kl_divergence
-from sb3_ppo_variants.loop.checks import Backup, check_observation, check_quantities, check_rollout
+from sb3_ppo_variants.chain import Chain
+from sb3_ppo_variants.loop.backup import Backup
+from sb3_ppo_variants.loop.checks import (
+    advantage_without_variance,
+    check_observation,
+    check_policy,
+    check_quantities,
+    check_rollout,
+    raised_in,
+)
 from sb3_ppo_variants.loop.execution import Execution, Step
 from sb3_ppo_variants.loop.faster import foreach_steps, without_validation
-from sb3_ppo_variants.loop.losses import LossComputation
-from sb3_ppo_variants.loop.rollout import draw_minibatches, in_storage_order, whole_rollout
+from sb3_ppo_variants.loop.passes import RolloutPasses
+from sb3_ppo_variants.loop.rollout import draw_minibatches
 from sb3_ppo_variants.loop.update import Update, approx_kl
-from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
+from sb3_ppo_variants.messages import Warnings
+from sb3_ppo_variants.minibatch import Minibatch
 from sb3_ppo_variants.stopping import Stopping
 
 
-class TrainingLoop(LossComputation):
+class TrainingLoop(RolloutPasses):
     """``train()`` for every host; see the module."""
 
     # What the hosts' stock classes declare in different ways.
@@ -73,6 +80,7 @@ class TrainingLoop(LossComputation):
     _stopping: Stopping
     _execution: Execution
     _backup: Backup
+    _warnings: Warnings
     _finished_returns: list[float]
 
     @abstractmethod
@@ -86,14 +94,6 @@ class TrainingLoop(LossComputation):
     def _options(self) -> dict[str, str]:
         """Every option of the chain."""
 
-    def _samples_in_order(self) -> Iterator[Any]:
-        """The rollout in storage order, in chunks of the size of a minibatch."""
-        return in_storage_order(self.rollout_buffer, self.batch_size)
-
-    def _whole_rollout(self) -> Any:
-        """All samples on the device; ``None`` where minibatches are more than rows of it."""
-        return whole_rollout(self.rollout_buffer)
-
     def collect_rollouts(self, *args: Any, **kwargs: Any) -> bool:
         """Collect a rollout as in the stock class. If the policy fails, an observation that is not finite is named.
 
@@ -102,33 +102,44 @@ class TrainingLoop(LossComputation):
         try:
             with self._execution.acting():
                 return super().collect_rollouts(*args, **kwargs)
-        except (ValueError, RuntimeError):
-            check_observation(self._last_obs)
+        except (ValueError, RuntimeError) as error:
+            if raised_in(self.policy, error):
+                check_observation(self._last_obs)
             raise
 
     def _update_info_buffer(self, infos: list[dict[str, Any]], dones: Any = None) -> None:
-        """Keep the returns of the episodes that ended until the update, besides what SB3 keeps.
+        """Keep the returns of the episodes that ended until the update, if a rule follows them.
 
         :param infos: of one step, one per environment
         :param dones: of that step
         """
         super()._update_info_buffer(infos, dones)
-        self._finished_returns += [info["episode"]["r"] for info in infos if "episode" in info]
+        if self._adaptation.follows(EPISODE_RETURN):
+            # An environment may have an "episode" of its own, which Monitor replaces only where an episode ends.
+            episodes = [info.get("episode") for info in infos]
+            self._finished_returns += [ep["r"] for ep in episodes if isinstance(ep, Mapping) and "r" in ep]
 
     def train(self) -> None:
         """Update the policy with the rollout just collected.
 
-        :raises FloatingPointError: for a quantity that is not finite; the model is then as it was before the update
+        :raises FloatingPointError: for a quantity that is not finite
+        :raises BaseException: whatever ends the update; the model is then as it was before it
         """
-        check_rollout(self.rollout_buffer, self.normalize_advantage, self._name_of_update())
-        epochs_before = self._n_updates
-        try:
-            restored = self._backup.restored_on_error(self.policy)
-            with restored, foreach_steps(self.policy.optimizer), without_validation(self.policy):
-                self._update()
-        except Exception:
-            self._n_updates = epochs_before
-            raise
+        check_rollout(self.rollout_buffer, self._name_of_update())
+        if self.normalize_advantage:
+            self._warn_of_constant_advantages()
+        restored = self._backup.restored_on_error(self)
+        with restored, foreach_steps(self.policy.optimizer), without_validation(self.policy):
+            self._update()
+
+    def _warn_of_constant_advantages(self) -> None:
+        advantage = advantage_without_variance(self.rollout_buffer)
+        if advantage is not None:
+            self._warnings.once(
+                "constant advantages",
+                f"all advantages of a rollout are {advantage:g} in {self._name_of_update()}: normalised as in SB3, "
+                "they are divided by a standard deviation of rounding errors; normalize_advantage=False does not",
+            )
 
     def _name_of_update(self) -> str:
         return f"the update at {self.num_timesteps} timesteps"
@@ -214,15 +225,6 @@ class TrainingLoop(LossComputation):
         """SB3's own condition."""
         return [] if self.target_kl is None else [(approx_kl, 1.5 * self.target_kl)]
 
-    def _valid_rows(self, tensor: th.Tensor, samples: Any) -> th.Tensor:
-        """A tensor of a minibatch without its padding.
-
-        :param tensor: shape ``(batch, ...)``
-        :param samples: the minibatch
-        """
-        valid = self._valid(samples)
-        return tensor if valid is None else tensor[valid]
-
     def _stop_after_epoch(self, update: Update) -> bool:
         """Whether the update ends with the epoch just done.
 
@@ -239,6 +241,7 @@ class TrainingLoop(LossComputation):
         :param update: that has ended
         """
         statistics, values = update.statistics, update.values
+        check_policy(self.policy, update.parameters, self._name_of_update())
         clip_range = values.get("clip_range", self.clip_range(self._current_progress_remaining))
         measured = statistics.summary(clip_range)
         if update.old is not None and self._measures_kl:
@@ -248,38 +251,9 @@ class TrainingLoop(LossComputation):
         of_episodes = {EPISODE_RETURN: sum(returns) / len(returns)} if returns else {}
         self._adaptation.after_update(self._scheduled_values(self._current_progress_remaining), measured | of_episodes)
 
-        measured |= update.chain.statistics(Minibatch.concatenate(statistics.minibatches))
+        measured |= update.chain.statistics(statistics.minibatches.all())
         measured |= {f"{name}_at_bound": share for name, share in self._adaptation.shares_at_bound().items()}
         self._log(measured | {"clip_range": clip_range} | dict(values))
-
-    def _kl(self, old: OldPolicy) -> th.Tensor:
-        """Exact KL(old || current policy) of every valid step of the rollout, shape ``(n,)``.
-
-        :param old: the policy before the update
-        """
-        return kl_divergence(old.distributions, self._rollout_distributions())
-
-    @th.no_grad()
-    def _old_policy(self, chain: BoundChain) -> OldPolicy:
-        """The policy before the update, and what the terms make of it.
-
-        :param chain: with the coefficients of this update
-        """
-        distributions = self._rollout_distributions()
-        if not chain.preparations:
-            return OldPolicy(distributions, {})
-        actions = th.cat([self._valid_rows(samples.actions, samples) for samples in self._samples_in_order()])
-        if self.policy.squash_output:
-            actions = TanhBijector.inverse(actions)
-        return OldPolicy(distributions, chain.prepare(distributions, actions))
-
-    @th.no_grad()
-    def _rollout_distributions(self) -> Distributions:
-        """The action distributions of the whole rollout in storage order, in eval mode; no random draw."""
-        self.policy.set_training_mode(False)
-        chunks = [self._distributions(self._get_distribution(samples), samples) for samples in self._samples_in_order()]
-        self.policy.set_training_mode(True)
-        return Distributions.concatenate(chunks)
 
     def _log(self, measured: dict[str, float]) -> None:
         for key, value in measured.items():

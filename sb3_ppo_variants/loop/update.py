@@ -10,6 +10,7 @@ import numpy as np
 import torch as th
 
 from sb3_ppo_variants.chain import BoundChain
+from sb3_ppo_variants.loop.kept import KeptMinibatches, Rows
 from sb3_ppo_variants.loop.records import StepResult
 from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
 
@@ -18,17 +19,14 @@ class UpdateStatistics:
     """The statistics of one update: detached tensors, which are read once, after the update."""
 
     def __init__(self) -> None:
-        self.policy_losses: list[th.Tensor] = []
-        self.value_losses: list[th.Tensor] = []
-        self.entropy_losses: list[th.Tensor] = []
-        self.grad_norms: list[th.Tensor] = []
-        self.minibatches: list[Minibatch] = []
-        self.epoch_start = 0
-        self.loss = th.zeros(())
+        self.minibatches = KeptMinibatches()
+        self.steps = 0
+        self._scalars = Rows()
+        self._epoch_start = 0
 
     def start_epoch(self) -> None:
         """Remember where the epoch begins: stock's ``train/approx_kl`` is the mean over the last epoch alone."""
-        self.epoch_start = len(self.minibatches)
+        self._epoch_start = len(self.minibatches.lengths)
 
     def record(self, result: StepResult) -> None:
         """Keep what a step leaves.
@@ -37,22 +35,21 @@ class UpdateStatistics:
         """
         losses = result.losses
         self.minibatches.append(losses.minibatch)
-        self.policy_losses.append(losses.policy)
-        self.value_losses.append(losses.value)
-        self.entropy_losses.append(losses.entropy)
-        self.loss = losses.total
-        if not result.stopped:
-            self.grad_norms.append(result.grad_norm)
+        self.steps += not result.stopped
+        # A step that was not taken is the last of its update, and its norm is not read.
+        norm = losses.total if result.stopped else result.grad_norm
+        self._scalars.append(th.stack([losses.policy, losses.value, losses.entropy, losses.total, norm]).unsqueeze(0))
 
     def of_epoch(self) -> dict[str, list[th.Tensor]]:
         """What must be finite in the epoch at hand, in the order in which one spoils the next."""
-        start = self.epoch_start
+        start = self._epoch_start
+        policy, value, entropy, _, norm = self._scalars.all().unbind(dim=1)
         return {
-            "the ratio": [minibatch.ratio for minibatch in self.minibatches[start:]],
-            "the policy loss": self.policy_losses[start:],
-            "the value loss": self.value_losses[start:],
-            "the entropy loss": self.entropy_losses[start:],
-            "the gradient": self.grad_norms[start:],
+            "the ratio": self._parts(self.minibatches.all().ratio)[start:],
+            "the policy loss": list(policy[start:]),
+            "the value loss": list(value[start:]),
+            "the entropy loss": list(entropy[start:]),
+            "the gradient": list(norm[start : self.steps]),
         }
 
     def summary(self, clip_range: float) -> dict[str, float]:
@@ -60,24 +57,30 @@ class UpdateStatistics:
 
         :param clip_range: of this update
         """
-        ratios = [minibatch.ratio for minibatch in self.minibatches]
-        change = th.abs(th.cat(ratios) - 1)
-        outside = th.split((change > clip_range).float(), [len(ratio) for ratio in ratios])
-        approx_kls = [approx_kl(minibatch) for minibatch in self.minibatches[self.epoch_start :]]
+        policy, value, entropy, total, norm = self._scalars.all().unbind(dim=1)
+        samples = self.minibatches.all()
+        change = th.abs(samples.ratio - 1)
+        outside = self._parts((change > clip_range).float())
+        ratios, log_ratios = (self._parts(column)[self._epoch_start :] for column in (samples.ratio, samples.log_ratio))
+        approx_kls = [_mean_k3(ratio, log_ratio) for ratio, log_ratio in zip(ratios, log_ratios, strict=True)]
         return {
-            "entropy_loss": _mean(self.entropy_losses),
-            "policy_gradient_loss": _mean(self.policy_losses),
-            "value_loss": _mean(self.value_losses),
+            "entropy_loss": _mean(entropy),
+            "policy_gradient_loss": _mean(policy),
+            "value_loss": _mean(value),
             # Single precision, as in SB3.
             "approx_kl": np.mean(th.stack(approx_kls).cpu().numpy()),
-            "clip_fraction": _mean([part.mean() for part in outside]),
-            "loss": self.loss.item(),
-            "ratio_max": th.cat(ratios).max().item(),
+            "clip_fraction": _mean(th.stack([part.mean() for part in outside])),
+            "loss": total[-1].item(),
+            "ratio_max": samples.ratio.max().item(),
             "ratio_deviation": change.mean().item(),
-            "gradient_steps": len(self.grad_norms),
+            "gradient_steps": self.steps,
             # An early stop in the very first minibatch leaves no gradient to speak of.
-            **({"grad_norm": _mean(self.grad_norms)} if self.grad_norms else {}),
+            **({"grad_norm": _mean(norm[: self.steps])} if self.steps else {}),
         }
+
+    def _parts(self, column: th.Tensor) -> list[th.Tensor]:
+        """A column of all samples, minibatch by minibatch."""
+        return list(th.split(column, self.minibatches.lengths))
 
 
 @dataclass
@@ -111,9 +114,13 @@ def approx_kl(minibatch: Minibatch) -> th.Tensor:
 
     :param minibatch: detached
     """
-    return th.mean((minibatch.ratio - 1) - minibatch.log_ratio)
+    return _mean_k3(minibatch.ratio, minibatch.log_ratio)
 
 
-def _mean(scalars: list[th.Tensor]) -> Any:
+def _mean_k3(ratio: th.Tensor, log_ratio: th.Tensor) -> th.Tensor:
+    return th.mean((ratio - 1) - log_ratio)
+
+
+def _mean(scalars: th.Tensor) -> Any:
     # Double precision over single-precision scalars, as SB3's lists of `.item()`.
-    return np.mean(th.stack(scalars).tolist())
+    return np.mean(scalars.tolist())

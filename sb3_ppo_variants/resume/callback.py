@@ -17,15 +17,21 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import get_system_info
 
+from sb3_ppo_variants.loop.backup import LOGGER_STATE
 from sb3_ppo_variants.messages import warn_user
 from sb3_ppo_variants.resume.environments import pickled_environment
 from sb3_ppo_variants.resume.file import FORMAT, full_name, write_members
-from sb3_ppo_variants.resume.generators import before_each_rollout, generator_states, not_before_rollouts
+from sb3_ppo_variants.resume.generators import (
+    before_each_rollout,
+    generator_states,
+    not_before_rollouts,
+    waiting_state,
+)
+from sb3_ppo_variants.resume.modules import module_state, unsaved_parts
 
 # What SB3 and sb3-contrib leave out of a zip or reset when they load one.
 POLICY_STATE = ("_last_lstm_states",)
 STATISTICS = ("obs_rms", "ret_rms")
-LOGGER_STATE = ("name_to_value", "name_to_count", "name_to_excluded")
 
 
 class ResumeCallback(BaseCallback):
@@ -68,8 +74,10 @@ class ResumeCallback(BaseCallback):
         self._saved_at = self.model.num_timesteps
         self._in_rollout = False
         before_each_rollout(self._on_policy_model, self._capture_generators)
-        # The result is dropped: a user wants to know at the start of a long run that it cannot be resumed exactly.
-        self._environment()
+        # The result is dropped: a user wants to know at the start of a long run what cannot be saved.
+        self._members()
+        for unsaved in unsaved_parts(self.model.policy):
+            warn_user(f"ResumeCallback: {unsaved}; set it again after resume_model, or the run will differ")
 
     def _on_rollout_start(self) -> None:
         if self.model.num_timesteps - self._saved_at >= self.every:
@@ -123,10 +131,14 @@ class ResumeCallback(BaseCallback):
 
     def _state(self) -> bytes:
         normalize = self.model.get_vec_normalize_env()
+        # A run that is resumed and ends without a rollout has not taken over its own state.
+        waiting = waiting_state(self._on_policy_model) or {"generators": {}, "logger": {}}
+        logged = {name: dict(getattr(self.model.logger, name)) for name in LOGGER_STATE}
         state = {
-            "generators": self._generators or generator_states(),
+            "generators": waiting["generators"] or self._generators or generator_states(),
             "policy": {name: getattr(self.model, name) for name in POLICY_STATE if hasattr(self.model, name)},
-            "logger": {name: dict(getattr(self.model.logger, name)) for name in LOGGER_STATE},
+            "modules": module_state(self.model.policy),
+            "logger": {name: values | waiting["logger"].get(name, {}) for name, values in logged.items()},
             # Also where the environment is pickled: an `env` given instead of it needs them.
             "statistics": {} if normalize is None else {name: vars(normalize).get(name) for name in STATISTICS},
         }

@@ -22,7 +22,20 @@ ENVIRONMENT_STATE = ("observation_space", "action_space", "_last_obs", "_last_or
 
 
 class _StatePickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles the whole state of some objects whose own way of being pickled leaves it out or fails."""
+    """Pickles the whole state of some objects whose own way of being pickled leaves it out or fails.
+
+    :param file: to write to
+    :param model: which is not part of the pickle, nor are its policy and its networks: an environment that holds one of
+        them (self-play) finds it again as the one that is trained
+    """
+
+    def __init__(self, file: io.BytesIO, model: OnPolicyAlgorithm) -> None:
+        super().__init__(file)
+        self._names = {id(part): name for name, part in parts_of(model).items()}
+
+    def persistent_id(self, obj: Any) -> str | None:
+        """The name of a part of the model; ``None`` for all else."""
+        return self._names.get(id(obj))
 
     def reducer_override(self, obj: Any) -> Any:
         # Gymnasium's MuJoCo environments would be built anew, VecNormalize would lose its environment and its returns.
@@ -32,6 +45,37 @@ class _StatePickler(cloudpickle.Pickler):  # type: ignore[misc]
         if isinstance(obj, ResultsWriter):
             return _reopened, (obj.file_handler.name, tuple(obj.logger.fieldnames)[3:])
         return super().reducer_override(obj)
+
+
+class _StateUnpickler(pickle.Unpickler):
+    """Reads what :class:`_StatePickler` has written.
+
+    :param file: to read from
+    :param model: whose parts take the place of those of the saved one
+    """
+
+    def __init__(self, file: io.BytesIO, model: OnPolicyAlgorithm) -> None:
+        super().__init__(file)
+        self._parts = parts_of(model)
+
+    def persistent_load(self, pid: str) -> Any:
+        """The part of the model with this name."""
+        return self._parts[pid]
+
+
+def parts_of(model: OnPolicyAlgorithm) -> dict[str, Any]:
+    """The model, its optimiser, its buffer, its networks and their parameters, by name.
+
+    :param model: with its policy
+    """
+    policy = model.policy
+    return {
+        "model": model,
+        "optimizer": policy.optimizer,
+        "rollout_buffer": model.rollout_buffer,
+        **{f"module {name}": module for name, module in policy.named_modules()},
+        **{f"parameter {name}": parameter for name, parameter in policy.named_parameters()},
+    }
 
 
 def _set_state(target: Any, state: dict[str, Any]) -> None:
@@ -54,22 +98,24 @@ def pickled_environment(model: OnPolicyAlgorithm) -> tuple[bytes | None, str]:
     if isinstance(model.env.unwrapped, SubprocVecEnv):
         return None, "the environments of SubprocVecEnv live in other processes and cannot be saved"
     buffer = io.BytesIO()
+    state = {"env": model.env} | {name: getattr(model, name) for name in ENVIRONMENT_STATE}
     try:
-        _StatePickler(buffer).dump({"env": model.env} | {name: getattr(model, name) for name in ENVIRONMENT_STATE})
+        _StatePickler(buffer, model).dump(state)
     except Exception as error:  # an environment may hold anything, and raise anything
         return None, f"the environments cannot be pickled: {type(error).__name__}: {error}"
     return buffer.getvalue(), ""
 
 
-def unpickled_environment(content: bytes, path: str | Path) -> dict[str, Any]:
+def unpickled_environment(content: bytes, path: str | Path, model: OnPolicyAlgorithm) -> dict[str, Any]:
     """What ``pickled_environment`` made bytes of: attributes of the model by name, its ``env`` among them.
 
     :param content: the bytes
     :param path: of the file that they come from, for the message
+    :param model: that the environments may hold
     :raises ValueError: when they cannot be read
     """
     try:
-        environment: dict[str, Any] = pickle.loads(content)
+        environment: dict[str, Any] = _StateUnpickler(io.BytesIO(content), model).load()
     except Exception as error:
         raise ValueError(
             f"path={str(path)!r}: its environments cannot be read: {type(error).__name__}: {error}. Pass `env`, built "

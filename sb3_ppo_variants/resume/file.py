@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from pathlib import Path
 
 FORMAT = 1
+NEEDED = ("about.json", "model.zip", "state.pt")
 
 
 def write_members(path: Path, members: dict[str, bytes]) -> None:
@@ -33,17 +35,21 @@ def read_members(path: Path) -> dict[str, bytes]:
 
     :param path: of the file
     :raises FileNotFoundError: if there is no such file
-    :raises ValueError: for a file of another kind
+    :raises ValueError: for a file of another kind, or a damaged one
     """
     if not path.is_file():
         raise FileNotFoundError(f"path={str(path)!r}: no such file")
+    content = path.read_bytes()
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"path={str(path)!r}: not a file of ResumeCallback: {error}") from error
-    if "about.json" not in members:
+    except Exception as error:  # a damaged zip raises what its bits happen to mean
+        raise ValueError(f"path={str(path)!r}: not a file of ResumeCallback, or a damaged one: {error}") from error
+    if "data" in members:
         raise ValueError(f"path={str(path)!r}: not a file of ResumeCallback; a zip of `save` is read by `load`")
+    missing = [name for name in NEEDED if name not in members]
+    if missing:
+        raise ValueError(f"path={str(path)!r}: not a file of ResumeCallback, or a damaged one: no {', '.join(missing)}")
     return members
 
 

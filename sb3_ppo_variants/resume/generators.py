@@ -44,11 +44,32 @@ class _EmptyBuffer:
     def __init__(self, reset: Callable[[], None]) -> None:
         self.reset = reset
         self.functions: list[Callable[[], None]] = []
+        # The state of a run that is resumed, until its first rollout.
+        self.waiting: dict[str, Any] | None = None
 
     def __call__(self) -> None:
         self.reset()
         for function in list(self.functions):
             function()
+
+
+def waiting_state(model: OnPolicyAlgorithm) -> dict[str, Any] | None:
+    """The state that a resumed run takes over when its first rollout starts; ``None`` afterwards.
+
+    :param model: that may have been resumed
+    """
+    return getattr(model.rollout_buffer.reset, "waiting", None)
+
+
+def let_wait(model: OnPolicyAlgorithm, state: dict[str, Any] | None) -> None:
+    """Keep a state for :func:`waiting_state`.
+
+    :param model: that is resumed
+    :param state: or nothing, when it has been taken over
+    """
+    reset = model.rollout_buffer.reset
+    assert isinstance(reset, _EmptyBuffer)
+    reset.waiting = state
 
 
 def before_each_rollout(model: OnPolicyAlgorithm, function: Callable[[], None]) -> None:

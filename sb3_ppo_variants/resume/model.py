@@ -15,7 +15,8 @@ from stable_baselines3.common.utils import get_system_info
 from sb3_ppo_variants.messages import warn_user
 from sb3_ppo_variants.resume.environments import unpickled_environment
 from sb3_ppo_variants.resume.file import FORMAT, full_name, read_members
-from sb3_ppo_variants.resume.generators import before_each_rollout, not_before_rollouts, set_generator_states
+from sb3_ppo_variants.resume.generators import before_each_rollout, let_wait, not_before_rollouts, set_generator_states
+from sb3_ppo_variants.resume.modules import set_module_state
 
 Algorithm = TypeVar("Algorithm", bound=OnPolicyAlgorithm)
 
@@ -45,12 +46,15 @@ def resume_model(
     members = read_members(Path(path))
     about = json.loads(members["about.json"])
     _check(about, algorithm, path, env)
-    environment = unpickled_environment(members["environment.pkl"], path) if env is None else {}
-
+    if env is None and "environment.pkl" not in members:
+        raise ValueError(f"path={str(path)!r}: a damaged file of ResumeCallback: no environment.pkl")
     model = algorithm.load(io.BytesIO(members["model.zip"]), device=device)
     state = th.load(io.BytesIO(members["state.pt"]), map_location=model.device, weights_only=False)
     vars(model).update(state["policy"])
+    set_module_state(model.policy, state["modules"])
     if env is None:
+        # It may hold the model or its policy, which are then those of this process.
+        environment = unpickled_environment(members["environment.pkl"], path, model)
         # Not through `load`, which seeds the environments again.
         model.set_env(environment.pop("env"))
         vars(model).update(environment)
@@ -64,12 +68,14 @@ def _restore_before_rollout(model: OnPolicyAlgorithm, state: dict[str, Any]) -> 
     """Set the generators and the values to be logged when the first rollout starts; before it there is no logger."""
 
     def restore() -> None:
+        let_wait(model, None)
         not_before_rollouts(model, restore)
         set_generator_states(state["generators"])
         for name, values in state["logger"].items():
             getattr(model.logger, name).update(values)
 
     before_each_rollout(model, restore)
+    let_wait(model, state)
 
 
 def _set_given_environment(model: OnPolicyAlgorithm, env: GymEnv, statistics: dict[str, Any]) -> None:

@@ -106,4 +106,5 @@ BANDIT = Rule(
         Number("exploration", default=0.5, low=0.0, finite=True),
     ),
     follows=(EPISODE_RETURN,),
+    directed=False,
 )

@@ -53,7 +53,7 @@ def adaptation(rule: Rule, direction: int, state: Any = None, **changes: Any) ->
     """One coefficient at 1, driven by the rule within bounds."""
     coefficient = Coefficient("some_coef", 1.0, low=0.0, tighter="up" if direction == 1 else "down")
     spec = {"rule": rule.name, "follow": rule.follows[0], "low": LOW, "high": HIGH, **arguments_of(rule), **changes}
-    controllers = build_controllers({"some_coef": spec}, {"some_coef": coefficient}, {"some_coef": 1.0}, RULES)
+    controllers = build_controllers({"some_coef": spec}, {"some_coef": coefficient}, RULES)
     return Adaptation(controllers, {} if state is None else state)
 
 

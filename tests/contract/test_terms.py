@@ -19,6 +19,7 @@ from sb3_ppo_variants.chain import STAGES, BoundChain, Chain, build_chain
 from sb3_ppo_variants.kl import Distributions, estimate_kl
 from sb3_ppo_variants.terms import TERMS
 from tests.contract.classes import nonzero_value, option_choices, term_values
+from tests.terms.minibatches import together
 
 FAMILIES = ("normal", "categorical", "bernoulli")
 # A term whose gradient at the old policy is not the policy gradient says so, and why, in these words.
@@ -314,7 +315,7 @@ def test_logs_finite_scalars_under_names_of_its_own(term: Term, options: dict[st
     batch = minibatch(ADVANTAGES, LOG_RATIOS)
     chain = Chain([term]).bind(term_values(term) | options)
     apply(term, batch, **options)
-    whole = Minibatch.concatenate([batch.detach(), batch.detach()])
+    whole = together([batch, batch])
     for key, value in term.log(whole, **(term_values(term) | options)).items():
         assert value.shape == ()
         assert value.isfinite()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch as th
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import CallbackList
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from sb3_ppo_variants import MaskableVariantPPO, Minibatch, RecurrentVariantPPO, VariantPPO
 from tests.environments import SpacesEnv
@@ -90,12 +92,28 @@ def test_a_bad_observation(observation: str, tmp_path: Path) -> None:
     assert_unharmed(model, before, 2, tmp_path)
 
 
-def test_an_infinite_observation_in_the_rollout() -> None:
-    """The policy may survive it, so the rollout is looked at too."""
-    model = VariantPPO("MlpPolicy", SpacesEnv(), **SMALL).learn(32)
-    model.rollout_buffer.observations = np.full((32, 1, 4), np.inf, dtype=np.float32)
-    with pytest.raises(FloatingPointError, match="observations of the rollout: inf at step 0 of environment 0"):
-        model.train()
+class Blind(BaseFeaturesExtractor):
+    """Sees zeros in place of what is not finite."""
+
+    def __init__(self, observation_space: gym.Space[Any]) -> None:
+        super().__init__(observation_space, features_dim=4)
+
+    def forward(self, observations: th.Tensor) -> th.Tensor:
+        return observations.nan_to_num(0.0, 0.0, 0.0)
+
+
+def test_an_error_of_the_environment_keeps_its_name() -> None:
+    """Whatever the observation was: the policy has not failed."""
+
+    class Broken(Spoilt):
+        def step(self, action: Any) -> Any:
+            if self.taken == 10:
+                raise ValueError("out of fuel")
+            return super().step(action)
+
+    env = Broken("observation", float("nan"), at=5)
+    with pytest.raises(ValueError, match="out of fuel"):
+        VariantPPO("MlpPolicy", env, policy_kwargs={"features_extractor_class": Blind}, **SMALL).learn(32)
 
 
 def spoil(when: int, how: str) -> Any:
@@ -181,20 +199,37 @@ def test_a_diverging_policy(tmp_path: Path) -> None:
     assert_unharmed(model, before, 0, tmp_path)
 
 
-@pytest.mark.parametrize("advantage", [0.0, 0.7])
-def test_advantages_without_variance(advantage: float, tmp_path: Path) -> None:
-    """Zeros stay zeros, as in SB3; any other constant would be normalised to rounding errors of the size of one."""
+def test_advantages_that_are_all_zero() -> None:
+    """They stay zero, and only the critic learns; no warning."""
     model = VariantPPO("MlpPolicy", SpacesEnv(), **SMALL).learn(32)
     model.collect_rollouts(model.env, _silent(model), model.rollout_buffer, 32)
     model.policy.optimizer = th.optim.SGD(model.policy.parameters(), lr=1e-3)  # without Adam's momentum
     before = weights(model)
-    model.rollout_buffer.advantages[:] = advantage
-    if advantage == 0.0:
+    model.rollout_buffer.advantages[:] = 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         model.train()
-        after = weights(model)
-        assert th.equal(after["action_net.weight"], before["action_net.weight"])
-        assert not th.equal(after["value_net.weight"], before["value_net.weight"])
-    else:
-        with pytest.raises(FloatingPointError, match=r"advantages of the rollout are all 0.7: .*was not begun"):
-            model.train()
-        assert all(th.equal(before[name], tensor) for name, tensor in weights(model).items())
+    after = weights(model)
+    assert th.equal(after["action_net.weight"], before["action_net.weight"])
+    assert not th.equal(after["value_net.weight"], before["value_net.weight"])
+
+
+@pytest.mark.parametrize("log_std", [89.0, float("inf")])
+def test_what_the_last_step_leaves(log_std: float, tmp_path: Path) -> None:
+    """No loss has seen it yet."""
+    model = VariantPPO("MlpPolicy", SpacesEnv(), **(SMALL | {"n_epochs": 1, "batch_size": 32}))
+    before = weights(model)
+    step = model.policy.optimizer.step
+
+    def spoilt_step(closure: Any = None) -> None:
+        step(closure)
+        model.policy.log_std.data[1] = log_std
+
+    model.policy.optimizer.step = spoilt_step
+    name = "a parameter" if log_std == float("inf") else "the standard deviation of the actions"
+    with pytest.raises(
+        FloatingPointError, match=f"{name} is not finite after the update at 32 timesteps; the model is"
+    ):
+        model.learn(32)
+    del model.policy.optimizer.step
+    assert_unharmed(model, before, 0, tmp_path)

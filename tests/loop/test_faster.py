@@ -122,7 +122,7 @@ def test_a_policy_without_a_distribution_is_left_alone() -> None:
 
 
 def test_trainings_in_threads_leave_the_checks_on() -> None:
-    """An update that ends while another begins must not leave its setting to the process (faults.md B7)."""
+    """An update that ends while another begins must not leave its setting to the process."""
     models = [VariantPPO("MlpPolicy", gym.make("CartPole-v1"), n_steps=32, batch_size=16, seed=i) for i in range(2)]
     threads = [threading.Thread(target=model.learn, args=(256,)) for model in models]
     for thread in threads:

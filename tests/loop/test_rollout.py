@@ -10,6 +10,7 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 
 from sb3_ppo_variants import KLPenaltyPPO, VariantPPO
+from sb3_ppo_variants.loop import rollout as rollout_module
 from sb3_ppo_variants.loop.rollout import draw_minibatches, in_storage_order, select_rows, whole_rollout
 from tests.environments import ACTION_SPACES, OBSERVATION_SPACES, SpacesEnv
 from tests.models import SMALL
@@ -64,6 +65,24 @@ def test_rows_of_the_whole_rollout() -> None:
     assert chosen.observations.shape == (2, 4)
     parts = select_rows(rollout._replace(observations={"a": rollout.returns}), np.array([1]))
     assert parts.observations["a"].tolist() == [10.0]
+
+
+def test_the_whole_rollout_is_the_memory_of_the_buffer() -> None:
+    buffer = numbered()
+    rollout = whole_rollout(buffer)
+    assert rollout.observations.data_ptr() == buffer.observations.ctypes.data
+    assert "to_torch" not in vars(buffer)
+    assert buffer._get_samples(np.array([0])).observations.data_ptr() != rollout.observations.data_ptr()
+
+
+def test_a_rollout_that_is_too_large_for_the_device_moves_by_the_minibatch(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = numbered()
+    monkeypatch.setattr(rollout_module, "_room", lambda device: rollout_module._number_of_bytes(buffer) - 1)
+    assert whole_rollout(buffer) is None
+    (draw,) = draw_minibatches(buffer, 6)
+    assert draw.samples.returns.sum() == sum(FLAT)
+    monkeypatch.setattr(rollout_module, "_room", lambda device: rollout_module._number_of_bytes(buffer))
+    assert whole_rollout(buffer) is not None
 
 
 class OwnBuffer(RolloutBuffer):

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sb3_ppo_variants import VariantPPO
 from sb3_ppo_variants.adaptation import INITIAL_STATE, State
 from sb3_ppo_variants.rules.bandit import bandit
+from tests.models import BAND, SMALL
 
+ENTROPY = {"rule": "bandit", "follow": "episode_return", "low": 1e-3, "high": 1.0}
 TWO_ARMS = {"arms": 2.0, "spread": 2.0, "discount": 1.0, "exploration": 0.5}
 
 
@@ -105,3 +108,11 @@ def test_stays_within_its_spread(returns: list[float], arms: int) -> None:
     assert 1 / 3.0001 <= state["multiplier"] <= 3.0001
     assert all(math.isfinite(value) for value in state.values())
     assert all(abs(state[f"rewards_{arm}"]) <= state[f"pulls_{arm}"] + 1e-9 for arm in range(arms))
+
+
+def test_needs_no_direction() -> None:
+    """It follows returns, not the size of an update."""
+    model = VariantPPO("MlpPolicy", "CartPole-v1", ent_coef=0.01, adapt={"ent_coef": ENTROPY}, **SMALL).learn(64)
+    assert model.adaptive_state["ent_coef"]["multiplier"] == 0.5  # the first of five arms
+    with pytest.raises(ValueError, match=r"adapt\['ent_coef'\]\['tighter'\]=None: say which way"):
+        VariantPPO("MlpPolicy", "CartPole-v1", ent_coef=0.01, adapt={"ent_coef": BAND}, **SMALL)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sb3_ppo_variants import Minibatch
 from sb3_ppo_variants.kl import Distributions
+from sb3_ppo_variants.loop.kept import KeptMinibatches
 
 advantages = st.floats(-5.0, 5.0, width=32)
 ratios = st.floats(2.0**-10, 2.0**10, width=32)
@@ -57,3 +58,11 @@ def mean_slope(
     assert batch._new is not None
     assert batch._new.tensors[0].grad is not None
     return float(batch._new.tensors[0].grad)
+
+
+def together(parts: Sequence[Minibatch]) -> Minibatch:
+    """All samples of some minibatches, as the loop keeps them."""
+    kept = KeptMinibatches()
+    for part in parts:
+        kept.append(part.detach())
+    return kept.all()
