@@ -27,6 +27,7 @@ class Part:
         self.ended = False
         self._snapshot: Snapshot | None = None
         self._numbers: dict[Any, int] = {}
+        self._number = 0
         self._traces: dict[Any, Any] = {}
         self._changed: list[str] = []
         self._uses = self._made = 0
@@ -43,7 +44,8 @@ class Part:
             if self._snapshot is not None:
                 self._changed = self._snapshot.changes(new) or self._changed
             self._snapshot = new
-        return (self._numbers.setdefault(self._snapshot.key, len(self._numbers)), torch_settings())
+            self._number = self._numbers.setdefault(new.key, len(self._numbers))
+        return (self._number, torch_settings())
 
     def trace(self, key: Any, make: Callable[[], T]) -> T:
         """The trace for a state, made when there is none yet; the last few are kept.

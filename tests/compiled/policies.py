@@ -90,7 +90,7 @@ class KeepsATensor(Extractor):
 
 
 class Recurs(Extractor):
-    """Native code of an LSTM is made, and fails when it runs."""
+    """Its features come from an LSTM."""
 
     def prepare(self) -> None:
         self.lstm = th.nn.LSTM(8, 8)
