@@ -84,7 +84,7 @@ class OneReward(SpacesEnv):
 
 def test_constant_advantages() -> None:
     """hill-a/stable-baselines #723: nothing to tell the actions apart, so the advantages have no variance."""
-    arguments = {"gamma": 1.0, "gae_lambda": 1.0}
+    arguments: dict[str, Any] = {"gamma": 1.0, "gae_lambda": 1.0}
     with pytest.warns(UserWarning, match="all advantages of a rollout are .* in the update at 32 timesteps") as caught:
         assert_trains_as_stock(OneReward, **arguments)
     assert sum("all advantages" in str(warning.message) for warning in caught) == 1
@@ -146,8 +146,8 @@ class Interrupt(BaseCallback):
     def _on_rollout_end(self) -> None:
         if self.num_timesteps == 96:
             self.steps = 0
-            self.step = self.model.policy.optimizer.step
-            self.model.policy.optimizer.step = self._interrupted
+            optimizer: Any = self.model.policy.optimizer
+            self.step, optimizer.step = optimizer.step, self._interrupted
 
     def _interrupted(self, closure: Any = None) -> None:
         self.steps += 1
@@ -189,7 +189,7 @@ def interrupted_train(model: VariantPPO, train: Any) -> Any:
         return original(*arguments)
 
     original = model._stop_after_epoch
-    model._stop_after_epoch = count  # type: ignore[method-assign]
+    vars(model)["_stop_after_epoch"] = count
 
     def train_and_tidy() -> None:
         try:

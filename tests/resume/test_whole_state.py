@@ -61,9 +61,9 @@ class Dropping(BaseFeaturesExtractor):
         return dropped * self.scale
 
 
-def frozen_model() -> PPO:
+def frozen_model() -> Any:
     settings = PPO_SMALL | {"policy_kwargs": {"net_arch": [8], "features_extractor_class": Dropping}}
-    model = PPO("MlpPolicy", DummyVecEnv([SpacesEnv]), **settings)
+    model: Any = PPO("MlpPolicy", DummyVecEnv([SpacesEnv]), **settings)
     model.policy.action_net.requires_grad_(False)
     model.policy.features_extractor.dropout.p = 0.1
     model.policy.features_extractor.scale = th.tensor([1.0, 2.0, 0.5, 0.1])
@@ -83,7 +83,7 @@ def test_frozen_parameters_and_plain_attributes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", ["modules", "parameters"])
 def test_hooks_are_named(where: str, tmp_path: Path) -> None:
-    model = PPO("MlpPolicy", SpacesEnv(), **PPO_SMALL)
+    model: Any = PPO("MlpPolicy", SpacesEnv(), **PPO_SMALL)
     if where == "modules":
         model.policy.action_net.register_forward_hook(lambda *_: None)
     else:
@@ -101,7 +101,7 @@ class SelfPlay(SpacesEnv):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         observation, reward, *rest = super().step(action)
         answer = self.opponent(observation, deterministic=True)[0]
-        return observation, reward - float(np.mean(answer)), *rest  # type: ignore[return-value]
+        return observation, reward - float(np.mean(answer)), *rest
 
 
 def self_play() -> PPO:
