@@ -68,7 +68,7 @@ def test_aggregates_of_unequal_tasks_by_hand() -> None:
 
 
 def test_the_interval_of_a_median_by_hand() -> None:
-    # Of three tasks with the intervals [1, 1], [2 - 3.257860, 2 + 3.257860] and [4, 4] the bounds are 1 and 4.
+    # Of three tasks with the intervals [1, 1], [2 - 2.484138, 2 + 2.484138] and [4, 4] the bounds are 1 and 4.
     tasks = [np.ones(3), np.array([1.0, 2.0, 3.0]), np.full(3, 4.0)]
     assert median_interval(*tasks) == (2.0, 1.0, 4.0)
     # Of one task it is that of the mean.
@@ -76,9 +76,9 @@ def test_the_interval_of_a_median_by_hand() -> None:
 
 
 def test_the_interval_of_an_optimality_gap_by_hand() -> None:
-    # The mean of 0, 1/2 and 1, which 2 counts as, is 1/2 with a deviation of 1/2: 1/2 +- 5.642779 / sqrt(12), and a gap
+    # The mean of 0, 1/2 and 1, which 2 counts as, is 1/2 with a deviation of 1/2: 1/2 +- 4.302653 / sqrt(12), and a gap
     # is never below 0.
-    assert optimality_gap(np.array([0.0, 0.5, 2.0])) == pytest.approx((0.5, 0.0, 2.128930), abs=1e-5)
+    assert optimality_gap(np.array([0.0, 0.5, 2.0])) == pytest.approx((0.5, 0.0, 1.742069), abs=1e-6)
 
 
 def test_intervals_of_one_task_by_hand() -> None:

@@ -28,24 +28,24 @@ def mean(*samples: Array, axis: int) -> Any:
 
 
 def test_mean_interval_without_skewness_is_students() -> None:
-    # Deviation 1, standard error 1/sqrt(3). The 98.5 % point of t with 2 degrees of freedom is, with p = 0.985,
-    # (2 p - 1) / sqrt(2 p (1 - p)) = 5.642779.
-    assert mean_interval(np.array([1.0, 2.0, 3.0])) == pytest.approx((2.0, 2.0 - 3.257860, 2.0 + 3.257860), abs=1e-5)
+    # Deviation 1, standard error 1/sqrt(3); the 97.5 % point of t with 2 degrees of freedom is 4.302653.
+    assert mean_interval(np.array([1.0, 2.0, 3.0])) == pytest.approx((2.0, 2.0 - 2.484138, 2.0 + 2.484138), abs=1e-6)
 
 
 def test_mean_interval_of_skewed_runs_by_hand() -> None:
-    # Squares 6, cubes 6: the mean 1 has the standard error 1 and the skewness 3 * 6 / (2 * 1) / 9 = 1. The ends are
-    # 1 - 3 (cbrt(1 - 1/6 + 5.642779) - 1) and 1 - 3 (cbrt(1 - 1/6 - 5.642779) - 1).
-    assert mean_interval(np.array([0.0, 0.0, 3.0])) == pytest.approx((1.0, -1.59193, 9.06393), abs=1e-4)
-    assert mean_interval(np.array([0.0, 0.0, -3.0])) == pytest.approx((-1.0, -9.06393, 1.59193), abs=1e-4)
+    # Squares 6, cubes 6: the mean 1 has the standard error 1 and the skewness 3 * 6 / (2 * 1) / 9 = 1. The longer tail
+    # adds 4 / 6 * (1 + 2 * 4.302653^2) = 25.350428.
+    skewed = (1.0, 1.0 - 4.302653, 1.0 + 4.302653 + 25.350428)
+    assert mean_interval(np.array([0.0, 0.0, 3.0])) == pytest.approx(skewed, abs=1e-4)
+    assert mean_interval(np.array([0.0, 0.0, -3.0])) == pytest.approx((-1.0, -skewed[2], -skewed[1]), abs=1e-4)
 
 
 def test_mean_interval_of_tasks_by_hand() -> None:
-    # Each task adds 1/4 to the variance of the mean; two degrees of freedom. 5.642779 * sqrt(1/2) = 3.990047.
+    # Each task adds 1/4 to the variance of the mean; two degrees of freedom. 4.302653 * sqrt(1/2) = 3.042435.
     pair = np.array([0.0, 2.0])
-    assert mean_interval(pair, pair + 4.0) == pytest.approx((3.0, 3.0 - 3.990047, 3.0 + 3.990047), abs=1e-5)
+    assert mean_interval(pair, pair + 4.0) == pytest.approx((3.0, 3.0 - 3.042435, 3.0 + 3.042435), abs=1e-6)
     # A task whose runs are equal adds nothing: half of the interval of the other.
-    assert mean_interval(np.array([1.0, 2.0, 3.0]), np.zeros(4)) == pytest.approx((1.0, -0.628930, 2.628930), abs=1e-5)
+    assert mean_interval(np.array([1.0, 2.0, 3.0]), np.zeros(4)) == pytest.approx((1.0, -0.242069, 2.242069), abs=1e-6)
 
 
 def test_mean_interval_of_equal_values_and_of_one() -> None:
@@ -94,9 +94,9 @@ def test_trials_by_hand() -> None:
 
 def test_mean_bands_by_hand() -> None:
     # First point: the runs agree. Second point: mean 1/2, standard error 1/2, one degree of freedom, for which the
-    # 98.5 % point is tan(0.485 pi) = 21.204949.
+    # 97.5 % point is tan(0.475 pi) = 12.706205.
     found = mean_bands(np.array([[5.0, 5.0], [0.0, 1.0]]))
-    assert found.tolist() == [[5.0, 0.5], [5.0, pytest.approx(-10.102474)], [5.0, pytest.approx(11.102474)]]
+    assert found.tolist() == [[5.0, 0.5], [5.0, pytest.approx(-5.853102)], [5.0, pytest.approx(6.853102)]]
     alone = mean_bands(np.array([[5.0], [0.0]]))
     assert alone[0].tolist() == [5.0, 0.0]
     assert np.isnan(alone[1:]).all()

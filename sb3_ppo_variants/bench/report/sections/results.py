@@ -27,8 +27,8 @@ def results(study: Study, summary: Summary, figure: Panel | None = None) -> Sect
             Definition(
                 "Environment columns",
                 [
-                    "mean over the seeds of a run's score, in brackets its 95 % interval: Student's, with Hall's "
-                    f"transformation for skewed scores. {_score(study)}"
+                    "mean over the seeds of a run's score, in brackets its 95 % interval: Student's, longer on the "
+                    f"side to which the scores are skewed. {_score(study)}"
                 ],
             ),
             Definition("Normalisation", [_normalisation(summary)]),
