@@ -71,8 +71,8 @@ def mean_bands(*tasks: Array) -> Array:
     with the mean :math:`m`, its standard error :math:`s`, its skewness :math:`\gamma` and Student's quantile :math:`q`,
     all of independent runs in fixed tasks, and Satterthwaite's (1946) degrees of freedom. Without the 4 this is by how
     much Johnson (1978), "Modified t tests and confidence intervals for asymmetrical populations", moves both ends. Few
-    runs show too little of their skewness, of a lognormal distribution ten show about a quarter; so it is taken four
-    times, and never brings an end nearer.
+    runs show too little of their skewness, ten of a lognormal distribution about a quarter. So it is taken four times,
+    and never brings an end nearer.
 
     :param tasks: one score per run, an array of shape ``(..., runs)`` per task
     :return: mean, low and high, shape ``(3, ...)``; low and high are NaN where a task has a single run, and equal to
