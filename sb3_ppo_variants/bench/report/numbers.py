@@ -25,8 +25,11 @@ def number(value: float) -> str:
 
 def mean_return(estimate: Estimate) -> str:
     """Write a mean and its interval, all to two significant digits of half its width."""
-    half = (estimate.high - estimate.low) / 2
-    if not half > 0:
+    if math.isnan(estimate.value):
+        return "n/a"
+    half = estimate.high / 2 - estimate.low / 2
+    # Beyond 1e154 squares overflow, and the bounds are infinite.
+    if not 0 < half < math.inf:
         value = number(estimate.value)
         return f"{value} [{value}, {value}]" if half == 0 else value
     digits = max(0, 1 - math.floor(math.log10(half)))
