@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from benchmarks.coverage import PUBLISHED as COVERAGE
 from benchmarks.measurements import publish, tables
 from benchmarks.symptoms import PUBLISHED as SYMPTOMS
 from docs import drawings, gallery
@@ -45,6 +46,17 @@ def speed(folder: str, table: str) -> str:
     return tables.render(table, publish.published(folder))
 
 
+def coverage() -> str:
+    """What the intervals hold, a row for each number and shape of scores, for 1, 2 and 5 tasks in each cell."""
+    cells: dict[tuple[str, str], dict[int, list[str]]] = {}
+    for cell in json.loads(COVERAGE.read_text())["coverage"]:
+        of_seeds = cells.setdefault((cell["number"], cell["scores"]), {})
+        of_seeds.setdefault(cell["seeds"], []).append(f"{cell['coverage']:.2f}")
+    seeds = list(next(iter(cells.values())))
+    rows = ([*name, *(", ".join(of_seeds[count]) for count in seeds)] for name, of_seeds in cells.items())
+    return tables.table(["number", "scores", *(f"{count} seeds" for count in seeds)], rows)
+
+
 def symptoms() -> str:
     """The runs of the page on troubleshooting."""
     heading = ["run", "median `kl`", "largest `kl`", "largest `ratio_max`", "mean `clip_fraction`"]
@@ -63,6 +75,7 @@ def symptoms() -> str:
 
 
 SOURCES: dict[str, Callable[..., str]] = {
+    "coverage": coverage,
     "gallery": gallery.table,
     "modules": gallery.modules,
     "reference": gallery.reference,

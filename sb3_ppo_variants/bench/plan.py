@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -78,7 +79,7 @@ def plan_lines(study: Study, plan: Plan, workers: int) -> Iterator[str]:
         f"{runs - missing} finished, {missing} to make."
     )
     yield from _time(planned, workers)
-    yield _effect(len(study.seeds))
+    yield from _effect(len(study.seeds), len(study.environments), len(study.compared) - 1)
     for arm in read_imported(study):
         yield f"{arm.arm}: runs read from {arm.source.folder}: {len(arm.runs)}, none to make."
         yield from (f"  left out: {line}" for line in arm.left_out)
@@ -127,12 +128,25 @@ def _time(planned: list[Planned], workers: int) -> Iterator[str]:
         )
 
 
-def _effect(seeds: int) -> str:
-    effect = detectable_effect(seeds)
-    if effect == float("inf"):
-        return "One seed shows no difference between arms, whatever its size."
-    return (
-        f"With {seeds} seeds an arm, a difference between two arms in one environment is found with a probability of "
-        f"80 % when it is {effect:.2f} standard deviations of a run's score (Cohen's d; two-sided t-test at 5 %, not "
-        "corrected for the number of arms)."
+def _effect(seeds: int, environments: int, tests: int) -> Iterator[str]:
+    """Say what the comparison of so many arms with the baseline can show."""
+    if not tests:
+        return
+    counts = [(seeds, seeds)] * environments
+    everywhere, alone = detectable_effect(counts, tests), detectable_effect(counts, tests, only=0)
+    compared = f"With {_many(seeds, 'seed')} an arm, the comparison of {_many(tests, 'arm')} with stock PPO"
+    if math.isinf(everywhere):
+        yield f"{compared} does not find a difference with a probability of 80 %, whatever its size."
+        return
+    size = f"{everywhere:.1f} standard deviations of a run's score"
+    if environments > 1:
+        single = "; one in a single environment is missed" if math.isinf(alone) else f", or {alone:.1f} in a single one"
+        size += f" in every environment{single}"
+    yield (
+        f"{compared} (permutation test at 5 % after Holm's correction) finds a difference with a probability of 80 % "
+        f"when it is {size}."
     )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

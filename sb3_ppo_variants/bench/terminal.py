@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from sb3_ppo_variants.bench.report.numbers import interval, plus_minus
+from sb3_ppo_variants.bench.report.numbers import interval, mean_return
 from sb3_ppo_variants.bench.runs.folders import Folders, last_line
 from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.statistics.summary import Summary
@@ -41,7 +41,7 @@ def results_tables(study: Study, summary: Summary, width: int) -> list[Table]:
 def _columns(summary: Summary) -> Iterator[Column]:
     for environment in summary.environments:
         returns = [summary.returns.get((arm, environment)) for arm in summary.arms]
-        yield environment, [Text("missing") if mean is None else _below(plus_minus(mean), "±") for mean in returns]
+        yield environment, [Text("missing") if mean is None else _below(mean_return(mean), "[") for mean in returns]
     yield "IQM", [_below(interval(summary.aggregates[arm].iqm), "[") for arm in summary.arms]
     others = [arm for arm in summary.arms if arm != BASELINE]
     better = {arm: _below(interval(summary.comparisons[arm].improvement), "[") for arm in others}

@@ -33,9 +33,10 @@ def trust_region_clip(
     family, and are computed once per rollout (:mod:`.kl_ball`).
 
     Wang et al., "Trust Region-Guided Proximal Policy Optimization", NeurIPS 2019, arXiv 1901.10314. For a Gaussian
-    policy the authors choose :math:`\delta` such that the narrowest upper bound is :math:`1 + \epsilon`:
+    policy the authors mean to choose :math:`\delta` such that the narrowest upper bound is :math:`1 + \epsilon`:
     :math:`\delta = \tfrac d2 (e^v - 1 - v)` with :math:`v = \tfrac2d \log(1 + \epsilon)`, so 0.038 for one action
-    dimension, 0.0057 for six and 0.0020 for seventeen at :math:`\epsilon = 0.2`.
+    dimension, 0.0057 for six and 0.0020 for seventeen at :math:`\epsilon = 0.2`. That is with the sign of :math:`v` put
+    right: their code has the other one, which gives less, 0.0295 for one dimension.
 
     :param surrogate: shape ``(batch,)``
     :param trust_region_clip_kl: :math:`\delta` in nats, summed over action dimensions, usually 0.001 to 0.05; 0 is the

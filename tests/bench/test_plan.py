@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from sb3_ppo_variants.bench.cli import main
-from sb3_ppo_variants.bench.plan import Planned, make_plan, plan_lines, total_seconds
+from sb3_ppo_variants.bench.plan import Planned, _effect, make_plan, plan_lines, total_seconds
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from tests.bench.conftest import Finished, WriteStudy
 
 
@@ -25,10 +24,36 @@ def half(finished: Finished, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("seeds", "effect"), [(17, 1.0), (26, 0.8), (64, 0.5)])
-def test_cohens_table(seeds: int, effect: float) -> None:
-    # Cohen (1988), table 2.4.1: the fewest seeds for an effect at 80 % power and 5 %, two-sided.
-    assert detectable_effect(seeds) <= effect < detectable_effect(seeds - 1)
+@pytest.mark.parametrize(
+    ("seeds", "environments", "arms", "shown"),
+    [
+        (3, 1, "1 arm", "does not find a difference with a probability of 80 %, whatever its size."),
+        (10, 1, "4 arms", "finds a difference with a probability of 80 % when it is 1.7 {deviations}."),
+        (
+            5,
+            2,
+            "24 arms",
+            "finds a difference with a probability of 80 % when it is 2.3 {deviations} in every environment; one in a "
+            "single environment is missed.",
+        ),
+        (
+            20,
+            2,
+            "1 arm",
+            "finds a difference with a probability of 80 % when it is 0.7 {deviations} in every environment, or 1.4 in "
+            "a single one.",
+        ),
+    ],
+)
+def test_what_the_seeds_can_show_is_said(seeds: int, environments: int, arms: str, shown: str) -> None:
+    (sentence,) = _effect(seeds, environments, int(arms.split()[0]))
+    said = sentence.replace(" (permutation test at 5 % after Holm's correction)", "")
+    expected = shown.format(deviations="standard deviations of a run's score")
+    assert said == f"With {seeds} seeds an arm, the comparison of {arms} with stock PPO {expected}"
+
+
+def test_without_an_arm_to_compare_nothing_is_said() -> None:
+    assert list(_effect(5, 2, 0)) == []
 
 
 def test_finished_runs_tell_the_time(finished: Finished, half: Path) -> None:
@@ -44,7 +69,7 @@ def test_finished_runs_tell_the_time(finished: Finished, half: Path) -> None:
     # Two runs of 90 seconds, one after the other.
     assert lines[1].startswith("Time: about 3 min with one run at a time, ")
     assert lines[2] == ("  the times that finished runs of the same configuration took, for 2 of the runs to make;")
-    assert lines[3].startswith("With 2 seeds an arm, a difference between two arms in one environment is found")
+    assert lines[3].startswith("With 2 seeds an arm, the comparison of 1 arm with stock PPO does not find a difference")
     assert len(lines) == 4
 
 

@@ -10,7 +10,7 @@ from sb3_ppo_variants.bench.terminal import results_tables
 from tests.bench.statistics.numbers import RESULTS, make_study
 
 
-@pytest.mark.parametrize(("width", "parts"), [(20, 5), (40, 2), (60, 2), (61, 1)])
+@pytest.mark.parametrize(("width", "parts"), [(20, 5), (41, 2), (63, 2), (64, 1)])
 def test_a_narrow_terminal_gets_the_table_in_parts(width: int, parts: int) -> None:
     summary = summarise(RESULTS, make_study())
     tables = results_tables(make_study(), summary, width)

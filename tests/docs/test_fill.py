@@ -19,7 +19,7 @@ def test_nothing_is_missing() -> None:
 def test_a_table_is_taken_from_its_section() -> None:
     rows = fill.report("quickstart", "Results").splitlines()
     assert len(rows) == 2 + 4  # the heading, and stock PPO with three variants
-    assert rows[2].startswith("| ppo | 488 ± 32 |")
+    assert rows[2].startswith("| ppo | 488 [329, 521] |")
     page = "a\n<!-- fill: report, quickstart, Results -->\nold\n<!-- end -->\nb"
     assert fill.filled(page) == "\n".join(
         ["a", "<!-- fill: report, quickstart, Results -->", "", *rows, "", "<!-- end -->", "b"]
@@ -37,7 +37,7 @@ def test_marks_of_both_languages_hold_what_a_source_says(monkeypatch: pytest.Mon
 
 
 def test_a_mark_that_means_nothing_is_named() -> None:
-    with pytest.raises(ValueError, match="fill: 'reports' is unknown; the sources are gallery, "):
+    with pytest.raises(ValueError, match="fill: 'reports' is unknown; the sources are coverage, gallery, "):
         fill.filled("<!-- fill: reports, quickstart -->\n<!-- end -->")
     with pytest.raises(ValueError, match="the report of quickstart has no table in a section 'Result'"):
         fill.filled("<!-- fill: report, quickstart, Result -->\n<!-- end -->")

@@ -80,7 +80,7 @@ def _numbers(study: Study, tables: Tables, summary: Summary, panels: Mapping[str
     if "efficiency" in panels:
         sections.append(curves.sample_efficiency(summary, panels["efficiency"]))
     if summary.comparisons:
-        sections += [comparisons(study, summary), detectable_differences(summary)]
+        sections += [comparisons(summary), detectable_differences(summary)]
     sections.append(aggregates(summary))
     if "profiles" in panels:
         sections.append(profiles(panels["profiles"]))

@@ -8,7 +8,6 @@ import numpy as np
 
 from sb3_ppo_variants.bench.statistics.contrasts import Contrast
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
-from sb3_ppo_variants.bench.statistics.power import Detectable
 
 
 def fixed(value: float, digits: int) -> str:
@@ -24,13 +23,18 @@ def number(value: float) -> str:
     return fixed(value, digits)
 
 
-def plus_minus(estimate: Estimate) -> str:
-    """Write a mean and the half width of its symmetric interval, both to two significant digits of the latter."""
-    half = estimate.high - estimate.value
-    if not half > 0:
-        return number(estimate.value) + (" ± 0" if half == 0 else "")
+def mean_return(estimate: Estimate) -> str:
+    """Write a mean and its interval, all to two significant digits of half its width."""
+    if math.isnan(estimate.value):
+        return "n/a"
+    half = estimate.high / 2 - estimate.low / 2
+    # Beyond 1e154 squares overflow, and the bounds are infinite.
+    if not 0 < half < math.inf:
+        value = number(estimate.value)
+        return f"{value} [{value}, {value}]" if half == 0 else value
     digits = max(0, 1 - math.floor(math.log10(half)))
-    return f"{fixed(estimate.value, digits)} ± {half:.{digits}f}"
+    value, low, high = (fixed(each, digits) for each in estimate)
+    return f"{value} [{low}, {high}]"
 
 
 def interval(estimate: Estimate) -> str:
@@ -74,14 +78,14 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def detected(found: Detectable) -> str:
-    """Write what a comparison can detect, in returns and in standard deviations."""
-    if math.isinf(found.deviations):
-        return "nothing"
-    if found.score == 0:
+def detected(deviations: float, score: float) -> str:
+    """Write what a comparison can detect, in returns where they are known and in standard deviations."""
+    if math.isinf(deviations):
+        return "none"
+    if score == 0:
         return "any, all runs are equal"
-    deviations = f"{found.deviations:.1f} sd"
-    return deviations if math.isnan(found.score) else f"{number(found.score)} ({deviations})"
+    text = f"{deviations:.1f} sd"
+    return text if math.isnan(score) else f"{number(score)} ({text})"
 
 
 def contrast(found: Contrast | None) -> str:

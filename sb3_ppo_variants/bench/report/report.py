@@ -106,7 +106,7 @@ def _drawings(study: Study, tables: Tables, summary: Summary, runs: list[Run]) -
     coefficients = sorted({name for run in runs for name in (*run.arguments, *run.defaults)})
     file_names = {run.environment: run.file_name for run in runs}
     drawings = {
-        "curves": learning_curves(tables.results, summary, study.bootstrap),
+        "curves": learning_curves(tables.results, summary),
         "intervals": intervals(summary),
     }
     if summary.profiles:

@@ -77,14 +77,18 @@ def stability(runs: Sequence[RunEvaluations], low: float, high: float, seed: int
     ]
     return Stability(
         runs=len(runs),
-        climbed=share_interval(len(climbed), len(runs)),
-        fell=share_interval(fell, len(climbed)),
+        climbed=_share(len(climbed), len(runs)),
+        fell=_share(fell, len(climbed)),
         falls_per_run=len(falls) / len(climbed) if climbed else float("nan"),
         falls=len(falls),
         recoveries=sum(fall.recovered for fall in falls),
         median_recovery=median_recovery(falls),
         false_fall_rate=float(np.mean(rates)) if climbed else float("nan"),
     )
+
+
+def _share(count: int, total: int) -> Estimate:
+    return Estimate(*share_interval(count / total if total else np.nan, total).tolist())
 
 
 def stability_table(runs: Runs, arms: Sequence[str], scales: Mapping[str, Scale], seed: int) -> StabilityTable:

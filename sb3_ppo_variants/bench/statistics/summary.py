@@ -39,7 +39,7 @@ class Summary:
     :param aggregates: arm -> aggregates of its normalised scores over ``common``
     :param profiles: arm -> share of its runs above each normalised score; empty when ``common`` is
     :param comparisons: arm -> its comparison with the baseline, which is absent itself
-    :param detectable: (arm, environment) -> what the comparison with the baseline can detect there
+    :param detectable: arm -> what its comparison with the baseline can detect; arms that were not compared are absent
     :param curves: aggregate score against steps and seconds
     :param ablations: name -> what the parts are worth
     :param effects: name of a grid -> what its levels are worth
@@ -56,7 +56,7 @@ class Summary:
     aggregates: dict[str, Aggregates]
     profiles: dict[str, Band]
     comparisons: dict[str, Comparison]
-    detectable: dict[tuple[str, str], Detectable]
+    detectable: dict[str, Detectable]
     curves: EfficiencyCurves
     ablations: dict[str, AblationContrasts]
     effects: dict[str, MainEffects]
@@ -97,6 +97,7 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
     normalised = {key: normalise(value, scales[key[1]].low, scales[key[1]].high) for key, value in found.items()}
     common = [name for name in environments if all((arm, name) in found for arm in arms)]
     tasks = {arm: [normalised[arm, name] for name in common] for arm in arms}
+    comparisons = compare(found, arms, environments, BASELINE)
     at = thresholds([task for of_arm in tasks.values() for task in of_arm])
     return Summary(
         arms=arms,
@@ -107,9 +108,9 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
         scales=scales,
         common=common,
         aggregates={arm: aggregate(tasks[arm], *draw) for arm in arms},
-        profiles={arm: profile(tasks[arm], at, *draw) for arm in arms if common},
-        comparisons=compare(found, arms, environments, BASELINE, *draw),
-        detectable=detectable(found, BASELINE),
+        profiles={arm: profile(tasks[arm], at) for arm in arms if common},
+        comparisons=comparisons,
+        detectable=detectable(found, comparisons, BASELINE),
         curves=efficiency_curves(runs, arms, {name: scales[name] for name in common}, *draw),
         ablations={name: ablation_contrasts(item, normalised, *draw) for name, item in study.ablations.items()},
         effects={name: main_effects(levels, normalised, *draw) for name, levels in study.factors.items()},

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
 import pytest
 
-from sb3_ppo_variants.bench.report.numbers import interval, plus_minus
+from sb3_ppo_variants.bench.report.numbers import interval, mean_return
 from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import MixedVersions
@@ -30,16 +31,19 @@ def report(study: Finished, allow_mixed_versions: bool = False) -> str:
 
 
 def test_numbers_are_written_with_their_intervals() -> None:
-    assert plus_minus(Estimate(487.32, 460.1, 514.54)) == "487 ± 27"
-    assert plus_minus(Estimate(-1195.7, -1470.4, -921.0)) == "-1196 ± 275"
-    assert plus_minus(Estimate(0.5, NAN, NAN)) == "0.500"
-    assert plus_minus(Estimate(498.2, 494.59, 501.81)) == "498.2 ± 3.6"
-    assert plus_minus(Estimate(500.0, 500.0, 500.0)) == "500.0 ± 0"
+    assert mean_return(Estimate(487.32, 460.1, 514.54)) == "487 [460, 515]"
+    assert mean_return(Estimate(-1195.7, -1470.4, -921.0)) == "-1196 [-1470, -921]"
+    assert mean_return(Estimate(0.5, NAN, NAN)) == "0.500"
+    assert mean_return(Estimate(498.2, 494.59, 501.81)) == "498.2 [494.6, 501.8]"
+    assert mean_return(Estimate(500.0, 500.0, 500.0)) == "500.0 [500.0, 500.0]"
+    assert mean_return(Estimate(NAN, NAN, NAN)) == "n/a"
+    assert mean_return(Estimate(3.0, -math.inf, math.inf)) == "3.00"
+    assert "[" in mean_return(Estimate(1e200, -1e308, 1e308))
     assert interval(Estimate(0.5, 0.25, 1.0)) == "0.50 [0.25, 1.00]"
     assert interval(Estimate(0.5, NAN, NAN)) == "0.50"
     assert interval(Estimate(NAN, NAN, NAN)) == "n/a"
     # What rounds to zero has no sign.
-    assert plus_minus(Estimate(-0.3, -168.3, 167.7)) == "0 ± 168"
+    assert mean_return(Estimate(-0.3, -168.3, 167.7)) == "0 [-168, 168]"
     assert interval(Estimate(-0.004, -0.006, 0.001)) == "0.00 [-0.01, 0.00]"
 
 

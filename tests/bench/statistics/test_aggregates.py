@@ -12,12 +12,12 @@ from scipy.stats import trim_mean
 from sb3_ppo_variants.bench.statistics.aggregates import (
     aggregate,
     iqm,
-    mean,
-    median,
+    median_interval,
     optimality_gap,
     profile,
     thresholds,
 )
+from sb3_ppo_variants.bench.statistics.intervals import mean_interval
 
 scores = st.floats(-1e3, 1e3, width=32)
 UNEQUAL = [np.array([0.0, 1.0]), np.array([0.5]), np.array([2.0, 2.0, 2.0, 4.0])]
@@ -62,47 +62,55 @@ def test_iqm_works_along_an_axis() -> None:
 
 def test_aggregates_of_unequal_tasks_by_hand() -> None:
     # Means of the tasks: 1/2, 1/2, 5/2. Cut at 1 they are 1/2, 1/2, 1.
-    assert median(*UNEQUAL) == 0.5
-    assert mean(*UNEQUAL) == pytest.approx(3.5 / 3, abs=1e-15)
-    assert optimality_gap(*UNEQUAL) == pytest.approx(1.0 - 2.0 / 3, abs=1e-15)
+    assert median_interval(*UNEQUAL).value == 0.5
+    assert mean_interval(*UNEQUAL).value == pytest.approx(3.5 / 3, abs=1e-15)
+    assert optimality_gap(*UNEQUAL).value == pytest.approx(1.0 - 2.0 / 3, abs=1e-15)
 
 
-def test_aggregates_work_along_an_axis() -> None:
-    first, second = np.arange(12.0).reshape(3, 4) / 12, np.arange(6.0).reshape(3, 2)
-    for statistic in (median, mean, optimality_gap):
-        rows = [statistic(first[i], second[i]) for i in range(3)]
-        assert statistic(first, second, axis=-1) == pytest.approx(rows)
-        assert statistic(first.T, second.T, axis=0) == pytest.approx(rows)
+def test_the_interval_of_a_median_by_hand() -> None:
+    # Of three tasks with the intervals [1, 1], [2 - 2.484138, 2 + 2.484138] and [4, 4] the bounds are 1 and 4.
+    tasks = [np.ones(3), np.array([1.0, 2.0, 3.0]), np.full(3, 4.0)]
+    assert median_interval(*tasks) == (2.0, 1.0, 4.0)
+    # Of one task it is that of the mean.
+    assert median_interval(tasks[1]) == mean_interval(tasks[1])
+
+
+def test_the_interval_of_an_optimality_gap_by_hand() -> None:
+    # The mean of 0, 1/2 and 1, which 2 counts as, is 1/2 with a deviation of 1/2: 1/2 +- 4.302653 / sqrt(12), and a gap
+    # is never below 0.
+    assert optimality_gap(np.array([0.0, 0.5, 2.0])) == pytest.approx((0.5, 0.0, 1.742069), abs=1e-6)
 
 
 def test_intervals_of_one_task_by_hand() -> None:
-    # Two runs: a resample is (0, 0), (0, 1), (1, 0) or (1, 1), its mean 0, 1/2, 1/2 or 1. With a quarter of the
-    # resamples at each end, the 95 % interval reaches from 0 to 1.
+    # Two runs: a resample is (0, 0), (0, 1), (1, 0) or (1, 1), its interquartile mean 0, 1/2, 1/2 or 1. With a quarter
+    # of the resamples at each end, the interval reaches from 0 to 1.
     found = aggregate([np.array([0.0, 1.0])], 500, seed=0)
-    assert found.iqm == found.median == found.mean == found.optimality_gap == (0.5, 0.0, 1.0)
+    assert found.iqm == (0.5, 0.0, 1.0)
+    assert found.mean == found.median == mean_interval(np.array([0.0, 1.0]))
 
 
 def test_nothing_known_without_a_task_and_of_what_is_no_number() -> None:
     assert math.isnan(aggregate([], 200, seed=0).iqm.value)
     found = aggregate([np.array([0.0, 0.1, 0.2, 0.3, 0.4, float("nan")])], 200, seed=0)
     assert all(math.isnan(part) for estimate in vars(found).values() for part in estimate)
-    # Not even where the interquartile mean would drop it.
-    assert math.isnan(iqm(np.array([0.0, 0.1, 0.2, 0.3, 0.4, float("inf")])))
+    # Not even where the interquartile mean of unequal tasks would drop it.
+    assert math.isnan(iqm(np.array([0.0, 0.1, 0.2, 0.3, 0.4, float("nan")]), np.zeros(3)))
 
 
 def test_profile_by_hand() -> None:
     # Above 0: one of two, one of one, four of four, in the mean 5/6. Above 1: 0, 0, all. A score is not above itself.
-    found = profile(UNEQUAL, np.array([0.0, 0.5, 1.0, 2.0, 4.0]), 200, seed=0)
+    found = profile(UNEQUAL, np.array([0.0, 0.5, 1.0, 2.0, 4.0]))
     assert found.x == (0.0, 0.5, 1.0, 2.0, 4.0)
     assert found.value == pytest.approx((5 / 6, 0.5, 1 / 3, 1 / 12, 0.0), abs=1e-15)
-    # One task has a single run.
-    assert math.isnan(found.low[0])
 
 
 def test_profile_bands_by_hand() -> None:
-    found = profile([np.array([0.0, 1.0])], np.array([-1.0, 0.5, 1.0]), 500, seed=0)
-    assert (found.value, found.low, found.high) == ((1.0, 0.5, 0.0), (1.0, 0.0, 0.0), (1.0, 1.0, 0.0))
-    assert np.isnan(profile([np.array([0.0, float("nan")])], np.array([0.5]), 100, seed=0).value).all()
+    # Shares of two runs: of both 2 / (2 + z^2) = 0.342380 at least, of one 1/2 +- 0.405469.
+    found = profile([np.array([0.0, 1.0])], np.array([-1.0, 0.5, 1.0]))
+    assert found.value == (1.0, 0.5, 0.0)
+    assert found.low == pytest.approx((0.342380, 0.094531, 0.0), abs=1e-6)
+    assert found.high == pytest.approx((1.0, 0.905469, 0.657620), abs=1e-6)
+    assert np.isnan(profile([np.array([0.0, float("nan")])], np.array([0.5])).value).all()
 
 
 def test_thresholds_reach_over_all_scores() -> None:

@@ -1,30 +1,51 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from sb3_ppo_variants.bench.statistics.aggregates import iqm, mean
+from sb3_ppo_variants.bench.statistics.aggregates import iqm
 from sb3_ppo_variants.bench.statistics.intervals import (
+    Array,
     bootstrap,
     bootstrap_band,
-    mean_band,
+    expanded_tail,
+    mean_bands,
     mean_interval,
     normalise,
     share_interval,
+    trials,
 )
 
-NAN = float("nan")
+NAN, INFINITY = float("nan"), float("inf")
 
 
-def test_mean_interval_by_hand() -> None:
-    # sd 1, standard error 1/sqrt(3); the 97.5 % point of Student's t with 2 degrees of freedom is 4.302653.
-    estimate = mean_interval(np.array([1.0, 2.0, 3.0]))
-    assert estimate.value == 2.0
-    assert estimate.low == pytest.approx(2.0 - 2.484138, abs=1e-6)
-    assert estimate.high == pytest.approx(2.0 + 2.484138, abs=1e-6)
+def mean(*samples: Array, axis: int) -> Any:
+    return np.mean([sample.mean(axis=axis) for sample in samples], axis=0)
+
+
+def test_mean_interval_without_skewness_is_students() -> None:
+    # Deviation 1, standard error 1/sqrt(3); the 97.5 % point of t with 2 degrees of freedom is 4.302653.
+    assert mean_interval(np.array([1.0, 2.0, 3.0])) == pytest.approx((2.0, 2.0 - 2.484138, 2.0 + 2.484138), abs=1e-6)
+
+
+def test_mean_interval_of_skewed_runs_by_hand() -> None:
+    # Squares 6, cubes 6: the mean 1 has the standard error 1 and the skewness 3 * 6 / (2 * 1) / 9 = 1. The longer tail
+    # adds 4 / 6 * (1 + 2 * 4.302653^2) = 25.350428.
+    skewed = (1.0, 1.0 - 4.302653, 1.0 + 4.302653 + 25.350428)
+    assert mean_interval(np.array([0.0, 0.0, 3.0])) == pytest.approx(skewed, abs=1e-4)
+    assert mean_interval(np.array([0.0, 0.0, -3.0])) == pytest.approx((-1.0, -skewed[2], -skewed[1]), abs=1e-4)
+
+
+def test_mean_interval_of_tasks_by_hand() -> None:
+    # Each task adds 1/4 to the variance of the mean; two degrees of freedom. 4.302653 * sqrt(1/2) = 3.042435.
+    pair = np.array([0.0, 2.0])
+    assert mean_interval(pair, pair + 4.0) == pytest.approx((3.0, 3.0 - 3.042435, 3.0 + 3.042435), abs=1e-6)
+    # A task whose runs are equal adds nothing: half of the interval of the other.
+    assert mean_interval(np.array([1.0, 2.0, 3.0]), np.zeros(4)) == pytest.approx((1.0, -0.242069, 2.242069), abs=1e-6)
 
 
 def test_mean_interval_of_equal_values_and_of_one() -> None:
@@ -33,6 +54,7 @@ def test_mean_interval_of_equal_values_and_of_one() -> None:
     assert alone.value == 5.0
     assert math.isnan(alone.low)
     assert math.isnan(alone.high)
+    assert math.isnan(mean_interval().value)
 
 
 def test_normalise_by_hand() -> None:
@@ -47,21 +69,48 @@ def test_normalise_keeps_what_is_not_a_number() -> None:
 
 def test_share_interval_by_hand() -> None:
     # Wilson 1927 with z = 1.959964 for 1 of 2: the centre is 1/2, the half width z / (2 sqrt(2 + z^2)) = 0.405469.
-    half = share_interval(1, 2)
-    assert half.value == 0.5
-    assert half.low == pytest.approx(0.5 - 0.405469, abs=1e-6)
-    assert half.high == pytest.approx(0.5 + 0.405469, abs=1e-6)
-    assert share_interval(0, 5).low == 0.0
-    assert math.isnan(share_interval(0, 0).value)
+    assert share_interval(0.5, 2) == pytest.approx([0.5, 0.5 - 0.405469, 0.5 + 0.405469], abs=1e-6)
+    # Of none and of all 5 it is z^2 / (5 + z^2) = 0.434482 wide.
+    assert share_interval(np.array([0.0, 1.0]), 5).tolist() == [
+        [0.0, 1.0],
+        [0.0, pytest.approx(0.565518, abs=1e-6)],
+        [pytest.approx(0.434482, abs=1e-6), 1.0],
+    ]
+    assert np.isnan(share_interval(0.0, 0)).all()
 
 
-def test_mean_band_by_hand() -> None:
-    # First point: the runs agree. Second point: a resample of 0 and 1 has the mean 0, 1/2 or 1.
-    band = mean_band(np.array([[5.0, 0.0], [5.0, 1.0]]), 500, seed=0)
-    assert band.tolist() == [[5.0, 0.5], [5.0, 0.0], [5.0, 1.0]]
-    alone = mean_band(np.array([[5.0, 0.0]]), 500, seed=0)
+@pytest.mark.parametrize(("count", "total"), [(0, 4), (3, 10), (19, 20)])
+def test_share_interval_is_that_of_scipy(count: int, total: int) -> None:
+    theirs = stats.binomtest(count, total).proportion_ci(0.95, method="wilson")
+    assert share_interval(count / total, total)[1:] == pytest.approx([theirs.low, theirs.high], abs=1e-12)
+
+
+def test_trials_by_hand() -> None:
+    # The mean of shares of 5 and of 5 trials is one of 10; of 4 and of 12 trials, 4 / (1/4 + 1/12).
+    assert trials([5, 5]) == pytest.approx(10.0)
+    assert trials([4, 12]) == pytest.approx(12.0)
+    assert trials([]) == 0.0
+
+
+def test_mean_bands_by_hand() -> None:
+    # First point: the runs agree. Second point: mean 1/2, standard error 1/2, one degree of freedom, for which the
+    # 97.5 % point is tan(0.475 pi) = 12.706205.
+    found = mean_bands(np.array([[5.0, 5.0], [0.0, 1.0]]))
+    assert found.tolist() == [[5.0, 0.5], [5.0, pytest.approx(-5.853102)], [5.0, pytest.approx(6.853102)]]
+    alone = mean_bands(np.array([[5.0], [0.0]]))
     assert alone[0].tolist() == [5.0, 0.0]
     assert np.isnan(alone[1:]).all()
+
+
+# Hesterberg 2015, section 5.2, with t = 2.776445, 2.262157 and 2.093024.
+@pytest.mark.parametrize(("runs", "tail"), [(5, 0.000954), (10, 0.008551), (20, 0.015881)])
+def test_expanded_percentiles_of_one_sample(runs: int, tail: float) -> None:
+    assert expanded_tail([runs]) == pytest.approx(tail, abs=2e-6)
+
+
+def test_expanded_percentiles_of_two_samples() -> None:
+    # Eight degrees of freedom: 2.306004 * sqrt(10 / 8) = 2.578191.
+    assert expanded_tail([5, 5]) == pytest.approx(0.004966, abs=2e-6)
 
 
 def test_each_stratum_is_resampled_by_itself() -> None:
@@ -108,12 +157,25 @@ def test_the_bootstrap_is_that_of_scipy(block: int, monkeypatch: pytest.MonkeyPa
     samples = [np.random.default_rng(count).normal(size=(3, count)) for count in (5, 8)]
     found = bootstrap_band(np.arange(3.0), samples, iqm, 200, seed=7)
     theirs = stats.bootstrap(
-        samples, iqm, n_resamples=200, axis=-1, method="percentile", vectorized=True, rng=np.random.default_rng(7)
+        samples,
+        iqm,
+        n_resamples=200,
+        axis=-1,
+        method="percentile",
+        confidence_level=1 - 2 * expanded_tail([5, 8]),
+        vectorized=True,
+        rng=np.random.default_rng(7),
     )
     assert found.low == pytest.approx(theirs.confidence_interval.low, rel=1e-12)
     assert found.high == pytest.approx(theirs.confidence_interval.high, rel=1e-12)
 
 
-def test_what_is_not_a_number_stays_so() -> None:
-    assert all(math.isnan(part) for part in mean_interval(np.array([1.0, NAN, 2.0])))
+def test_what_is_not_a_finite_number_makes_all_nan() -> None:
+    for broken in (NAN, INFINITY, -INFINITY):
+        assert all(math.isnan(part) for part in mean_interval(np.array([1.0, broken, 2.0]), np.ones(3)))
+        assert np.isnan(normalise(np.array([broken, 1.0]), 0.0, 1.0)).tolist() == [True, False]
+    # The squares of the deviations are infinite, the mean is not.
+    huge = mean_interval(np.array([1e200, -1e200]))
+    assert huge.value == 0.0
+    assert not math.isfinite(huge.low)
     assert all(math.isnan(part) for part in bootstrap([np.array([1.0, NAN, 2.0])], mean, 200, seed=0))

@@ -1,51 +1,87 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu
 
+from sb3_ppo_variants.bench.statistics.comparisons import compare, permutation_test
 from sb3_ppo_variants.bench.statistics.power import detectable, detectable_effect, pooled_deviation
 
 
-# Cohen 1988, table 2.4.1: runs per arm for a power of 80 % at 5 % two-sided.
-@pytest.mark.parametrize(("d", "runs"), [(0.2, 393), (0.5, 64), (0.8, 26), (1.0, 17), (1.2, 12), (1.4, 9)])
-def test_numbers_of_runs_of_cohens_table(d: float, runs: int) -> None:
-    # His numbers are rounded: one run less never reaches the effect, one more always does.
-    assert detectable_effect(runs + 1) < d < detectable_effect(runs - 1)
+def share_found(effects: Sequence[float], seeds: int, tests: int, studies: int = 1_000) -> float:
+    """Share of simulated studies in which an arm with these effects differs after Holm's correction."""
+    rng = np.random.default_rng(5)
+    found = [
+        permutation_test([rng.normal(d, 1.0, seeds) for d in effects], [rng.normal(size=seeds) for _ in effects])
+        for _ in range(studies)
+    ]
+    return float(np.mean(np.array(found) <= 0.05 / tests))
 
 
-def test_detectable_effects() -> None:
-    # statsmodels 0.14, tt_ind_solve_power(nobs1=n, ratio=r, alpha=0.05, power=0.8).
-    assert detectable_effect(3) == pytest.approx(3.070892, abs=1e-5)
-    assert detectable_effect(5) == pytest.approx(2.024440, abs=1e-5)
-    assert detectable_effect(10) == pytest.approx(1.324947, abs=1e-5)
-    assert detectable_effect(3, 30) == pytest.approx(1.751317, abs=1e-5)
-    assert detectable_effect(30, 3) == detectable_effect(3, 30)
+# The standard error of 1 000 studies is 0.013.
+def test_the_decision_finds_the_effect_in_four_of_five_studies() -> None:
+    everywhere = detectable_effect([(5, 5), (5, 5)], tests=24)
+    assert share_found([everywhere, everywhere], 5, tests=24) == pytest.approx(0.8, abs=0.05)
+    alone = detectable_effect([(10, 10), (10, 10)], tests=1, only=0)
+    assert share_found([alone, 0.0], 10, tests=1) == pytest.approx(0.8, abs=0.05)
 
 
-def test_more_runs_detect_less_and_extremes_work() -> None:
-    effects = [detectable_effect(runs) for runs in (1, 2, 3, 4, 10, 100, 10_000, 1_000_000)]
-    assert effects[0] == math.inf
-    assert effects == sorted(effects, reverse=True)
-    # With many runs it is (1.959964 + 0.841621) sqrt(2 / n).
-    assert effects[-1] == pytest.approx(2.801585 * math.sqrt(2e-6), rel=1e-4)
-    assert math.isfinite(detectable_effect(1, 2))
+def test_on_one_task_it_is_the_effect_of_mann_whitneys_test() -> None:
+    rng = np.random.default_rng(1)
+    effect = detectable_effect([(5, 5)], tests=1)
+    first, second = rng.normal(effect, 1.0, (1_000, 5)), rng.normal(size=(1_000, 5))
+    found = mannwhitneyu(first, second, method="exact", axis=-1).pvalue <= 0.05
+    assert np.mean(found) == pytest.approx(0.8, abs=0.05)
 
 
-@pytest.mark.parametrize("runs", [(0, 5), (5, 0), (-1, None)])
-def test_numbers_of_runs_are_checked(runs: tuple[int, int | None]) -> None:
-    with pytest.raises(ValueError, match="must be a number of runs, 1 or more"):
-        detectable_effect(*runs)
+def test_an_effect_in_one_task_of_several_may_be_too_little() -> None:
+    # Two tasks of five runs, 24 arms: a sure win of 25 of 25 pairs and half of the others is too few of 50.
+    assert detectable_effect([(5, 5), (5, 5)], tests=24, only=0) == math.inf
+    # Three runs an arm have no p-value below 0.1.
+    assert detectable_effect([(3, 3)], tests=1) == math.inf
+    assert detectable_effect([(1, 1)], tests=1) == math.inf
+
+
+def test_effects_near_those_of_the_t_test() -> None:
+    # statsmodels 0.14, tt_ind_solve_power(nobs1=n, alpha=0.05, power=0.8): 1.324947 and 0.909129. With many runs the
+    # test of ranks needs sqrt(pi / 3) = 1.023 times as much (Hodges and Lehmann 1956).
+    assert detectable_effect([(10, 10)], tests=1) == pytest.approx(1.023 * 1.324947, rel=0.05)
+    assert detectable_effect([(20, 20)], tests=1) == pytest.approx(1.023 * 0.909129, rel=0.05)
+
+
+def test_more_runs_and_fewer_arms_detect_less() -> None:
+    by_runs = [detectable_effect([(runs, runs)], tests=1) for runs in (4, 6, 10, 20, 40)]
+    assert by_runs == sorted(by_runs, reverse=True)
+    by_arms = [detectable_effect([(10, 10)] * 3, tests) for tests in (1, 5, 25, 100)]
+    assert by_arms == sorted(by_arms)
+    by_tasks = [detectable_effect([(5, 5)] * tasks, tests=1) for tasks in (1, 2, 5)]
+    assert by_tasks == sorted(by_tasks, reverse=True)
+    # One task with few runs holds the others up, whichever it is.
+    unequal = detectable_effect([(10, 10), (3, 10)], tests=1)
+    assert detectable_effect([(10, 10), (10, 10)], tests=1) < unequal == detectable_effect([(3, 10), (10, 10)], tests=1)
+
+
+@pytest.mark.parametrize("counts", [[], [(0, 5)], [(5, 5), (5, -1)]])
+def test_numbers_of_runs_are_checked(counts: list[tuple[int, int]]) -> None:
+    with pytest.raises(ValueError, match=r"counts=\[.*\] must be pairs of numbers of runs, 1 or more"):
+        detectable_effect(counts, tests=1)
+
+
+def test_numbers_of_tests_are_checked() -> None:
+    with pytest.raises(ValueError, match="tests=0 must be a number of tests, 1 or more"):
+        detectable_effect([(5, 5)], tests=0)
 
 
 def test_detectable_by_hand() -> None:
     # Squares around the means: 2 and 8, over 1 + 1 degrees of freedom.
-    first, second = np.array([1.0, 3.0]), np.array([0.0, 4.0])
-    assert pooled_deviation(first, second) == pytest.approx(math.sqrt(5.0))
-    found = detectable({("ppo", "A"): first, ("mine", "A"): second, ("mine", "B"): first}, "ppo")
-    assert list(found) == [("mine", "A")]
-    assert found["mine", "A"].score == pytest.approx(math.sqrt(5.0) * found["mine", "A"].deviations)
-    alone = detectable({("ppo", "A"): first[:1], ("mine", "A"): second[:1]}, "ppo")["mine", "A"]
-    assert alone.deviations == math.inf
-    assert math.isnan(alone.score)
+    assert pooled_deviation(np.array([1.0, 3.0]), np.array([0.0, 4.0])) == pytest.approx(math.sqrt(5.0))
+    runs = np.arange(10.0)
+    scores = {("ppo", "A"): runs, ("mine", "A"): 2 * runs, ("mine", "B"): runs, ("other", "B"): runs}
+    found = detectable(scores, compare(scores, ["ppo", "mine", "other"], ["A", "B"], "ppo"), "ppo")
+    assert list(found) == ["mine"]
+    assert found["mine"].everywhere == found["mine"].alone["A"] == detectable_effect([(10, 10)], tests=1)
+    # Squares 82.5 and 330 over 18 degrees of freedom.
+    assert found["mine"].scores["A"] == pytest.approx(found["mine"].everywhere * math.sqrt(412.5 / 18))

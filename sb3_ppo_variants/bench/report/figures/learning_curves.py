@@ -22,9 +22,8 @@ from sb3_ppo_variants.bench.report.figures.style import (
     line_styles,
     step_axis,
 )
-from sb3_ppo_variants.bench.statistics.intervals import mean_band
+from sb3_ppo_variants.bench.statistics.intervals import mean_bands
 from sb3_ppo_variants.bench.statistics.summary import Summary
-from sb3_ppo_variants.bench.study.keys import Bootstrap
 from sb3_ppo_variants.bench.study.study import BASELINE
 
 TITLE = "Learning curves"
@@ -38,18 +37,17 @@ _TITLE, _ROW, _LABELS = 0.55, 1.35, 0.35
 Curves = Mapping[tuple[str, str], pd.DataFrame]
 
 
-def learning_curves(results: pd.DataFrame, summary: Summary, bootstrap: Bootstrap) -> Drawing:
-    """Mean return against steps, with percentile bootstrap intervals over the seeds.
+def learning_curves(results: pd.DataFrame, summary: Summary) -> Drawing:
+    """Mean return against steps, with 95 % intervals over the seeds.
 
     One panel per environment while there is a colour for every arm; with more arms, one panel for each of them
     beside the baseline.
 
     :param results: the results table
     :param summary: gives the order of arms and environments
-    :param bootstrap: how the intervals are drawn
     """
     curves = {
-        (str(arm), str(environment)): _curve(rows, bootstrap)
+        (str(arm), str(environment)): _curve(rows)
         for (arm, environment), rows in results.groupby(["arm", "environment"])
     }
     order = [(arm, name) for name in summary.environments for arm in summary.arms if (arm, name) in curves]
@@ -59,9 +57,9 @@ def learning_curves(results: pd.DataFrame, summary: Summary, bootstrap: Bootstra
     return Drawing(figure, TITLE, data[["arm", "environment", "timesteps", "mean_return", "low", "high"]])
 
 
-def _curve(rows: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+def _curve(rows: pd.DataFrame) -> pd.DataFrame:
     runs = rows.pivot(index="seed", columns="timesteps", values="mean_return")
-    mean, low, high = mean_band(runs.to_numpy(dtype=float), bootstrap.resamples, bootstrap.seed)
+    mean, low, high = mean_bands(runs.to_numpy(dtype=float).T)
     return pd.DataFrame({"timesteps": runs.columns, "mean_return": mean, "low": low, "high": high})
 
 

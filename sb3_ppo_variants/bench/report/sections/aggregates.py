@@ -21,7 +21,9 @@ def aggregates(summary: Summary) -> Section:
     return Section(
         "Aggregates",
         table=Table(["arm", "median", "mean", "optimality gap"], rows),
-        notes=["Of the normalised scores, with equal weight for every environment and intervals as for the IQM."],
+        notes=[
+            "Of the normalised scores, with equal weight for every environment and intervals as for the mean returns."
+        ],
         definitions=[
             Definition(
                 "Median, mean",
@@ -45,6 +47,6 @@ def profiles(figure: Panel) -> Section:
     """
     note = (
         "Share of an arm's runs above each normalised score, with equal weight for every environment; the higher "
-        "curve is better. Bands are 95 % percentile bootstrap intervals."
+        "curve is better. Bands are Wilson's 95 % intervals."
     )
     return Section("Performance profiles", level=3, figure=figure, notes=[note])

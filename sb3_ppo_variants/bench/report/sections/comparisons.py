@@ -5,17 +5,15 @@ from __future__ import annotations
 from sb3_ppo_variants.bench.report.document import Cell, Definition, Section, Table
 from sb3_ppo_variants.bench.report.numbers import detected, small
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells, colours, missing, share
-from sb3_ppo_variants.bench.statistics.comparisons import LEVEL, PERMUTATIONS
-from sb3_ppo_variants.bench.statistics.power import POWER
+from sb3_ppo_variants.bench.statistics.comparisons import LEVEL
+from sb3_ppo_variants.bench.statistics.power import POWER, Detectable
 from sb3_ppo_variants.bench.statistics.summary import Summary
-from sb3_ppo_variants.bench.study.study import Study
 
 
-def comparisons(study: Study, summary: Summary) -> Section:
+def comparisons(summary: Summary) -> Section:
     """Tests against stock PPO.
 
-    :param study: the study
-    :param summary: its numbers, with comparisons
+    :param summary: the numbers of the study, with comparisons
     """
     heads, colour = arm_cells(summary), colours(summary)
     rows = [
@@ -35,8 +33,8 @@ def comparisons(study: Study, summary: Summary) -> Section:
             Definition(
                 "p",
                 [
-                    "two-sided permutation test of P(beats PPO), in which the labels of arm and baseline are permuted "
-                    f"within each environment ({PERMUTATIONS} times, seed {study.bootstrap.seed})."
+                    "two-sided permutation test of P(beats PPO): twice the share, of all ways to permute the labels of "
+                    "arm and baseline within each environment, that is at least as extreme."
                 ],
             ),
             Definition(
@@ -57,14 +55,36 @@ def detectable_differences(summary: Summary) -> Section:
     :param summary: the numbers of the study, with comparisons
     """
     heads = arm_cells(summary)
+    several = len(summary.environments) > 1
     rows = []
     for arm in summary.comparisons:
-        found = [summary.detectable.get((arm, environment)) for environment in summary.environments]
-        rows.append([heads[arm], *(missing("n/a") if d is None else Cell(detected(d), d.score) for d in found)])
+        found = summary.detectable.get(arm)
+        rows.append([heads[arm], *_detectable(found, summary.environments)])
+        if several:
+            rows[-1].append(missing("n/a") if found is None else _deviations(found.everywhere))
     note = (
-        "The smallest difference to stock PPO that a t-test with these seeds would find with a probability of "
-        f"{100 * POWER:.0f} % ({100 * LEVEL:.0f} % level, two-sided), in returns and in standard deviations of a run."
+        "The smallest difference to stock PPO that the test above, with these seeds and after Holm's correction, finds "
+        f"with a probability of {100 * POWER:.0f} %: simulated with normal scores, in standard deviations of a run"
     )
-    return Section(
-        "What these seeds can show", level=3, table=Table(["arm", *summary.environments], rows), notes=[note]
-    )
+    columns = ["arm", *summary.environments]
+    if several:
+        columns.append("all environments")
+        note += (
+            ". In the column of an environment the arm differs in that one alone, and no size of such a difference may "
+            "be enough; in the last column it differs as much in every environment"
+        )
+    return Section("What these seeds can show", level=3, table=Table(columns, rows), notes=[f"{note}."])
+
+
+def _detectable(found: Detectable | None, environments: list[str]) -> list[Cell]:
+    known = {} if found is None else found.alone
+    return [
+        missing("n/a")
+        if found is None or name not in known
+        else Cell(detected(known[name], found.scores[name]), known[name])
+        for name in environments
+    ]
+
+
+def _deviations(effect: float) -> Cell:
+    return Cell(detected(effect, float("nan")), effect)

@@ -18,8 +18,8 @@ def contrasts(summary: Summary) -> Iterator[Section]:
     """
     if summary.ablations or summary.effects:
         note = (
-            "Differences of the IQM of normalised scores, with 95 % stratified bootstrap intervals over the seeds, "
-            "not corrected for their number. Above 0, a part helps. The effect of a level is the mean over its arms "
+            "Differences of the IQM of normalised scores, with 95 % intervals as for the IQM, not corrected for "
+            "their number. Above 0, a part helps. The effect of a level is the mean over its arms "
             "minus the mean over all arms of the grid."
         )
         yield Section("Parts and settings", notes=[note])

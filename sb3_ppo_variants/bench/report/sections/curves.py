@@ -12,8 +12,8 @@ def learning_curves(figure: Panel) -> Section:
     :param figure: the curves
     """
     note = (
-        "Mean over the seeds of the mean return of each evaluation. Bands are 95 % percentile bootstrap intervals over "
-        "the seeds; with few seeds they are too narrow."
+        "Mean over the seeds of the mean return of each evaluation. Bands are 95 % intervals as in the table of "
+        "results."
     )
     return Section("Learning curves", figure=figure, notes=[note])
 
@@ -26,7 +26,7 @@ def sample_efficiency(summary: Summary, figure: Panel) -> Section:
     """
     notes = [
         "Interquartile mean of the normalised scores of all runs, each with its latest evaluation; a finished run "
-        "keeps its last one. Bands are 95 % stratified percentile bootstrap intervals. Seconds of training are "
+        "keeps its last one. Bands are 95 % intervals as for the IQM. Seconds of training are "
         "those of one run on one thread while other runs of the study may run beside it; evaluations do not count."
     ]
     if summary.curves.untimed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sb3_ppo_variants.bench.report.document import Bar, Cell, Definition, Panel, Section, Table
-from sb3_ppo_variants.bench.report.numbers import interval, plus_minus
+from sb3_ppo_variants.bench.report.numbers import interval, mean_return
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells, colours, missing, share
 from sb3_ppo_variants.bench.runs.provenance import distinct
 from sb3_ppo_variants.bench.statistics.summary import Summary
@@ -27,8 +27,8 @@ def results(study: Study, summary: Summary, figure: Panel | None = None) -> Sect
             Definition(
                 "Environment columns",
                 [
-                    "mean over the seeds of a run's score ± half the width of its 95 % Student-t interval. "
-                    f"{_score(study)}"
+                    "mean over the seeds of a run's score, in brackets its 95 % interval: Student's, longer on the "
+                    f"side to which the scores are skewed. {_score(study)}"
                 ],
             ),
             Definition("Normalisation", [_normalisation(summary)]),
@@ -48,7 +48,7 @@ def _table(summary: Summary) -> Table:
         rows.append(
             [
                 heads[arm],
-                *(missing("missing") if e is None else Cell(plus_minus(e), e.value) for e in returns),
+                *(missing("missing") if e is None else Cell(mean_return(e), e.value) for e in returns),
                 Cell(interval(iqm), iqm.value, bar=Bar(iqm, low, high, colour[arm])),
                 missing("baseline") if comparison is None else share(comparison.improvement, colour[arm], mark=0.5),
                 Cell(summary.seeds(arm), min(summary.finished(arm))),
@@ -90,7 +90,7 @@ def _normalisation(summary: Summary) -> str:
 def _iqm(study: Study, summary: Summary) -> list[str]:
     texts = [
         "interquartile mean: the mean of the middle half of the normalised scores of all runs, with equal weight for "
-        "every environment. In brackets its 95 % percentile bootstrap interval, with "
+        "every environment. In brackets its 95 % bootstrap interval (expanded percentiles), with "
         f"{study.bootstrap.resamples} resamples stratified by environment, seed {study.bootstrap.seed}; there is none "
         "where an environment has fewer than two runs of an arm."
     ]
@@ -103,9 +103,9 @@ def _iqm(study: Study, summary: Summary) -> list[str]:
 def _improvement(summary: Summary) -> list[str]:
     text = (
         "probability that a run of the arm scores above a run of stock PPO, with ties counted as one half: the mean "
-        "over the environments of Mann-Whitney's U divided by the number of pairs. Its interval is a bootstrap "
-        "interval as for the IQM, with the runs of both arms resampled. An interval that contains 0.5 shows no "
-        "difference."
+        "over the environments of Mann-Whitney's U divided by the number of pairs. Its interval is "
+        "Wilson's, of as many trials as the smaller arm has runs, which holds for scores of any distribution. The test "
+        "below decides whether an arm differs; it may find a difference where the interval just contains 0.5."
     )
     excluded = [
         f"{arm}: without {', '.join(found.excluded)}, where it or PPO has no finished run."

@@ -16,7 +16,7 @@ OTHERS = {f"arm{number}": {"algorithm": "stable_baselines3.PPO"} for number in r
 
 def test_few_arms_share_one_panel_per_environment() -> None:
     study = make_study()
-    drawing = learning_curves(RESULTS, summarise(RESULTS, study), study.bootstrap)
+    drawing = learning_curves(RESULTS, summarise(RESULTS, study))
     assert [axes.get_title(loc="left") for axes in drawing.figure.axes] == ["Known-v0", "Range-v0"]
     assert [len(axes.lines) for axes in drawing.figure.axes] == [2, 2]
     points = drawing.data.set_index(["arm", "environment", "timesteps"])["mean_return"]
@@ -27,7 +27,7 @@ def test_few_arms_share_one_panel_per_environment() -> None:
 
 def test_each_of_many_arms_has_a_panel_beside_the_baseline() -> None:
     study = make_study(arms={"mine": {"algorithm": "stable_baselines3.PPO"}, **OTHERS})
-    drawing = learning_curves(RESULTS, summarise(RESULTS, study), study.bootstrap)
+    drawing = learning_curves(RESULTS, summarise(RESULTS, study))
     panels = {axes.get_title(loc="left"): len(axes.lines) for axes in drawing.figure.axes}
     # Arms without a finished run show the baseline alone.
     assert panels == {"mine": 2, **dict.fromkeys(OTHERS, 1)}
