@@ -14,6 +14,7 @@ from stable_baselines3.common.logger import Logger
 from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.train import make_model
+from sb3_ppo_variants.bench.runs.whole import whole_runs
 from sb3_ppo_variants.bench.study.run import Run
 
 TRIAL_STEPS = 1000
@@ -28,7 +29,7 @@ def measured_seconds(runs: Iterable[Run], folders: Folders) -> float | None:
 
     :param runs: runs of one configuration, any seeds
     """
-    seconds = [float(folders.record(run)["wall_seconds"]) for run in runs if folders.is_finished(run)]
+    seconds = [float(record["wall_seconds"]) for _, record in whole_runs(runs, folders)[0]]
     return sum(seconds) / len(seconds) if seconds else None
 
 

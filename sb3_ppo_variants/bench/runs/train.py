@@ -22,6 +22,7 @@ from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_e
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, evaluation_callback
 from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
+from sb3_ppo_variants.bench.runs.record import RECORD, files_of
 from sb3_ppo_variants.bench.study.constructors import import_algorithm, to_constructor
 from sb3_ppo_variants.bench.study.run import Run
 
@@ -42,7 +43,7 @@ def execute(run: Run, folder: Path, command: str) -> None:
     started = datetime.now(timezone.utc)
     with contextlib.ExitStack() as stack:
         # Line by line, so that a run that is killed leaves what it said.
-        output = stack.enter_context((folder / "output.txt").open("w", buffering=1))
+        output = stack.enter_context((folder / "output.txt").open("w", buffering=1, encoding="utf-8", errors="replace"))
         stack.enter_context(contextlib.redirect_stdout(output))
         stack.enter_context(contextlib.redirect_stderr(output))
         # A crash in C, or the end at the time limit, leaves the lines at which it happened.
@@ -57,8 +58,9 @@ def execute(run: Run, folder: Path, command: str) -> None:
         "started": started.isoformat(timespec="seconds"),
         "finished": finished.isoformat(timespec="seconds"),
         "wall_seconds": round((finished - started).total_seconds(), 3),
+        "files": files_of(folder),
     }
-    (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")
+    (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
 
 
 def _train(run: Run, folder: Path, heartbeat: Heartbeat) -> None:
@@ -123,5 +125,5 @@ def _write_zoo_files(run: Run, folder: Path) -> None:
         "vec_env": run.vec_env,
         "num_threads": 1,
     }
-    (folder / "config.yml").write_text(yaml.safe_dump(hyperparameters))
-    (folder / "args.yml").write_text(yaml.safe_dump(arguments))
+    (folder / "config.yml").write_text(yaml.safe_dump(hyperparameters), "utf-8")
+    (folder / "args.yml").write_text(yaml.safe_dump(arguments), "utf-8")

@@ -17,6 +17,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
 from sb3_ppo_variants.bench.study.wrappers import Wrappers, wrappers
+from sb3_ppo_variants.bench.study.yaml_file import load, read_text
 from sb3_ppo_variants.messages import nearest
 
 ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
@@ -95,11 +96,11 @@ def _installed(algorithm: type[BaseAlgorithm]) -> Path:
 @cache
 def _read(path: Path) -> dict[str, Any]:
     try:
-        entries = yaml.safe_load(path.read_bytes())
+        entries = load(read_text(path), yaml.SafeLoader)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(f"{path}: not YAML: {error}".split())) from error
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error
     if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
         raise ValueError(f"{path}: must be a mapping from environment ids to hyperparameters, as RL Zoo's ymls are")
     return entries

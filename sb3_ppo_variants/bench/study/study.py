@@ -43,6 +43,16 @@ class Study(TaskSettings):
     written_arms: Annotated[dict[Name, Arm], Field(alias="arms", validate_default=True, default_factory=dict)]
     imported: Annotated[dict[Name, Imported], Field(default_factory=dict)]
     bootstrap: Bootstrap = Bootstrap()
+    _text: str = ""
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep the text of the file, so that a report shows what was read and not what the file says later."""
+        self._text = (context or {}).get("text", "")
+
+    @property
+    def text(self) -> str:
+        """The study file as it was read; empty when the study was made of data."""
+        return self._text
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -135,7 +145,14 @@ class Study(TaskSettings):
 
     def runs_of(self, arm: str, environment: str) -> list[Run]:
         """The runs of one arm in one environment, one per seed."""
-        return [run for run in self.runs if (run.arm, run.environment) == (arm, environment)]
+        return self._seeds[arm, environment]
+
+    @cached_property
+    def _seeds(self) -> dict[tuple[str, str], list[Run]]:
+        seeds: dict[tuple[str, str], list[Run]] = {}
+        for run in self.runs:
+            seeds.setdefault((run.arm, run.environment), []).append(run)
+        return seeds
 
     def run(self, arm: str, environment: str, seed: int) -> Run:
         """Resolve one run of the study.
