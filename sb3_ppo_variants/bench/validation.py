@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import reprlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,10 @@ from sb3_ppo_variants.bench.study.yaml_file import StudyLoader, load, read_text
 
 MODELS = (Study, Environment, EvaluationSettings, Arm, Ablation, Bootstrap, Imported)
 KEYS = {field.alias or name for model in MODELS for name, field in model.model_fields.items()}
+
+
+MOST_SHOWN = 50
+MOST_LETTERS = 600
 
 
 class StudyMistakes(Exception):
@@ -35,7 +40,7 @@ def load_study(path: Path) -> Study:
     :raises StudyMistakes: with all mistakes of the first check that finds any
     """
     study = read_study(path)
-    if mistakes := list(run_mistakes(study)):
+    if mistakes := _first(run_mistakes(study)):
         raise StudyMistakes(mistakes)
     return study
 
@@ -49,10 +54,21 @@ def read_study(path: Path) -> Study:
     try:
         study = Study.model_validate(raw, context={"folder": path.parent, "text": text})
     except ValidationError as error:
-        raise StudyMistakes(map(_line, error.errors())) from error
-    if mistakes := list(argument_mistakes(study)):
+        raise StudyMistakes(_first(map(_line, error.errors()))) from error
+    if mistakes := _first(argument_mistakes(study)):
         raise StudyMistakes(mistakes)
     return study
+
+
+def _first(mistakes: Iterable[str]) -> list[str]:
+    """Take so many mistakes, and so much of each, as a person reads."""
+    found = [_line_of(mistake) for mistake in itertools.islice(mistakes, MOST_SHOWN + 1)]
+    return [*found[:MOST_SHOWN], "..."] if len(found) > MOST_SHOWN else found
+
+
+def _line_of(mistake: str) -> str:
+    line = " ".join(mistake.split())
+    return line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]} ..."
 
 
 def _read(path: Path) -> tuple[str, dict[str, Any]]:
@@ -69,9 +85,9 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _line(detail: Any) -> str:
-    place = ".".join(str(part) for part in detail["loc"] if part not in ("bool", "dict[str,any]", "[key]"))
+    place = ".".join(str(part)[:100] for part in detail["loc"] if part not in ("bool", "dict[str,any]", "[key]"))
     if detail["type"] == "extra_forbidden":
-        return f"{place}: unknown key{did_you_mean(str(detail['loc'][-1]), KEYS)}"
+        return f"{place}: unknown key{did_you_mean(str(detail['loc'][-1])[:100], KEYS)}"
     message = detail["msg"].removeprefix("Value error, ")
     value = detail["input"]
     shown = "" if isinstance(value, (dict, list)) or detail["type"] == "missing" else f" (given: {reprlib.repr(value)})"

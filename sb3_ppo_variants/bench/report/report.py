@@ -10,7 +10,7 @@ import jinja2
 
 from sb3_ppo_variants.bench.report import html, markdown
 from sb3_ppo_variants.bench.report.contents import contents
-from sb3_ppo_variants.bench.report.document import Panel
+from sb3_ppo_variants.bench.report.document import Panel, slugs
 from sb3_ppo_variants.bench.report.figures.efficiency import efficiency
 from sb3_ppo_variants.bench.report.figures.intervals import intervals
 from sb3_ppo_variants.bench.report.figures.learning_curves import learning_curves
@@ -20,6 +20,7 @@ from sb3_ppo_variants.bench.report.figures.updates import updates
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versions, distinct
 from sb3_ppo_variants.bench.runs.whole import LeftOut, others
+from sb3_ppo_variants.bench.statistics.scores import known_returns
 from sb3_ppo_variants.bench.statistics.summary import Summary, summarise
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
@@ -113,9 +114,9 @@ def _own_tables(runs: list[Run], folders: Folders, allow_mixed_versions: bool) -
 def _drawings(study: Study, tables: Tables, summary: Summary, runs: list[Run]) -> dict[str, Drawing]:
     """Draw all figures, by the names of their files."""
     coefficients = sorted({name for run in runs for name in (*run.arguments, *run.defaults)})
-    file_names = {run.environment: run.file_name for run in runs}
+    names = slugs(study.environments)
     drawings = {
-        "curves": learning_curves(tables.results, summary, study.bootstrap),
+        "curves": learning_curves(known_returns(tables.results), summary, study.bootstrap),
         "intervals": intervals(summary),
     }
     if summary.profiles:
@@ -124,5 +125,5 @@ def _drawings(study: Study, tables: Tables, summary: Summary, runs: list[Run]) -
         drawings["efficiency"] = efficiency(summary)
     for environment, rows in tables.updates.groupby("environment", sort=False):
         name = str(environment)
-        drawings[f"updates-{file_names[name]}"] = updates(rows, name, summary.arms, coefficients)
+        drawings[f"updates-{names[name]}"] = updates(rows, name, summary.arms, coefficients)
     return drawings

@@ -206,7 +206,7 @@ def alive(partial: Path, now: float) -> bool:
     :param now: from :func:`.heartbeat.file_system_time`
     """
     origin, _, pid = partial.name.rpartition("@")[2].rpartition("-")
-    if origin == machine() and not _exists(int(pid)):
+    if origin == machine() and pid.isdecimal() and not _exists(int(pid)):
         return False
     return heartbeat.has_recent_heartbeat(partial, now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,7 +29,7 @@ ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
 }
 # Keys of an entry that describe the task. It is the same for all arms, so what the study says wins.
 TASK_KEYS = ("env_kwargs", "env_wrapper", "vec_env_wrapper", "frame_stack")
-REFUSED = ("callback", "monitor_kwargs")
+REFUSED = ("callback", "monitor_kwargs", "tensorboard_log")
 # What the Python expressions of RL Zoo's ymls may name.
 NAMES = {
     "nn": "torch.nn",
@@ -120,9 +121,13 @@ def _entry(entries: dict[str, Any], path: Path, environment: str, may_default: b
 
 
 def _is_atari(environment: str) -> bool:
+    module, _, name = environment.rpartition(":")
     try:
-        return "AtariEnv" in str(gym.spec(environment).entry_point)
-    except gym.error.Error:
+        # As gymnasium does when it makes the environment.
+        if module:
+            importlib.import_module(module)
+        return "AtariEnv" in str(gym.spec(name).entry_point)
+    except (gym.error.Error, ImportError):
         return False
 
 

@@ -123,11 +123,11 @@ def read(folder: Path, runs: Sequence[Run]) -> Tables | None:
 
 
 def _stored(folder: Path, most: int) -> Tables:
-    frames = {attribute: _frame(folder / name, most) for name, attribute in TABLE_FILES.items()}
+    results, timings, updates, times = (_frame(folder / name, most) for name in TABLE_FILES)
     records = json.loads(_content(folder / RECORDS_FILE, most))
     for record in records:
         check_record(record)
-    return Tables(**frames, records=records)
+    return Tables(results, timings, updates, times, records)
 
 
 def _frame(path: Path, most: int) -> pd.DataFrame:
@@ -136,8 +136,11 @@ def _frame(path: Path, most: int) -> pd.DataFrame:
     content = _content(path, most)
     if not content.endswith(b"\n"):
         raise ValueError(f"{path.name} ends within a line")
-    frame = pd.read_csv(io.BytesIO(content), dtype=texts, keep_default_na=False, na_values=[""], **ROUND_TRIP)
-    for name in set(frame.columns).difference(texts, TIMING_COLUMNS[-3:], frame.select_dtypes(["number", "bool"])):
+    frame: pd.DataFrame = pd.read_csv(
+        io.BytesIO(content), dtype=texts, keep_default_na=False, na_values=[""], **ROUND_TRIP
+    )
+    numbers = frame.select_dtypes(["number", "bool"]).columns
+    for name in set(frame.columns).difference(texts, TIMING_COLUMNS[-3:], numbers if len(frame) else frame.columns):
         raise ValueError(f"{path.name} has a text among its numbers, in column {name}")
     return frame
 
@@ -154,7 +157,7 @@ def _content(path: Path, most: int) -> bytes:
 def _of_study(tables: Tables, runs: Sequence[Run], folder: Path) -> Tables:
     """Keep the rows of the runs of a study; a run needs results up to its end, timings and a record."""
     own = tables.results[tables.results["identity"] != IMPORTED]
-    steps = own.groupby(RUN_KEYS)["timesteps"].agg(["min", "max"]).sum(axis=1).to_dict()
+    steps: dict[Any, Any] = own.groupby(RUN_KEYS)["timesteps"].agg(["min", "max"]).sum(axis=1).to_dict()
     known = {(run.arm, run.environment, run.seed, run.identity): run.total_timesteps for run in runs}
     recorded = {record["identity"] for record in tables.records}
     timed = set(pd.MultiIndex.from_frame(tables.timings[RUN_KEYS]))
