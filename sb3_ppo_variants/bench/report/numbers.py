@@ -28,6 +28,8 @@ def number(value: float) -> str:
 
 def plus_minus(estimate: Estimate) -> str:
     """Write a mean and the half width of its symmetric interval, both to two significant digits of the latter."""
+    if math.isnan(estimate.value):
+        return "n/a"
     half = estimate.high - estimate.value
     if not 0 < half < math.inf:
         return number(estimate.value) + (" ± 0" if half == 0 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 import shutil
@@ -13,10 +14,12 @@ import pandas as pd
 import pytest
 
 from sb3_ppo_variants.bench.cli import main
+from sb3_ppo_variants.bench.commands.report import write_report
 from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.table.table import RECORDS_FILE, TABLE_FILES, collect, write
+from sb3_ppo_variants.bench.validation import read_study
 from tests.bench.conftest import Finished
 from tests.bench.run_folders import as_first_runs
 
@@ -195,3 +198,34 @@ def test_an_arm_in_a_renamed_folder_is_finished(copy: Finished) -> None:
         json.loads(next((copy.folders.root / "tight").glob("*/run.json")).read_text())["configuration"]["arm"]
         == "narrow"
     )
+
+
+def test_a_report_shows_the_study_as_it_was_read(copy: Finished, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(f"{copy.path.read_text()}# as ``` it was\n")
+    study = read_study(path)
+    path.write_text("name: another\n")
+    write_report(study, argparse.Namespace(study=path, results=tmp_path / "results", allow_mixed_versions=False))
+    assert (copy.folders.root / "study.yaml").read_text() == f"{copy.path.read_text()}# as ``` it was\n"
+    # The text does not end its own block.
+    assert "# as ``` it was\n````\n" in (copy.folders.root / "report.md").read_text()
+
+
+def test_returns_beyond_all_bounds_are_unknown(finished: Finished, tables: Folders) -> None:
+    results = pd.read_csv(tables.root / "results.csv", dtype={"identity": str})
+    for arm, seed, value in (("ppo", 0, float("inf")), ("narrow", 1, 1e200)):
+        rows = (results["arm"] == arm) & (results["seed"] == seed) & (results["environment"] == "CartPole-v1")
+        results.loc[rows, "mean_return"] = value
+    results.to_csv(tables.root / "results.csv", index=False)
+    updates = pd.read_csv(tables.root / "updates.csv.gz")
+    updates["kl"] = [float("inf"), 1e308, 1e-3, 1.0] * (len(updates) // 4)
+    updates.to_csv(tables.root / "updates.csv.gz", index=False)
+    made = make_report(finished.study, "", tables)
+    text = made.path.read_text()
+    assert "> - narrow, CartPole-v1: returns that are not finite in seed 1" in text
+    assert "> - ppo, CartPole-v1: returns that are not finite in seed 0" in text
+    assert np.isnan(made.summary.returns["ppo", "CartPole-v1"].value)
+    assert np.isnan(made.summary.comparisons["narrow"].improvement.value)
+    assert np.isfinite(made.summary.returns["ppo", "Pendulum-v1"].value)
+    row = next(line for line in text.splitlines() if line.startswith("| narrow |"))
+    assert row.split(" | ")[1] == "n/a"

@@ -130,6 +130,16 @@ def test_the_claim_of_a_dead_process_is_taken_over(folders: Folders, run: Run) -
     assert not dead.exists()
 
 
+def test_a_folder_with_a_strange_name_is_nobodys(folders: Folders, run: Run) -> None:
+    mine = claim(folders, run)
+    strange = mine.with_name(mine.name.rpartition("-")[0] + "-x")
+    strange.mkdir()
+    os.utime(strange, (1000.0, 1000.0))
+    assert folders.claimed(run)
+    folders.clean()
+    assert folders.partials(run) == [mine]
+
+
 @pytest.mark.parametrize(("age", "held"), [(200.0, True), (400.0, False)])
 def test_a_claim_of_another_machine_holds_for_five_minutes(folders: Folders, run: Run, age: float, held: bool) -> None:
     mine = claim(folders, run)
