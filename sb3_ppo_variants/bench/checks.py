@@ -95,18 +95,23 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean {near}?" if near else ""
 
 
+def resolution_mistakes(study: Study) -> Iterator[str]:
+    """Resolve every arm on every environment."""
+    for environment in study.environments:
+        for arm in study.arms:
+            try:
+                study.run(arm, environment, study.seeds[0])
+            except ValueError as error:
+                yield f"arms.{arm}: on {environment}: {error}"
+
+
 def run_mistakes(study: Study) -> Iterator[str]:
-    """Resolve every arm on every environment and build it once, with the functions that a run uses."""
+    """Build every arm on every environment once, with the functions that a run uses."""
     for imported in read_imported(study):
         for mistake in imported.mistakes():
             yield f"imported.{imported.name}: {mistake}"
     for environment in study.environments:
-        runs = []
-        for arm in study.arms:
-            try:
-                runs.append(study.run(arm, environment, study.seeds[0]))
-            except ValueError as error:
-                yield f"arms.{arm}: on {environment}: {error}"
+        runs = [study.run(arm, environment, study.seeds[0]) for arm in study.arms]
         for mistake in (*_evaluation_mistakes(runs), *_task_mistakes(runs)):
             yield f"environments.{environment}: {mistake}"
         keys = [f"{run.n_envs}, {run.normalize}, {[getattr(run, name) for name in TASK_KEYS]}" for run in runs]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sb3_ppo_variants.bench.checks import argument_mistakes, did_you_mean, run_mistakes
+from sb3_ppo_variants.bench.checks import argument_mistakes, did_you_mean, resolution_mistakes, run_mistakes
 from sb3_ppo_variants.bench.study.keys import Ablation, Arm, Bootstrap, Environment, EvaluationSettings, Imported
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.study.yaml_file import StudyLoader, load, read_text
@@ -55,8 +55,9 @@ def read_study(path: Path) -> Study:
         study = Study.model_validate(raw, context={"folder": path.parent, "text": text})
     except ValidationError as error:
         raise StudyMistakes(_first(map(_line, error.errors()))) from error
-    if mistakes := _first(argument_mistakes(study)):
-        raise StudyMistakes(mistakes)
+    for check in (argument_mistakes, resolution_mistakes):
+        if mistakes := _first(check(study)):
+            raise StudyMistakes(mistakes)
     return study
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import gymnasium as gym
 import yaml
+from pydantic import ValidationError
 from sb3_contrib import TRPO, RecurrentPPO
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
+from sb3_ppo_variants.bench.study.keys import TaskSettings
 from sb3_ppo_variants.bench.study.wrappers import Wrappers, wrappers
 from sb3_ppo_variants.bench.study.yaml_file import load, read_text
 from sb3_ppo_variants.messages import nearest
@@ -80,6 +82,11 @@ def hyperparameters(source: str, algorithm: str, environment: str) -> Hyperparam
     for name in ("policy_kwargs", "rollout_buffer_kwargs"):
         if name in entry:
             entry[name] = _evaluated(entry[name], f"{place}: {name}")
+    try:
+        TaskSettings.model_validate({name: value for name, value in settings.items() if value is not None}, strict=True)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise ValueError(f"{place}: {wrong}") from error
     return Hyperparameters(arguments=entry, **settings)
 
 

@@ -17,6 +17,7 @@ from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.commands.report import write_report
 from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.record import NotWhole, read_record
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.table.table import RECORDS_FILE, TABLE_FILES, collect, write
 from sb3_ppo_variants.bench.validation import read_study
@@ -91,6 +92,14 @@ def test_a_run_with_a_file_that_is_cut_or_gone(one: tuple[Run, Folders], damage:
     found = collect([run], folders)
     assert [item.folder for item in found.left_out] == [folders.finished(run)]
     assert not len(found.results)
+
+
+def test_a_model_is_used_only_as_the_run_left_it(one: tuple[Run, Folders]) -> None:
+    run, folders = one
+    zeroed(folders.finished(run) / "CartPole-v1.zip")
+    assert read_record(run, folders.finished(run))["identity"] == run.identity
+    with pytest.raises(NotWhole, match="CartPole-v1.zip is not as the run left it"):
+        read_record(run, folders.finished(run), thorough=True)
 
 
 @pytest.mark.parametrize("name", READ)
