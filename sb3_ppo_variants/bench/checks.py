@@ -110,13 +110,15 @@ def run_mistakes(study: Study) -> Iterator[str]:
     for imported in read_imported(study):
         for mistake in imported.mistakes():
             yield f"imported.{imported.name}: {mistake}"
+    made: dict[str, str] = {}
     for environment in study.environments:
         runs = [study.run(arm, environment, study.seeds[0]) for arm in study.arms]
         for mistake in (*_evaluation_mistakes(runs), *_task_mistakes(runs)):
             yield f"environments.{environment}: {mistake}"
         keys = [f"{run.n_envs}, {run.normalize}, {[getattr(run, name) for name in TASK_KEYS]}" for run in runs]
         for key in dict.fromkeys(keys):
-            yield from _construction_mistakes([run for run, other in zip(runs, keys, strict=True) if other == key])
+            alike = [run for run, other in zip(runs, keys, strict=True) if other == key]
+            yield from _construction_mistakes(alike, made)
 
 
 def _evaluation_mistakes(runs: list[Run]) -> Iterator[str]:
@@ -140,16 +142,23 @@ def _task_mistakes(runs: list[Run]) -> Iterator[str]:
                 )
 
 
-def _construction_mistakes(runs: list[Run]) -> Iterator[str]:
-    """Build runs that have equal environments, on one environment of which a step is tried."""
+def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[str]:
+    """Build runs that have equal environments, on one environment of which a step is tried.
+
+    :param made: the id under which gymnasium knows each environment that was made -> its id in the study
+    """
     try:
         # Neither more of them nor their processes are needed to see whether one can be made.
         env = make_env(replace(runs[0], n_envs=1, vec_env="dummy"))
         _step(env)
+        spec = env.get_attr("unwrapped")[0].spec
         _pretend(env, runs[0].n_envs)
     except (Exception, SystemExit) as error:
         yield f"environments.{runs[0].environment}: {_one_line(error)}"
         return
+    first = made.setdefault(spec.id, runs[0].environment) if spec else runs[0].environment
+    if first != runs[0].environment:
+        yield f"environments: {first} and {runs[0].environment} are the same environment"
     for run in runs:
         try:
             make_model(run, env)

@@ -196,3 +196,8 @@ def test_one_environment_is_made_however_many_a_run_has(write_study: WriteStudy,
 def test_an_environment_of_a_module_has_a_plan() -> None:
     run = replace(RUN, environment="gymnasium:CartPole-v1")
     assert estimated_seconds(run) > 0
+
+
+def test_an_environment_under_two_names_is_a_mistake(write_study: WriteStudy) -> None:
+    found = mistakes_in(write_study, "arguments: {device: cpu}\nenvironments: [CartPole-v1, CartPole]\n")
+    assert found == ["environments: CartPole-v1 and CartPole are the same environment"]
