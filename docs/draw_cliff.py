@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE
+from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.table import read
 from sb3_ppo_variants.bench.validation import load_study
 
@@ -28,12 +29,13 @@ LABELS = ["arm", "environment", "seed"]
 SMALLEST_KL = 1e-3
 
 
-def runs(scales: dict[str, tuple[float, float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def runs(study: Study, scales: dict[str, tuple[float, float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every run with the KL that nine of ten of its updates stay below and its score; and all evaluations.
 
+    :param study: the study of the cliff
     :param scales: environment -> random and reference score
     """
-    table = read(PUBLISHED)
+    table = read(PUBLISHED, study.runs)
     assert table is not None
     results = table.results.copy()
     low, high = (results["environment"].map({name: pair[end] for name, pair in scales.items()}) for end in (0, 1))
@@ -81,7 +83,7 @@ def draw() -> Figure:
         name: (float(task.random_score or 0), float(task.reference_score or 1))
         for name, task in study.environments.items()
     }
-    found, results = runs(scales)
+    found, results = runs(study, scales)
     figure = Figure(figsize=(9, 6.6), layout="constrained")
     panels = figure.subplots(2, 2, sharey="row")
     for column, environment in enumerate(scales):

@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch as th
+from sb3_contrib.common.maskable.distributions import make_masked_proba_distribution
+from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
+from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.bench.runs.environments import make_env
 from sb3_ppo_variants.bench.runs.train import make_model
@@ -21,6 +28,11 @@ from sb3_ppo_variants.messages import nearest
 VEC_NORMALIZE = Constructor(
     names=tuple(VEC_NORMALIZE_DEFAULTS), defaults=VEC_NORMALIZE_DEFAULTS, hashed=frozenset(), open_ended=False
 )
+# Arguments of the algorithms that a study sets by itself.
+OWN_ARGUMENTS = {
+    "seed": "seeds are set by the study's own key seeds",
+    "tensorboard_log": "every run logs into its own folder, to progress.csv; leave it out",
+}
 # The places in a study file at which arguments are named, each with the names.
 Places = Iterator[tuple[str, Iterable[str]]]
 
@@ -71,8 +83,8 @@ def _normalize_arguments(study: Study) -> Places:
 def _unknown_arguments(place: str, arguments: Iterable[str], accepted: Constructor, owner: str) -> Iterator[str]:
     for name in arguments:
         argument = name.partition(".")[0]
-        if argument == "seed":
-            yield f"{place}.seed: seeds are set by the study's own key seeds"
+        if argument in OWN_ARGUMENTS:
+            yield f"{place}.{argument}: {OWN_ARGUMENTS[argument]}"
         elif argument not in accepted.names and not accepted.open_ended:
             yield f"{place}.{name}: unknown argument of {owner}{did_you_mean(argument, accepted.names)}"
 
@@ -83,25 +95,30 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean {near}?" if near else ""
 
 
+def resolution_mistakes(study: Study) -> Iterator[str]:
+    """Resolve every arm on every environment."""
+    for environment in study.environments:
+        for arm in study.arms:
+            try:
+                study.run(arm, environment, study.seeds[0])
+            except ValueError as error:
+                yield f"arms.{arm}: on {environment}: {error}"
+
+
 def run_mistakes(study: Study) -> Iterator[str]:
-    """Resolve every arm on every environment and build it once, with the functions that a run uses."""
+    """Build every arm on every environment once, with the functions that a run uses."""
     for imported in read_imported(study):
         for mistake in imported.mistakes():
             yield f"imported.{imported.name}: {mistake}"
+    made: dict[str, str] = {}
     for environment in study.environments:
-        runs = []
-        for arm in study.arms:
-            try:
-                runs.append(study.run(arm, environment, study.seeds[0]))
-            except ValueError as error:
-                yield f"arms.{arm}: on {environment}: {error}"
+        runs = [study.run(arm, environment, study.seeds[0]) for arm in study.arms]
         for mistake in (*_evaluation_mistakes(runs), *_task_mistakes(runs)):
             yield f"environments.{environment}: {mistake}"
-        # One process each is not needed to see whether an environment can be made.
         keys = [f"{run.n_envs}, {run.normalize}, {[getattr(run, name) for name in TASK_KEYS]}" for run in runs]
         for key in dict.fromkeys(keys):
-            alike = [replace(run, vec_env="dummy") for run, other in zip(runs, keys, strict=True) if other == key]
-            yield from _construction_mistakes(alike)
+            alike = [run for run, other in zip(runs, keys, strict=True) if other == key]
+            yield from _construction_mistakes(alike, made)
 
 
 def _evaluation_mistakes(runs: list[Run]) -> Iterator[str]:
@@ -125,22 +142,53 @@ def _task_mistakes(runs: list[Run]) -> Iterator[str]:
                 )
 
 
-def _construction_mistakes(runs: list[Run]) -> Iterator[str]:
-    """Build runs that have equal environments."""
+def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[str]:
+    """Build runs that have equal environments, on one environment of which a step is tried.
+
+    :param made: the id under which gymnasium knows each environment that was made -> its id in the study
+    """
     try:
-        env = make_env(runs[0])
-    except Exception as error:
+        # Neither more of them nor their processes are needed to see whether one can be made.
+        env = make_env(replace(runs[0], n_envs=1, vec_env="dummy"))
+        _step(env)
+        spec = env.get_attr("unwrapped")[0].spec
+        _pretend(env, runs[0].n_envs)
+    except (Exception, SystemExit) as error:
         yield f"environments.{runs[0].environment}: {_one_line(error)}"
         return
+    first = made.setdefault(spec.id, runs[0].environment) if spec else runs[0].environment
+    if first != runs[0].environment:
+        yield f"environments: {first} and {runs[0].environment} are the same environment"
     for run in runs:
         try:
             make_model(run, env)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             yield _blamed(run, error)
     env.close()
 
 
-def _blamed(run: Run, error: Exception) -> str:
+def _step(env: VecEnv) -> None:
+    """Reset an environment and take a random step, an allowed one where actions are masked."""
+    env.reset()
+    env.action_space.seed(0)
+    action = env.action_space.sample()
+    if is_masking_supported(env):
+        distribution: Any = make_masked_proba_distribution(env.action_space)
+        masks = get_action_masks(env)
+        distribution.proba_distribution(th.zeros(1, masks.shape[-1])).apply_masking(masks)
+        action = distribution.mode()[0].numpy()
+    env.step(np.stack([action]))
+
+
+def _pretend(env: VecEnv, n_envs: int) -> None:
+    """Give an environment, which takes no step any more, a number of copies that algorithms size their buffers by."""
+    layer: VecEnv | None = env
+    while layer is not None:
+        layer.num_envs = n_envs
+        layer = getattr(layer, "venv", None)
+
+
+def _blamed(run: Run, error: BaseException) -> str:
     """Point at the argument that an error of a constructor names, else at the arm."""
     accepted = constructor(import_algorithm(run.algorithm))
     message = _one_line(error)
@@ -151,5 +199,5 @@ def _blamed(run: Run, error: Exception) -> str:
     return f"arms.{run.arm}: on {run.environment}: {message}"
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())

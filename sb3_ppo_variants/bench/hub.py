@@ -132,9 +132,9 @@ def evaluate(run: Run, folder: Path, episodes: int) -> ModelScore:
 
 def _copy_zoo_files(run: Run, made_of: Path, folder: Path) -> None:
     settings = made_of / run.file_name
-    arguments = yaml.safe_load((settings / "args.yml").read_text()) | {"algo": zoo_name(run)}
-    (folder / "args.yml").write_text(yaml.safe_dump(arguments))
-    (folder / "env_kwargs.yml").write_text(yaml.safe_dump(run.env_kwargs))
+    arguments = yaml.safe_load((settings / "args.yml").read_text("utf-8")) | {"algo": zoo_name(run)}
+    (folder / "args.yml").write_text(yaml.safe_dump(arguments), "utf-8")
+    (folder / "env_kwargs.yml").write_text(yaml.safe_dump(run.env_kwargs), "utf-8")
     shutil.copy(settings / "config.yml", folder)
     if (settings / "vecnormalize.pkl").exists():
         shutil.copy(settings / "vecnormalize.pkl", folder / "vec_normalize.pkl")
@@ -184,7 +184,7 @@ def _card(study: Study, report: Report, run: Run, score: ModelScore, made_of: Pa
         zoo_name=zoo_name(run),
         in_zoo=algorithm in ZOO_NAMES,
         evaluated=score,
-        record=json.loads((made_of / "run.json").read_text()),
+        record=json.loads((made_of / "run.json").read_text("utf-8")),
         arguments=yaml.safe_dump(run.arguments, sort_keys=False).strip(),
     )
     return ModelCard(f"---\n{metadata.to_yaml()}\n---\n{render('card.md.jinja', context)}")

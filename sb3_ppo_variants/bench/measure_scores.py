@@ -56,8 +56,9 @@ def score_lines(study: Study, folders: Folders, episodes: int, reference: str) -
     :param episodes: episodes of the random policy
     :param reference: the arm whose mean score becomes the reference score
     """
-    measured = scores(split_runs(collect(study.runs, folders).results), study)
-    lines = ["environments:"]
+    tables = collect(study.runs, folders)
+    measured = scores(split_runs(tables.results), study)
+    lines = [*(f"# left out: {item}" for item in tables.left_out), "environments:"]
     for environment in study.environments:
         returns = random_returns(study.runs_of(reference, environment)[0], episodes)
         lines += [

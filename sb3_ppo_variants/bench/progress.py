@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from sb3_ppo_variants.bench.report.numbers import duration
-from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.folders import Folders, raised
 from sb3_ppo_variants.bench.runs.worker import Outcome
 from sb3_ppo_variants.bench.study.run import Run
 
@@ -52,7 +52,7 @@ class Progress(progress.Progress):
             ending = "finished by another process"
         if outcome.error is not None:
             self.failed += 1
-            ending = f"FAILED: {outcome.error.strip().splitlines()[-1]}"
+            ending = f"FAILED: {raised(outcome.error)}"
         line = f"[{self._done()}] {run.arm} on {run.environment}, seed {run.seed}: {ending} ({self._rate()})"
         self.console.print(Text(line, style="red" if outcome.error else ""), soft_wrap=True)
 

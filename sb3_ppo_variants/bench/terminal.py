@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sb3_ppo_variants.bench.report.numbers import interval, mean_return
-from sb3_ppo_variants.bench.runs.folders import Folders, last_line
+from sb3_ppo_variants.bench.runs.folders import Folders, raised
 from sb3_ppo_variants.bench.runs.provenance import versions
+from sb3_ppo_variants.bench.runs.whole import others, whole_runs
 from sb3_ppo_variants.bench.statistics.summary import Summary
-from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import BASELINE, Study
 
-STATES = ("finished", "stale", "failed", "missing")
+STATES = ("finished", "stale", "damaged", "failed", "missing")
 # Beside every column of a table.
 PADDING = 2
 # Heading, and one cell for each arm.
@@ -83,31 +83,32 @@ def _below(estimate: str, mark: str) -> Text:
     return Text.assemble(value, ("\n" + mark + rest, "dim")) if separator else Text(value)
 
 
-def run_state(run: Run, folders: Folders) -> str:
-    """Tell whether a run is finished, stale (finished with other versions), failed or missing."""
-    if folders.is_finished(run):
-        return "finished" if folders.record(run)["provenance"]["versions"] == versions() else "stale"
-    return "failed" if folders.is_failed(run) else "missing"
+def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
+    """Make the table of the states of the runs, per arm and environment, and say why runs failed or are left out.
 
-
-def status_table(study: Study, folders: Folders) -> Table:
-    """Make the table of what is finished, stale, failed and missing, per arm and environment."""
+    :return: the table, and a line for each failed run and each folder that no number of a report comes from
+    """
+    whole, left_out = whole_runs(study.runs, folders)
+    damaged, installed = {item.folder for item in left_out}, versions()
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for run, record in whole:
+        state = "finished" if record["provenance"]["versions"] == installed else "stale"
+        counts[run.arm, run.environment, state] += 1
+    lines = []
+    for run in study.runs:
+        if folders.finished(run) in damaged:
+            counts[run.arm, run.environment, "damaged"] += 1
+        elif folders.is_failed(run):
+            counts[run.arm, run.environment, "failed"] += 1
+            lines.append(f"{run.arm} on {run.environment}, seed {run.seed}: {raised(folders.reason(run))}")
+        elif not folders.is_finished(run):
+            counts[run.arm, run.environment, "missing"] += 1
     table = _table(study)
     table.add_column("arm", no_wrap=True)
     table.add_column("environment", no_wrap=True)
     for state in STATES:
         table.add_column(state, justify="right")
     for arm in study.arms:
-        for environment in study.environments:
-            counts = Counter(run_state(run, folders) for run in study.runs_of(arm, environment))
-            table.add_row(escape(arm), escape(environment), *(str(counts[state] or "") for state in STATES))
-    return table
-
-
-def failures(study: Study, folders: Folders) -> list[str]:
-    """Say of every failed run why it failed, one line each."""
-    return [
-        f"{run.arm} on {run.environment}, seed {run.seed}: {last_line(folders.reason(run))}"
-        for run in study.runs
-        if run_state(run, folders) == "failed"
-    ]
+        for name in study.environments:
+            table.add_row(escape(arm), escape(name), *(str(counts[arm, name, state] or "") for state in STATES))
+    return table, [*lines, *(f"left out: {item}" for item in [*left_out, *others(study.runs, folders)])]

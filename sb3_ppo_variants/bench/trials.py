@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-import gymnasium as gym
 import torch as th
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import Logger
@@ -14,6 +13,7 @@ from stable_baselines3.common.logger import Logger
 from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.train import make_model
+from sb3_ppo_variants.bench.runs.whole import whole_runs
 from sb3_ppo_variants.bench.study.run import Run
 
 TRIAL_STEPS = 1000
@@ -28,7 +28,7 @@ def measured_seconds(runs: Iterable[Run], folders: Folders) -> float | None:
 
     :param runs: runs of one configuration, any seeds
     """
-    seconds = [float(folders.record(run)["wall_seconds"]) for run in runs if folders.is_finished(run)]
+    seconds = [float(record["wall_seconds"]) for _, record in whole_runs(runs, folders)[0]]
     return sum(seconds) / len(seconds) if seconds else None
 
 
@@ -52,7 +52,7 @@ def calibrate(runs: Iterable[Run], done: Callable[[Run], None] = lambda run: Non
 def _trial(run: Run) -> float:
     try:
         return estimated_seconds(run)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise TrialFailed(f"{run.arm} on {run.environment}: {type(error).__name__}: {error}") from error
 
 
@@ -73,8 +73,10 @@ def estimated_seconds(run: Run) -> float:
     _, lengths = evaluate_policy(model, evaluation_env, n_eval_episodes=1, return_episode_rewards=True)
     assert isinstance(lengths, list)
     evaluation_step = (time.perf_counter() - started) / lengths[0]
+    # Of the environment itself, because the registry knows those of a module only once it is imported.
+    spec = evaluation_env.get_attr("unwrapped")[0].spec
     env.close()
     evaluation_env.close()
-    limit = run.env_kwargs.get("max_episode_steps") or gym.spec(run.environment).max_episode_steps or lengths[0]
+    limit = run.env_kwargs.get("max_episode_steps") or spec.max_episode_steps or lengths[0]
     evaluations = run.total_timesteps // run.evaluation_every
     return step * run.total_timesteps + evaluation_step * evaluations * run.evaluation_episodes * limit

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import re
+import itertools
+import reprlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from sb3_ppo_variants.bench.checks import argument_mistakes, did_you_mean, run_mistakes
+from sb3_ppo_variants.bench.checks import argument_mistakes, did_you_mean, resolution_mistakes, run_mistakes
 from sb3_ppo_variants.bench.study.keys import Ablation, Arm, Bootstrap, Environment, EvaluationSettings, Imported
 from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.study.yaml_file import StudyLoader, load, read_text
 
 MODELS = (Study, Environment, EvaluationSettings, Arm, Ablation, Bootstrap, Imported)
 KEYS = {field.alias or name for model in MODELS for name, field in model.model_fields.items()}
-MERGE_TAG = "tag:yaml.org,2002:merge"
+
+
+MOST_SHOWN = 50
+MOST_LETTERS = 600
 
 
 class StudyMistakes(Exception):
@@ -30,34 +34,13 @@ class StudyMistakes(Exception):
         super().__init__("\n".join(self.mistakes))
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 with its merge key ``<<``, but 3e-4 is a number and a key said twice is a mistake."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    key_nodes = [key for key, _ in node.value if key.tag != MERGE_TAG]
-    keys = [loader.construct_object(key, deep=True) for key in key_nodes]
-    for key_node, key in zip(key_nodes, keys, strict=True):
-        if keys.count(key) > 1:
-            raise yaml.MarkedYAMLError(problem=f"{key!r} is said twice", problem_mark=key_node.start_mark)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
 def load_study(path: Path) -> Study:
     """Read a study file and check everything that can be checked before a run, with its environments.
 
     :raises StudyMistakes: with all mistakes of the first check that finds any
     """
     study = read_study(path)
-    if mistakes := list(run_mistakes(study)):
+    if mistakes := _first(run_mistakes(study)):
         raise StudyMistakes(mistakes)
     return study
 
@@ -67,32 +50,46 @@ def read_study(path: Path) -> Study:
 
     :raises StudyMistakes: with all mistakes of the first check that finds any
     """
+    text, raw = _read(path)
     try:
-        study = Study.model_validate(_read(path), context={"folder": path.parent})
+        study = Study.model_validate(raw, context={"folder": path.parent, "text": text})
     except ValidationError as error:
-        raise StudyMistakes(map(_line, error.errors())) from error
-    if mistakes := list(argument_mistakes(study)):
-        raise StudyMistakes(mistakes)
+        raise StudyMistakes(_first(map(_line, error.errors()))) from error
+    for check in (argument_mistakes, resolution_mistakes):
+        if mistakes := _first(check(study)):
+            raise StudyMistakes(mistakes)
     return study
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _first(mistakes: Iterable[str]) -> list[str]:
+    """Take so many mistakes, and so much of each, as a person reads."""
+    found = [_line_of(mistake) for mistake in itertools.islice(mistakes, MOST_SHOWN + 1)]
+    return [*found[:MOST_SHOWN], "..."] if len(found) > MOST_SHOWN else found
+
+
+def _line_of(mistake: str) -> str:
+    line = " ".join(mistake.split())
+    return line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]} ..."
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        raw = yaml.load(path.read_bytes(), _Loader)
+        text = read_text(path)
+        raw = load(text, StudyLoader)
     except OSError as error:
         raise StudyMistakes([f"{path}: {error.strerror}"]) from error
-    except yaml.YAMLError as error:
-        raise StudyMistakes([" ".join(f"{path}: not YAML: {error}".split())]) from error
+    except ValueError as error:
+        raise StudyMistakes([f"{path} {error}"]) from error
     if not isinstance(raw, dict):
         raise StudyMistakes([f"{path}: a study is a mapping with name, seeds, environments, ..."])
-    return raw
+    return text, raw
 
 
 def _line(detail: Any) -> str:
-    place = ".".join(str(part) for part in detail["loc"] if part not in ("bool", "dict[str,any]", "[key]"))
+    place = ".".join(str(part)[:100] for part in detail["loc"] if part not in ("bool", "dict[str,any]", "[key]"))
     if detail["type"] == "extra_forbidden":
-        return f"{place}: unknown key{did_you_mean(str(detail['loc'][-1]), KEYS)}"
+        return f"{place}: unknown key{did_you_mean(str(detail['loc'][-1])[:100], KEYS)}"
     message = detail["msg"].removeprefix("Value error, ")
     value = detail["input"]
-    shown = "" if isinstance(value, (dict, list)) or detail["type"] == "missing" else f" (given: {value!r})"
+    shown = "" if isinstance(value, (dict, list)) or detail["type"] == "missing" else f" (given: {reprlib.repr(value)})"
     return f"{place}: {message}{shown}" if place else f"{message}{shown}"

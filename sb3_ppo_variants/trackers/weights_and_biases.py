@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import wandb
 from wandb.integration.sb3 import WandbCallback
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
+from sb3_ppo_variants.trackers.variant import variant
 
 
 class WandbVariantCallback(WandbCallback):  # type: ignore[misc]
@@ -30,22 +29,3 @@ class WandbVariantCallback(WandbCallback):  # type: ignore[misc]
         super()._init_callback()
         wandb.run.config.update({"variant": variant(self.model)}, allow_val_change=True)
         wandb.run.define_metric("train/*", step_metric="global_step", summary="min,max,mean,last")
-
-
-def variant(model: VariantAlgorithm) -> dict[str, Any]:
-    """The variant of a model as JSON: objective, coefficients, options, rules and stops.
-
-    :param model: of any host
-    :return: ``coefficients`` has a number for each constant, ``{"start": ..., "end": ...}`` for each schedule
-    """
-    starts, ends = model._scheduled_values(1.0), model._scheduled_values(0.0)
-    return {
-        "objective": [term.name for term in model._chain.terms],
-        "coefficients": {
-            name: start if start == ends[name] else {"start": start, "end": ends[name]}
-            for name, start in starts.items()
-        },
-        "options": model._options(),
-        "adapt": {name: dict(rule) for name, rule in (model.adapt or {}).items()},
-        "stop": dict(model.stop or {}),
-    }

@@ -1,9 +1,19 @@
 from __future__ import annotations
 
+import sys
 import textwrap
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+from sb3_ppo_variants.bench.runs.environments import make_env
+from sb3_ppo_variants.bench.runs.train import make_model
+from sb3_ppo_variants.bench.trials import estimated_seconds
+from sb3_ppo_variants.bench.validation import load_study
 from tests.bench.conftest import WriteStudy
-from tests.bench.studies import mistakes
+from tests.bench.studies import RUN, mistakes
 
 
 def mistakes_in(write_study: WriteStudy, rest: str, every: int = 100) -> list[str]:
@@ -103,3 +113,91 @@ def test_an_argument_that_reaches_into_a_number(write_study: WriteStudy) -> None
     assert found == [
         "arms.through: on CartPole-v1: n_steps.net_arch: n_steps is 8, not a mapping that it could reach into"
     ]
+
+
+ENVIRONMENTS = """
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.envs.classic_control import CartPoleEnv
+from pathlib import Path
+
+class OldStep(CartPoleEnv):
+    def step(self, action):
+        observation, reward, terminated, truncated, info = super().step(action)
+        return observation, reward, terminated, info
+
+class Unseeded(CartPoleEnv):
+    def reset(self):
+        return super().reset()
+
+class Masked(CartPoleEnv):
+    def action_masks(self):
+        return np.array([False, True])
+
+    def step(self, action):
+        assert action == 1
+        return super().step(action)
+
+class Leaving(CartPoleEnv):
+    def __init__(self, **keywords):
+        raise SystemExit(3)
+
+class Writing(gym.Wrapper):
+    def __init__(self, env, folder):
+        super().__init__(env)
+        path = Path(folder) / "made"
+        path.write_text(path.read_text() + "x" if path.exists() else "x")
+
+for name in ("OldStep", "Unseeded", "Masked", "Leaving"):
+    gym.register(f"{name}-v0", entry_point=f"environments_of_checks:{name}", disable_env_checker=True)
+"""
+
+
+@pytest.fixture
+def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "environments_of_checks.py").write_text(ENVIRONMENTS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "environments_of_checks", raising=False)
+
+
+@pytest.mark.usefixtures("environments")
+def test_an_environment_is_stepped_once(write_study: WriteStudy) -> None:
+    names = [f"environments_of_checks:{name}-v0" for name in ("OldStep", "Unseeded", "Masked", "Leaving")]
+    found = mistakes_in(write_study, f"arguments: {{device: cpu}}\nenvironments: {names}\n")
+    assert [mistake.partition(": ")[2][:12] for mistake in found] == ["ValueError: ", "TypeError: U", "SystemExit: "]
+    assert [mistake.partition(": ")[0] for mistake in found] == [
+        f"environments.environments_of_checks:{name}-v0" for name in ("OldStep", "Unseeded", "Leaving")
+    ]
+
+
+@pytest.mark.usefixtures("environments")
+def test_one_environment_is_made_however_many_a_run_has(write_study: WriteStudy, tmp_path: Path) -> None:
+    study = load_study(
+        write_study(f"""
+            name: one
+            total_timesteps: 10_000
+            seeds: 1
+            n_envs: 50
+            evaluation: {{every: 1000}}
+            arguments: {{device: cpu, n_steps: 2, batch_size: 100}}
+            environments:
+              CartPole-v1: {{env_wrapper: {{environments_of_checks.Writing: {{folder: "{tmp_path}"}}}}}}
+            arms:
+              policy: {{algorithm: stable_baselines3.PPO, policy: stable_baselines3.common.policies.ActorCriticPolicy}}
+        """)
+    )
+    assert (tmp_path / "made").read_text() == "x"
+    env = make_env(replace(study.run("policy", "CartPole-v1", 0), n_envs=1))
+    model = make_model(study.run("policy", "CartPole-v1", 0), env)
+    assert type(model.policy) is ActorCriticPolicy
+
+
+def test_an_environment_of_a_module_has_a_plan() -> None:
+    run = replace(RUN, environment="gymnasium:CartPole-v1")
+    assert estimated_seconds(run) > 0
+
+
+def test_an_environment_under_two_names_is_a_mistake(write_study: WriteStudy) -> None:
+    found = mistakes_in(write_study, "arguments: {device: cpu}\nenvironments: [CartPole-v1, CartPole]\n")
+    assert found == ["environments: CartPole-v1 and CartPole are the same environment"]

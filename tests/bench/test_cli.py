@@ -77,7 +77,7 @@ def test_mistakes_are_printed_without_a_traceback(write_study: WriteStudy, capsy
     assert main(["run", str(study)]) == 2
     shown = capsys.readouterr().err
     assert "mistake(s):" in shown
-    assert "  seeds: must be a number of seeds, 1 or more" in shown
+    assert "  seeds: must be a number of seeds, 1 to 1000" in shown
     assert "  environments: Field required" in shown
     assert "Traceback" not in shown
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from tests.bench.conftest import Finished
 
 def test_finished_runs_tell_the_time(finished: Finished, tmp_path: Path) -> None:
     runs = finished.study.runs_of("ppo", "CartPole-v1")
-    seconds = [finished.folders.record(run)["wall_seconds"] for run in runs]
+    records = [json.loads((finished.folders.finished(run) / "run.json").read_text()) for run in runs]
+    seconds = [record["wall_seconds"] for record in records]
     assert measured_seconds(runs, finished.folders) == (seconds[0] + seconds[1]) / 2
     assert measured_seconds(runs, Folders(tmp_path)) is None
 

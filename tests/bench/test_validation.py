@@ -41,11 +41,11 @@ def test_all_mistakes_at_once_with_their_places(write_study: WriteStudy) -> None
     )
     assert set(found) == {
         "total_timesteps: Input should be greater than 0 (given: -5)",
-        "seeds: must be a number of seeds, 1 or more, or a list of different seeds",
+        "seeds: 1 is in the list more than once",
         "n_env: unknown key; did you mean n_envs?",
         "evaluation.episodes: Input should be greater than 0 (given: 0)",
         "environments.CartPole-v1: give both random_score and reference_score, or neither",
-        "arms: figures is the name of a folder of the study, choose another name for the arm",
+        "arms: figures is a name in the folder of the study, choose another name for the arm",
     }
 
 

@@ -51,9 +51,15 @@ def card(parsed: argparse.Namespace) -> int:
     if not folders.is_finished(run):
         raise CommandError(f"{folders.finished(run)} does not exist: the run is not finished", 2)
     from sb3_ppo_variants.bench.hub import export
+    from sb3_ppo_variants.bench.runs.record import NotWhole, read_record
+
+    try:
+        read_record(run, folders.finished(run), thorough=True)
+    except NotWhole as error:
+        raise CommandError(f"{folders.finished(run)}: {error}", 1) from error
 
     with folders.locked():
-        report = make_report(study, parsed.study.read_text(), folders, parsed.allow_mixed_versions)
+        report = make_report(study, study.text, folders, parsed.allow_mixed_versions)
         made = export(study, report, folders, run, parsed.episodes, parsed.output)
     say(f"Made {made}")
     return 0

@@ -37,8 +37,10 @@ def write_report(study: Study, parsed: argparse.Namespace) -> None:
 
     folders = folders_of(study, parsed)
     with folders.locked():
-        made = make_report(study, parsed.study.read_text(), folders, parsed.allow_mixed_versions)
+        made = make_report(study, study.text, folders, parsed.allow_mixed_versions)
     console = Console(highlight=False)
     for table in results_tables(study, made.summary, console.width):
         console.print(table)
+    for item in made.left_out:
+        say(f"left out: {item}")
     say(f"Report: {made.page}")

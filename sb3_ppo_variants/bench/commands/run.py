@@ -110,8 +110,9 @@ def _executor(parsed: argparse.Namespace, jobs: int) -> AbstractContextManager[E
 def _refuse_other_versions(runs: Sequence[Run], folders: Folders) -> None:
     """Refuse to add runs to finished ones that they could not be compared with."""
     from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versions, distinct, versions
+    from sb3_ppo_variants.bench.runs.whole import whole_runs
 
-    made_with = [folders.record(run)["provenance"]["versions"] for run in runs if folders.is_finished(run)]
+    made_with = [record["provenance"]["versions"] for _, record in whole_runs(runs, folders)[0]]
     different = distinct([versions(), *made_with])
     if len(different) > 1:
         raise MixedVersions(describe_versions(different))

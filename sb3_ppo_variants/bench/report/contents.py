@@ -12,11 +12,18 @@ from sb3_ppo_variants.bench.report.sections.cautions import cautions
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells
 from sb3_ppo_variants.bench.report.sections.comparisons import comparisons, detectable_differences
 from sb3_ppo_variants.bench.report.sections.contrasts import contrasts
-from sb3_ppo_variants.bench.report.sections.provenance import failed_runs, imported_runs, missing_runs, what_was_run
+from sb3_ppo_variants.bench.report.sections.provenance import (
+    failed_runs,
+    imported_runs,
+    left_out_folders,
+    missing_runs,
+    what_was_run,
+)
 from sb3_ppo_variants.bench.report.sections.results import results
 from sb3_ppo_variants.bench.report.sections.stability import stability
 from sb3_ppo_variants.bench.report.sections.updates import updates
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.whole import others
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
@@ -45,12 +52,15 @@ def contents(
     :param panels: the figures, by name
     :param imported: arms of other programs
     """
-    done = {(record["configuration"]["arm"], record["identity"]) for record in tables.records}
-    unfinished = [run for run in runs if (run.arm, run.identity) not in done]
+    done = set(tables.timings[["arm", "identity"]].itertuples(index=False, name=None))
+    left_out = {item.folder for item in tables.left_out}
+    unfinished = [run for run in runs if (run.arm, run.identity) not in done and folders.finished(run) not in left_out]
     failed = [(run, folders.reason(run)) for run in unfinished if folders.is_failed(run)]
     missing = [run for run in unfinished if not folders.is_failed(run)]
     parquet = (folders.root / "results.parquet").exists()
     provenance = what_was_run(study, tables, len(failed), len(missing), parquet)
+    strays = others(runs, folders)
+    named = [f"{item.folder.relative_to(folders.root.parent)}: {item.reason}" for item in [*tables.left_out, *strays]]
     failures = failed_runs(failed) if failed else None
     sections = [
         *_numbers(study, tables, summary, panels),
@@ -58,6 +68,7 @@ def contents(
         *([imported_runs(imported)] if imported else []),
         *([failures] if failures else []),
         *([missing_runs(missing)] if missing else []),
+        *([left_out_folders(named)] if named else []),
         Section("Study file", code=study_text.strip()),
     ]
     return Document(
@@ -69,7 +80,7 @@ def contents(
             f"{len(study.seeds)} seeds",
             f"made {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
         ],
-        cautions=list(cautions(summary, tables, provenance, failures)),
+        cautions=list(cautions(summary, tables, provenance, failures, named[: len(tables.left_out)])),
         sections=sections,
         arms=list(arm_cells(summary).values()),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
@@ -96,6 +96,20 @@ class Panel:
     title: str
     svg: str
     csv: str
+
+
+def slugs(names: Iterable[str]) -> dict[str, str]:
+    """Make of each name a different one that is fit for files, links and ids.
+
+    :param names: different ones
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        slug = re.sub(r"[^A-Za-z0-9_.-]", "-", name)
+        while slug in found.values():
+            slug += "-"
+        found[name] = slug
+    return found
 
 
 @dataclass(frozen=True)

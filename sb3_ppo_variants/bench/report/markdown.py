@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sb3_ppo_variants.bench.report.document import Code
 
 
@@ -15,4 +17,9 @@ def cell(text: object) -> str:
     return str(text).replace("|", "\\|").replace("\n", " ")
 
 
-FILTERS = {"inline": inline, "cell": cell}
+def fence(code: str) -> str:
+    """The backticks around a text, more than it has in a row itself."""
+    return "`" * max(3, *(len(run) + 1 for run in re.findall("`+", code)), 3)
+
+
+FILTERS = {"inline": inline, "cell": cell, "fence": fence}

@@ -19,6 +19,8 @@ def fixed(value: float, digits: int) -> str:
 def number(value: float) -> str:
     """Write a number with about four significant digits."""
     size = abs(value)
+    if size >= 1e16:
+        return f"{value:.3g}"
     digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3
     return fixed(value, digits)
 
@@ -67,7 +69,7 @@ def significant(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """Write a time, which may be unknown, with its two greatest units: ``3 d 4 h``, ``1 h 5 min``, ``40 s``."""
-    if math.isnan(seconds):
+    if not math.isfinite(seconds):
         return "?"
     seconds = math.ceil(seconds)
     if seconds < 60:

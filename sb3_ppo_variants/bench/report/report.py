@@ -10,7 +10,7 @@ import jinja2
 
 from sb3_ppo_variants.bench.report import html, markdown
 from sb3_ppo_variants.bench.report.contents import contents
-from sb3_ppo_variants.bench.report.document import Panel
+from sb3_ppo_variants.bench.report.document import Panel, slugs
 from sb3_ppo_variants.bench.report.figures.efficiency import efficiency
 from sb3_ppo_variants.bench.report.figures.intervals import intervals
 from sb3_ppo_variants.bench.report.figures.learning_curves import learning_curves
@@ -19,10 +19,12 @@ from sb3_ppo_variants.bench.report.figures.style import Drawing, svg
 from sb3_ppo_variants.bench.report.figures.updates import updates
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versions, distinct
+from sb3_ppo_variants.bench.runs.whole import LeftOut, others
+from sb3_ppo_variants.bench.statistics.scores import known_returns
 from sb3_ppo_variants.bench.statistics.summary import Summary, summarise
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.table.imported import read_imported, with_imported, without_imported
+from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
 from sb3_ppo_variants.bench.table.table import Tables, collect, read, write
 
 
@@ -33,11 +35,13 @@ class Report:
     :param path: ``report.md``
     :param page: ``report.html``
     :param summary: their numbers
+    :param left_out: the folders of runs of the study that no number comes from
     """
 
     path: Path
     page: Path
     summary: Summary
+    left_out: list[LeftOut]
 
 
 def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_versions: bool = False) -> Report:
@@ -54,8 +58,10 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     """
     runs, imported = study.runs, read_imported(study)
     tables = with_imported(_own_tables(runs, folders, allow_mixed_versions), imported)
-    write(tables, folders.root)
-    (folders.root / "study.yaml").write_text(study_text)
+    # Tables that have other runs too, and not their folders, are the only place where those are kept.
+    if all(item.folder != folders.root for item in tables.left_out):
+        write(tables, folders.root)
+    (folders.root / "study.yaml").write_text(study_text, "utf-8")
     summary = summarise(tables.results, study, tables.times)
     figures = folders.root / "figures"
     figures.mkdir(exist_ok=True)
@@ -63,11 +69,12 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     for name, drawing in _drawings(study, tables, summary, runs).items():
         data = drawing.data.to_csv(index=False, lineterminator="\n")
         panels[name] = Panel(name, drawing.title, svg(drawing.figure), data)
-        (figures / f"{name}.svg").write_text(panels[name].svg)
+        (figures / f"{name}.svg").write_text(panels[name].svg, "utf-8")
     document = contents(study, study_text, runs, folders, tables, summary, panels, imported)
-    report = Report(folders.root / "report.md", folders.root / "report.html", summary)
-    report.path.write_text(render("report.md.jinja", {"document": document}))
-    report.page.write_text(render("report.html.jinja", {"document": document, "dark": html.DARK}))
+    report = Report(folders.root / "report.md", folders.root / "report.html", summary, tables.left_out)
+    report.path.write_text(render("report.md.jinja", {"document": document}), "utf-8")
+    page = render("report.html.jinja", {"document": document, "dark": html.DARK})
+    report.page.write_text(page, "utf-8")
     return report
 
 
@@ -89,12 +96,15 @@ def render(template: str, context: dict[str, Any]) -> str:
 
 
 def _own_tables(runs: list[Run], folders: Folders, allow_mixed_versions: bool) -> Tables:
-    """Tables of the study's own runs."""
+    """Tables of the study's own runs: of their folders or, where there are none, those of an earlier report."""
     tables = collect(runs, folders)
+    if not (tables.records or tables.left_out):
+        tables = read(folders.root, runs) or tables
     if not tables.records:
-        tables = without_imported(read(folders.root) or tables)
-    if not tables.records:
-        raise FileNotFoundError("no finished run of this study, nothing to report")
+        listed = "; ".join(map(str, [*tables.left_out, *others(runs, folders)]))
+        raise FileNotFoundError(
+            "no finished run of this study, nothing to report" + (f"; left out: {listed}" if listed else "")
+        )
     mixed = distinct(record["provenance"]["versions"] for record in tables.records)
     if len(mixed) > 1 and not allow_mixed_versions:
         raise MixedVersions(describe_versions(mixed))
@@ -104,9 +114,9 @@ def _own_tables(runs: list[Run], folders: Folders, allow_mixed_versions: bool) -
 def _drawings(study: Study, tables: Tables, summary: Summary, runs: list[Run]) -> dict[str, Drawing]:
     """Draw all figures, by the names of their files."""
     coefficients = sorted({name for run in runs for name in (*run.arguments, *run.defaults)})
-    file_names = {run.environment: run.file_name for run in runs}
+    names = slugs(study.environments)
     drawings = {
-        "curves": learning_curves(tables.results, summary),
+        "curves": learning_curves(known_returns(tables.results), summary),
         "intervals": intervals(summary),
     }
     if summary.profiles:
@@ -115,5 +125,5 @@ def _drawings(study: Study, tables: Tables, summary: Summary, runs: list[Run]) -
         drawings["efficiency"] = efficiency(summary)
     for environment, rows in tables.updates.groupby("environment", sort=False):
         name = str(environment)
-        drawings[f"updates-{file_names[name]}"] = updates(rows, name, summary.arms, coefficients)
+        drawings[f"updates-{names[name]}"] = updates(rows, name, summary.arms, coefficients)
     return drawings

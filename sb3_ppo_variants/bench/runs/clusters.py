@@ -21,6 +21,7 @@ JOB_QUEUES = {
     "moab": "MoabCluster",
 }
 CONNECT_SECONDS = 30
+LOOPBACK = "127.0.0.1"
 # Each run starts a process, which daemonic processes may not do.
 NOT_DAEMONIC = "export DASK_DISTRIBUTED__WORKER__DAEMON=False"
 
@@ -82,12 +83,17 @@ def _started(cluster: str, workers: int, stack: contextlib.ExitStack) -> Any:
     if cluster == "local":
         # Any free port for the dashboard: several studies may run on one machine.
         return stack.enter_context(
-            distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
+            distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=f"{LOOPBACK}:0")
         )
     import dask_jobqueue
 
     key = f"jobqueue.{cluster}.job-script-prologue"
     stack.enter_context(dask.config.set({key: [*(dask.config.get(key) or []), NOT_DAEMONIC]}))
-    started = stack.enter_context(getattr(dask_jobqueue, JOB_QUEUES[cluster])())
+    # The dashboard shows and the scheduler runs whatever it is sent; a user's own configuration may open it.
+    options = {
+        "dashboard_address": f"{LOOPBACK}:8787",
+        **(dask.config.get(f"jobqueue.{cluster}.scheduler-options", {}) or {}),
+    }
+    started = stack.enter_context(getattr(dask_jobqueue, JOB_QUEUES[cluster])(scheduler_options=options))
     started.scale(workers)
     return started

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,18 @@ from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.wrappers import Wrappers
 
 EVALUATION_SEED_OFFSET = 10_000
-VEC_ENVS: dict[str, type[DummyVecEnv] | type[SubprocVecEnv]] = {"dummy": DummyVecEnv, "subproc": SubprocVecEnv}
+# What a run and its processes print, in its folder.
+OUTPUT = "output.txt"
+MakeVecEnv = Callable[[list[Callable[[], gym.Env[Any, Any]]]], VecEnv]
 
 
 def make_env(run: Run, monitor_dir: Path | None = None) -> VecEnv:
     """Make the training environments of a run.
 
-    :param monitor_dir: folder of the ``N.monitor.csv`` files; None writes none
+    :param monitor_dir: folder of the ``N.monitor.csv`` files, and of what processes print; None writes none
     """
-    env = make_wrapped(run, run.n_envs, run.seed, VEC_ENVS[run.vec_env], monitor_dir)
+    processes = partial(_in_processes, None if monitor_dir is None else monitor_dir / OUTPUT)
+    env = make_wrapped(run, run.n_envs, run.seed, processes if run.vec_env == "subproc" else DummyVecEnv, monitor_dir)
     return _stacked(run, env if run.normalize is None else VecNormalize(env, **run.normalize))
 
 
@@ -50,7 +55,7 @@ def make_wrapped(
     run: Run,
     n_envs: int,
     seed: int,
-    vec_env_cls: type[DummyVecEnv] | type[SubprocVecEnv] = DummyVecEnv,
+    make_vec: MakeVecEnv = DummyVecEnv,
     monitor_dir: Path | None = None,
 ) -> VecEnv:
     """Make the environments of a run with its wrappers, neither normalised nor stacked."""
@@ -61,11 +66,24 @@ def make_wrapped(
         monitor_dir=None if monitor_dir is None else str(monitor_dir),
         wrapper_class=_wrapping(run.env_wrapper) if run.env_wrapper else None,
         env_kwargs=run.env_kwargs,
-        vec_env_cls=vec_env_cls,
+        vec_env_cls=make_vec,  # type: ignore[arg-type]  # it is only called
     )
     for wrapper, keywords in _imported(run.vec_env_wrapper or []):
         env = wrapper(env, **keywords)
     return env
+
+
+def _in_processes(output: Path | None, functions: list[Callable[[], gym.Env[Any, Any]]]) -> VecEnv:
+    return SubprocVecEnv([partial(_make_printing, output, function) for function in functions])
+
+
+def _make_printing(output: Path | None, function: Callable[[], gym.Env[Any, Any]]) -> gym.Env[Any, Any]:
+    """Make an environment in a process of its own, whose output and traceback go to a file from now on."""
+    if output is not None:
+        with output.open("ab") as file:
+            for descriptor in (1, 2):
+                os.dup2(file.fileno(), descriptor)
+    return function()
 
 
 def _wrapping(listed: Wrappers) -> Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]:

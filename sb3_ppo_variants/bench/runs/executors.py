@@ -91,7 +91,6 @@ def _recorded(outcome: Outcome, job: Job) -> Outcome:
     try:
         job.folders.fail(job.run, message, outcome.left)
     except OSError as error:
-        # The reason last, because a line of the progress shows the last line.
         return Outcome(job.run, error=f"The failure could not be written: {error}\n{message}")
     return outcome
 

@@ -7,17 +7,18 @@ import errno
 import fcntl
 import functools
 import hashlib
-import json
 import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sb3_ppo_variants.bench.runs import heartbeat
+from sb3_ppo_variants.bench.runs.record import read_record
 from sb3_ppo_variants.bench.study.run import Run
+
+TRACEBACK = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,10 @@ class Folders:
         """Whether a run failed and has not been finished since."""
         return self.failed(run).is_dir() and not self.is_finished(run)
 
-    def record(self, run: Run) -> dict[str, Any]:
-        """The ``run.json`` of a finished run."""
-        record: dict[str, Any] = json.loads((self.finished(run) / "run.json").read_text())
-        return record
-
     def reason(self, run: Run) -> str:
         """The traceback of a failed run, or another reason why it failed."""
         try:
-            text = (self.failed(run) / "traceback.txt").read_text().strip()
+            text = (self.failed(run) / "traceback.txt").read_text("utf-8", errors="replace").strip()
         except OSError:
             text = ""
         return text or "no traceback was written"
@@ -93,7 +89,12 @@ class Folders:
         return bool(partials) and any(alive(path, self._now()) for path in partials)
 
     def publish(self, run: Run, partial: Path) -> None:
-        """Make a complete partial folder the finished one. When another process was first, drop this one."""
+        """Make a complete partial folder the finished one. When another process was first, drop this one.
+
+        :raises NotWhole: when the folder lacks a file of the run. SB3 makes a folder that was taken away anew, when it
+            saves a model
+        """
+        read_record(run, partial)
         sync(partial)
         # Before the rename, after which nothing may be left to do.
         shutil.rmtree(self.failed(run), ignore_errors=True)
@@ -122,7 +123,7 @@ class Folders:
                 os.rename(path, folder)
                 break
         folder.mkdir(exist_ok=True)
-        (folder / "traceback.txt").write_text(message)
+        (folder / "traceback.txt").write_text(message, "utf-8")
 
     def partials(self, run: Run) -> list[Path]:
         """Partial folders of a run, of any process."""
@@ -174,12 +175,15 @@ def _make(folder: Path) -> None:
             return folder.mkdir(parents=True)
 
 
-def last_line(reason: str) -> str:
-    """The last line of a traceback, which says what was raised.
+def raised(reason: str) -> str:
+    """The class and the first line of the message of what was raised; a reason without a traceback is its first line.
 
     :param reason: from :meth:`Folders.reason`
     """
-    return reason.strip().splitlines()[-1]
+    lines = reason.strip().splitlines()
+    begin = max((number for number, line in enumerate(lines) if line == TRACEBACK), default=-1)
+    # Frames and the lines that they show are indented.
+    return next((line for line in lines[begin + 1 :] if line and not line[0].isspace()), lines[-1])
 
 
 @functools.cache
@@ -202,7 +206,7 @@ def alive(partial: Path, now: float) -> bool:
     :param now: from :func:`.heartbeat.file_system_time`
     """
     origin, _, pid = partial.name.rpartition("@")[2].rpartition("-")
-    if origin == machine() and not _exists(int(pid)):
+    if origin == machine() and pid.isdecimal() and not _exists(int(pid)):
         return False
     return heartbeat.has_recent_heartbeat(partial, now)
 

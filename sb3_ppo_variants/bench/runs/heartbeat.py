@@ -62,13 +62,15 @@ def steps(folder: Path) -> int:
 def has_recent_heartbeat(folder: Path, now: float) -> bool:
     """Whether a folder gave a sign of life within five minutes.
 
+    A sign of more than five minutes in the future is none: the clock has been set back since.
+
     :param now: from :func:`file_system_time`
     """
     signs = []
     for path in (folder, folder / FILE_NAME):
         with contextlib.suppress(OSError):
             signs.append(path.stat().st_mtime)
-    return now - max(signs, default=0.0) < STALE_SECONDS
+    return any(abs(now - sign) < STALE_SECONDS for sign in signs)
 
 
 def file_system_time(folder: Path) -> float:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch as th
 import yaml
@@ -18,18 +19,23 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
-from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_env
+from sb3_ppo_variants.algorithm import VariantAlgorithm
+from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, evaluation_callback
 from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
-from sb3_ppo_variants.bench.study.constructors import import_algorithm, to_constructor
+from sb3_ppo_variants.bench.runs.record import RECORD, files_of
+from sb3_ppo_variants.bench.study.constructors import import_algorithm, import_object, to_constructor
 from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.trackers.variant import variant
 
 
 def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
     """Build the algorithm of a run; raises whatever its constructor raises."""
     algorithm: Any = import_algorithm(run.algorithm)
-    model: BaseAlgorithm = algorithm(run.policy, env, seed=run.seed, **to_constructor(run.arguments))
+    # RL Zoo takes a policy by its dotted path, too.
+    policy = import_object(run.policy) if "." in run.policy else run.policy
+    model: BaseAlgorithm = algorithm(policy, env, seed=run.seed, **to_constructor(run.arguments))
     return model
 
 
@@ -42,32 +48,37 @@ def execute(run: Run, folder: Path, command: str) -> None:
     started = datetime.now(timezone.utc)
     with contextlib.ExitStack() as stack:
         # Line by line, so that a run that is killed leaves what it said.
-        output = stack.enter_context((folder / "output.txt").open("w", buffering=1))
+        output = stack.enter_context((folder / OUTPUT).open("w", buffering=1, encoding="utf-8", errors="replace"))
         stack.enter_context(contextlib.redirect_stdout(output))
         stack.enter_context(contextlib.redirect_stderr(output))
+        stack.enter_context(_descriptors_to(output))
         # A crash in C, or the end at the time limit, leaves the lines at which it happened.
         faulthandler.enable(output)
         stack.callback(faulthandler.disable)
-        _train(run, folder, stack.enter_context(Heartbeat(folder)))
+        in_force = _train(run, folder, stack.enter_context(Heartbeat(folder)))
     finished = datetime.now(timezone.utc)
     record = {
         "identity": run.identity,
         "configuration": asdict(run),
+        "in_force": in_force,
         "provenance": provenance(command),
         "started": started.isoformat(timespec="seconds"),
         "finished": finished.isoformat(timespec="seconds"),
         "wall_seconds": round((finished - started).total_seconds(), 3),
+        "files": files_of(folder),
     }
-    (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")
+    (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
 
 
-def _train(run: Run, folder: Path, heartbeat: Heartbeat) -> None:
+def _train(run: Run, folder: Path, heartbeat: Heartbeat) -> dict[str, Any] | None:
+    """Train, and return the coefficients and options of a variant, those at their defaults too."""
     th.set_num_threads(1)
     set_random_seed(run.seed)
     _write_zoo_files(run, folder / run.file_name)
     with _closing(make_env(run, folder)) as env, _closing(make_evaluation_env(run)) as evaluation_env:
         model = make_model(run, env)
-        model.set_logger(configure(str(folder), ["csv"]))
+        in_force = variant(model) if isinstance(model, VariantAlgorithm) else None
+        model.set_logger(configure(str(folder), ["csv", "stdout"] if model.verbose else ["csv"]))
         # EvalCallback counts calls, and each call steps every parallel environment once; rounded down, so that no
         # evaluation of the budget is lost.
         evaluation = evaluation_callback(model)(
@@ -89,6 +100,21 @@ def _train(run: Run, folder: Path, heartbeat: Heartbeat) -> None:
         statistics = unwrap_vec_normalize(env)
         if statistics is not None:
             statistics.save(str(folder / run.file_name / "vecnormalize.pkl"))
+    return in_force
+
+
+@contextlib.contextmanager
+def _descriptors_to(output: TextIO) -> Iterator[None]:
+    """Lead the descriptors of output and errors into a file too: libraries in C write to these."""
+    kept = [(descriptor, os.dup(descriptor)) for descriptor in (1, 2)]
+    try:
+        for descriptor, _ in kept:
+            os.dup2(output.fileno(), descriptor)
+        yield
+    finally:
+        for descriptor, copy in kept:
+            os.dup2(copy, descriptor)
+            os.close(copy)
 
 
 @contextlib.contextmanager
@@ -123,5 +149,5 @@ def _write_zoo_files(run: Run, folder: Path) -> None:
         "vec_env": run.vec_env,
         "num_threads": 1,
     }
-    (folder / "config.yml").write_text(yaml.safe_dump(hyperparameters))
-    (folder / "args.yml").write_text(yaml.safe_dump(arguments))
+    (folder / "config.yml").write_text(yaml.safe_dump(hyperparameters), "utf-8")
+    (folder / "args.yml").write_text(yaml.safe_dump(arguments), "utf-8")

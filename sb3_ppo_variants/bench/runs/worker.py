@@ -16,6 +16,7 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from sb3_ppo_variants.bench.runs.environments import OUTPUT
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.train import execute
 from sb3_ppo_variants.bench.study.run import Run
@@ -149,6 +150,15 @@ def _end_with(sentinel: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
+def _of_environment(error: BaseException, folder: Path | None) -> str:
+    """The end of what a run printed, where the process of an environment ended and its pipe says no more than that."""
+    if folder is None or not isinstance(error, (EOFError, ConnectionError)):
+        return ""
+    with contextlib.suppress(OSError):
+        return "\n" + (folder / OUTPUT).read_text("utf-8", errors="replace")[-20_000:]
+    return ""
+
+
 def _attempt(job: Job) -> Outcome:
     folder = None
     try:
@@ -159,6 +169,6 @@ def _attempt(job: Job) -> Outcome:
         started = time.time()
         execute(job.run, folder, job.command)
         job.folders.publish(job.run, folder)
-    except (Exception, SystemExit):
-        return Outcome(job.run, error=traceback.format_exc(), left=folder)
+    except (Exception, SystemExit) as error:
+        return Outcome(job.run, error=traceback.format_exc() + _of_environment(error, folder), left=folder)
     return Outcome(job.run, started=started)

@@ -12,6 +12,7 @@ import pandas as pd
 from sb3_ppo_variants.bench.statistics.intervals import Array
 from sb3_ppo_variants.bench.study.study import Study
 
+LARGEST_RETURN = 1e154
 # (arm, environment) -> seed -> the rows of the run, in the order of the steps.
 Runs = Mapping[tuple[str, str], Mapping[int, pd.DataFrame]]
 
@@ -43,6 +44,17 @@ class Shortfall:
     not_finite: tuple[int, ...]
 
 
+def known_returns(results: pd.DataFrame) -> pd.DataFrame:
+    """Write NaN for the returns with which no statistic can be computed: infinite ones, and those beyond 1e154.
+
+    The square of a greater number is none; what NaN enters becomes NaN itself, and is shown as unknown.
+
+    :param results: the results table
+    """
+    returns = results["mean_return"].astype(float)
+    return results.assign(mean_return=returns.where(returns.abs() <= LARGEST_RETURN))
+
+
 def split_runs(results: pd.DataFrame, times: pd.DataFrame | None = None) -> Runs:
     """Split the results table into its runs, seeds in ascending order; pairs without a run are absent.
 
@@ -50,7 +62,8 @@ def split_runs(results: pd.DataFrame, times: pd.DataFrame | None = None) -> Runs
     :param times: seconds of training at each evaluation, columns arm, environment, seed, timesteps, seconds; they
         become a column ``seconds`` of the runs, NaN where they are not known
     """
-    timed = results.assign(seconds=np.nan) if times is None else results.merge(times, how="left")
+    known = known_returns(results)
+    timed = known.assign(seconds=np.nan) if times is None else known.merge(times, how="left")
     runs: defaultdict[tuple[str, str], dict[int, pd.DataFrame]] = defaultdict(dict)
     for (arm, environment, seed), rows in timed.sort_values("timesteps").groupby(["arm", "environment", "seed"]):
         runs[str(arm), str(environment)][int(str(seed))] = rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from sb3_ppo_variants.bench.study.grid import Combination, with_parts
 from sb3_ppo_variants.bench.study.keys import Arm
 
 LONGEST_NAME = 150
+MOST_ARMS = 1_000
 OWN_KEYS = set(Arm.model_fields) - {"arguments", "grid", "ablate"}
 # Two sources of hyperparameters are two arms: which of them is the better tuned is no axis of a method.
 AXES = OWN_KEYS - {"hyperparams"}
@@ -54,7 +56,7 @@ class Expansion:
 def expand(written: Mapping[str, Arm]) -> Expansion:
     """Expand every grid and ablation.
 
-    :raises ValueError: when two arms would get the same name, or a name is too long for a folder
+    :raises ValueError: when two arms would get the same name, a name is too long for a folder, or there are too many
     """
     arms: list[tuple[str, Arm]] = []
     ablations = {}
@@ -66,14 +68,17 @@ def expand(written: Mapping[str, Arm]) -> Expansion:
             arms += [(_combination_name(name, each), _changed(arm, each.values)) for each in arm.combinations]
         else:
             arms.append((name, arm))
+        if len(arms) > MOST_ARMS:
+            raise ValueError(f"the study has more than {MOST_ARMS} arms")
     _check([name for name, _ in arms])
     return Expansion(arms=dict(arms), factors=_factors(written), ablations=ablations)
 
 
 def _check(names: list[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"two arms would be called {twice[0]}, choose another name for one of them")
     for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"two arms would be called {name}, choose another name for one of them")
         if len(name) > LONGEST_NAME:
             raise ValueError(f"{name} is longer than {LONGEST_NAME} characters; name the levels, {{name: value, ...}}")
 

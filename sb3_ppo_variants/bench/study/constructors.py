@@ -47,6 +47,8 @@ def import_object(path: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except AttributeError as error:
         raise ImportError(f"module {module} has no {name}") from error
+    except SystemExit as error:
+        raise ImportError(f"module {module} ends the process when it is imported") from error
 
 
 def import_algorithm(path: str) -> type[BaseAlgorithm]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 ZIP = "zip"
+MOST_COMBINATIONS = 1_000
 OBJECTIVE = "objective"
 LEVEL_NAME = re.compile(r"^[A-Za-z0-9_.+-]+$")
 
@@ -37,17 +40,20 @@ def combinations(grid: Mapping[str, Any]) -> list[Combination]:
     by level, and count as one; ``zip`` may be a list of several such groups.
 
     :raises ValueError: when an axis has fewer than 2 levels, zipped axes differ in length, an argument is in two axes,
-        or two levels of an axis have the same name
+        two levels of an axis have the same name, or there are more than 1000 combinations
     """
     groups = [{name: levels} for name, levels in grid.items() if name != ZIP] + _zips(grid.get(ZIP, []))
     names = [name for group in groups for name in group]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise ValueError(f"grid: {', '.join(twice)} is in more than one axis")
     if not names:
         raise ValueError("grid: give at least one axis")
     short = _short(names)
     axes = [_axis(group, short) for group in groups]
+    count = math.prod(map(len, axes))
+    if count > MOST_COMBINATIONS:
+        raise ValueError(f"grid: {count} combinations are more than {MOST_COMBINATIONS}")
     return [_join(parts) for parts in itertools.product(*axes)]
 
 
@@ -88,9 +94,10 @@ def _levels(axis: str, written: Any) -> list[tuple[str, Any]]:
     names = [name for name, _ in levels]
     if len(levels) < 2:
         raise ValueError(f"grid.{axis}: an axis has 2 levels or more, not {len(levels)}")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"grid.{axis}: two levels are called {twice[0]}; name them, {{name: value, ...}}")
     for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"grid.{axis}: two levels are called {name}; name them, {{name: value, ...}}")
         if not LEVEL_NAME.match(name):
             raise ValueError(f"grid.{axis}: {name!r} cannot be part of a folder's name; name it, {{name: value}}")
     return levels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,12 +12,15 @@ from typing import Any
 
 import gymnasium as gym
 import yaml
+from pydantic import ValidationError
 from sb3_contrib import TRPO, RecurrentPPO
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
+from sb3_ppo_variants.bench.study.keys import TaskSettings
 from sb3_ppo_variants.bench.study.wrappers import Wrappers, wrappers
+from sb3_ppo_variants.bench.study.yaml_file import load, read_text
 from sb3_ppo_variants.messages import nearest
 
 ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
@@ -27,7 +31,7 @@ ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
 }
 # Keys of an entry that describe the task. It is the same for all arms, so what the study says wins.
 TASK_KEYS = ("env_kwargs", "env_wrapper", "vec_env_wrapper", "frame_stack")
-REFUSED = ("callback", "monitor_kwargs")
+REFUSED = ("callback", "monitor_kwargs", "tensorboard_log")
 # What the Python expressions of RL Zoo's ymls may name.
 NAMES = {
     "nn": "torch.nn",
@@ -78,6 +82,11 @@ def hyperparameters(source: str, algorithm: str, environment: str) -> Hyperparam
     for name in ("policy_kwargs", "rollout_buffer_kwargs"):
         if name in entry:
             entry[name] = _evaluated(entry[name], f"{place}: {name}")
+    try:
+        TaskSettings.model_validate({name: value for name, value in settings.items() if value is not None}, strict=True)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise ValueError(f"{place}: {wrong}") from error
     return Hyperparameters(arguments=entry, **settings)
 
 
@@ -95,11 +104,11 @@ def _installed(algorithm: type[BaseAlgorithm]) -> Path:
 @cache
 def _read(path: Path) -> dict[str, Any]:
     try:
-        entries = yaml.safe_load(path.read_bytes())
+        entries = load(read_text(path), yaml.SafeLoader)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(f"{path}: not YAML: {error}".split())) from error
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error
     if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
         raise ValueError(f"{path}: must be a mapping from environment ids to hyperparameters, as RL Zoo's ymls are")
     return entries
@@ -119,9 +128,13 @@ def _entry(entries: dict[str, Any], path: Path, environment: str, may_default: b
 
 
 def _is_atari(environment: str) -> bool:
+    module, _, name = environment.rpartition(":")
     try:
-        return "AtariEnv" in str(gym.spec(environment).entry_point)
-    except gym.error.Error:
+        # As gymnasium does when it makes the environment.
+        if module:
+            importlib.import_module(module)
+        return "AtariEnv" in str(gym.spec(name).entry_point)
+    except (gym.error.Error, ImportError):
         return False
 
 

@@ -10,8 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeInt,
-    PositiveInt,
+    FiniteFloat,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -23,6 +22,15 @@ from sb3_ppo_variants.bench.study.wrappers import Wrappers, wrappers
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 Normalize = bool | dict[str, Any]
 ZOO = "zoo"
+# Beyond these a study is a mistake, found before anything takes long.
+MOST_STEPS = 10**12
+MOST_SEEDS = 1_000
+MOST_RUNS = 50_000
+Steps = Annotated[int, Field(gt=0, le=MOST_STEPS)]
+Episodes = Annotated[int, Field(gt=0, le=10_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+# As gymnasium has them: a module that is imported first, a namespace, the name.
+EnvironmentId = Annotated[str, Field(pattern=r"^([\w.]+:)?(\w[\w:-]*/)?\w[\w.-]*$", max_length=100)]
 
 
 class Strict(BaseModel):
@@ -40,17 +48,17 @@ class EvaluationSettings(Strict):
     :param deterministic: take the most probable action (the default) or sample
     """
 
-    every: PositiveInt
-    episodes: PositiveInt = 10
-    last: PositiveInt = 3
+    every: Steps
+    episodes: Episodes = 10
+    last: Episodes = 3
     deterministic: bool = True
 
 
 class Bootstrap(Strict):
     """The resampling that gives the intervals of aggregates."""
 
-    resamples: Annotated[int, Field(ge=100)] = 2000
-    seed: NonNegativeInt = 0
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    seed: Seed = 0
 
 
 class Settings(Strict):
@@ -65,7 +73,7 @@ class Settings(Strict):
     """
 
     policy: str | None = None
-    n_envs: PositiveInt | None = None
+    n_envs: Annotated[int, Field(gt=0, le=4096)] | None = None
     normalize: Normalize | None = None
     arguments: dict[str, Any] = {}
     hyperparams: str | None = None
@@ -88,12 +96,12 @@ class TaskSettings(Settings):
     :param env_kwargs: keyword arguments of the environment
     """
 
-    total_timesteps: PositiveInt | None = None
+    total_timesteps: Steps | None = None
     evaluation: EvaluationSettings | None = None
     vec_env: Literal["dummy", "subproc"] | None = None
     env_wrapper: Wrappers | None = None
     vec_env_wrapper: Wrappers | None = None
-    frame_stack: Annotated[int, Field(ge=2)] | None = None
+    frame_stack: Annotated[int, Field(ge=2, le=1_000)] | None = None
     env_kwargs: dict[str, Any] | None = None
 
     @field_validator("env_wrapper", "vec_env_wrapper", mode="before")
@@ -109,8 +117,8 @@ class Environment(TaskSettings):
     :param reference_score: the return that is normalised to 1
     """
 
-    random_score: float | None = None
-    reference_score: float | None = None
+    random_score: FiniteFloat | None = None
+    reference_score: FiniteFloat | None = None
 
     @model_validator(mode="after")
     def _both_scores(self) -> Environment:

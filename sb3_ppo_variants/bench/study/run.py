@@ -11,8 +11,13 @@ from typing import Any
 from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm
 from sb3_ppo_variants.bench.study.wrappers import Wrappers
 
-# Folders of a study that no arm can have.
-RESERVED = ("failed", "figures")
+# What lies in the folder of a study beside the arms, which therefore cannot have these names.
+RESERVED = (
+    "failed", "figures", "results.csv", "timings.csv", "updates.csv.gz", "times.csv.gz", "records.json.gz",
+    "results.parquet", "report.md", "report.html", "study.yaml", "sha256sums",
+)  # fmt: skip
+# Arguments that change what a run prints, not what it does: hashed as the default, whatever a study says.
+PRINTED = ("verbose",)
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,11 @@ class Run:
         """
         values = [(field, getattr(self, field.name)) for field in fields(self) if field.name != "arm"]
         configuration = {field.name: value for field, value in values if value != field.default}
-        hashed = constructor(import_algorithm(self.algorithm)).hashed
-        configuration["defaults"] = {name: value for name, value in self.defaults.items() if name in hashed}
+        accepted = constructor(import_algorithm(self.algorithm))
+        printed = {name: accepted.defaults[name] for name in PRINTED if name in self.arguments}
+        defaults = {**self.defaults, **printed}
+        configuration["arguments"] = {name: value for name, value in self.arguments.items() if name not in printed}
+        configuration["defaults"] = {name: value for name, value in defaults.items() if name in accepted.hashed}
         return json.dumps(configuration, sort_keys=True, separators=(",", ":"))
 
     @cached_property

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sb3_ppo_variants.bench.study.arms import AblationArms, Expansion, expand
 from sb3_ppo_variants.bench.study.keys import (
+    MOST_RUNS,
+    MOST_SEEDS,
     Arm,
     Bootstrap,
     Environment,
+    EnvironmentId,
     EvaluationSettings,
     Imported,
     Name,
+    Seed,
+    Steps,
     TaskSettings,
 )
 from sb3_ppo_variants.bench.study.resolve import resolve
@@ -36,22 +42,40 @@ class Study(TaskSettings):
     """
 
     name: Name
-    total_timesteps: PositiveInt
-    seeds: tuple[NonNegativeInt, ...]
+    total_timesteps: Steps
+    seeds: tuple[Seed, ...]
     evaluation: EvaluationSettings
-    environments: Annotated[dict[str, Environment], Field(min_length=1)]
+    environments: Annotated[dict[EnvironmentId, Environment], Field(min_length=1)]
     written_arms: Annotated[dict[Name, Arm], Field(alias="arms", validate_default=True, default_factory=dict)]
     imported: Annotated[dict[Name, Imported], Field(default_factory=dict)]
     bootstrap: Bootstrap = Bootstrap()
+    _text: str = ""
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep the text of the file, so that a report shows what was read and not what the file says later."""
+        self._text = (context or {}).get("text", "")
+
+    @property
+    def text(self) -> str:
+        """The study file as it was read; empty when the study was made of data."""
+        return self._text
 
     @field_validator("seeds", mode="before")
     @classmethod
     def _count_or_list(cls, seeds: Any) -> Any:
         """Read a number n as the seeds 0 to n-1."""
-        if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_SEEDS:
             seeds = list(range(seeds))
-        if not isinstance(seeds, list) or not seeds or len(set(map(str, seeds))) != len(seeds):
-            raise ValueError("must be a number of seeds, 1 or more, or a list of different seeds")
+        if not isinstance(seeds, list) or not 1 <= len(seeds) <= MOST_SEEDS:
+            raise ValueError(f"must be a number of seeds, 1 to {MOST_SEEDS}, or a list of so many different seeds")
+        return seeds
+
+    @field_validator("seeds", mode="after")
+    @classmethod
+    def _different(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        twice = [seed for seed, count in Counter(seeds).items() if count > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} is in the list more than once")
         return seeds
 
     @field_validator("environments", mode="before")
@@ -59,6 +83,8 @@ class Study(TaskSettings):
     def _list_or_mapping(cls, environments: Any) -> Any:
         """Read a list of ids as environments without overrides; a mapping may leave an environment empty."""
         if isinstance(environments, list):
+            if len(set(map(str, environments))) < len(environments):
+                raise ValueError("an environment is in the list more than once")
             return {str(name): {} for name in environments}
         if isinstance(environments, dict):
             return {name: {} if overrides is None else overrides for name, overrides in environments.items()}
@@ -73,12 +99,20 @@ class Study(TaskSettings):
             raise ValueError(f"{BASELINE} is the one baseline; put grid or ablate on an arm with another name")
         arms = {BASELINE: baseline, **arms}
         for name in expand(arms).arms:
-            if name in RESERVED:
-                raise ValueError(f"{name} is the name of a folder of the study, choose another name for the arm")
+            if name.lower() in RESERVED:
+                raise ValueError(f"{name} is a name in the folder of the study, choose another name for the arm")
         return arms
 
     @model_validator(mode="after")
     def _sound(self) -> Study:
+        count = len(self.arms) * len(self.environments) * len(self.seeds)
+        if count > MOST_RUNS:
+            raise ValueError(f"{count} runs are more than the {MOST_RUNS} of the largest study")
+        same: dict[str, str] = {}
+        for name in self.environments:
+            first = same.setdefault(name.rpartition(":")[2], name)
+            if first != name:
+                raise ValueError(f"environments: {first} and {name} are the same environment")
         for name in self.environments:
             steps, evaluation = self.steps(name), self.judged(name)
             if steps < evaluation.every * evaluation.last:
@@ -135,7 +169,14 @@ class Study(TaskSettings):
 
     def runs_of(self, arm: str, environment: str) -> list[Run]:
         """The runs of one arm in one environment, one per seed."""
-        return [run for run in self.runs if (run.arm, run.environment) == (arm, environment)]
+        return self._seeds[arm, environment]
+
+    @cached_property
+    def _seeds(self) -> dict[tuple[str, str], list[Run]]:
+        seeds: dict[tuple[str, str], list[Run]] = {}
+        for run in self.runs:
+            seeds.setdefault((run.arm, run.environment), []).append(run)
+        return seeds
 
     def run(self, arm: str, environment: str, seed: int) -> Run:
         """Resolve one run of the study.

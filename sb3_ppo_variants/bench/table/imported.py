@@ -10,10 +10,7 @@ import pandas as pd
 from sb3_ppo_variants.bench.study.keys import Imported
 from sb3_ppo_variants.bench.study.study import Study, imported_name
 from sb3_ppo_variants.bench.table.logs import LogFolder, Series, UnreadableLog, evaluations, read_log, training_episodes
-from sb3_ppo_variants.bench.table.table import RESULT_COLUMNS, Tables
-
-# In place of the identity: the configuration of such a run is not known in full.
-IDENTITY = "imported"
+from sb3_ppo_variants.bench.table.table import IMPORTED, RESULT_COLUMNS, Tables
 
 
 @dataclass(frozen=True)
@@ -82,17 +79,12 @@ def read_imported(study: Study) -> list[ImportedArm]:
 def with_imported(tables: Tables, arms: list[ImportedArm]) -> Tables:
     """Add the returns of imported runs to the tables."""
     added = [
-        run.series.table().assign(arm=arm.arm, environment=run.log.environment, seed=run.log.seed, identity=IDENTITY)
+        run.series.table().assign(arm=arm.arm, environment=run.log.environment, seed=run.log.seed, identity=IMPORTED)
         for arm in arms
         for run in arm.runs
     ]
     results = pd.concat([tables.results, *added], ignore_index=True)[RESULT_COLUMNS] if added else tables.results
     return replace(tables, results=results)
-
-
-def without_imported(tables: Tables) -> Tables:
-    """Leave out what :func:`with_imported` added."""
-    return replace(tables, results=tables.results[tables.results["identity"] != IDENTITY].reset_index(drop=True))
 
 
 def _read(study: Study, name: str, source: Imported) -> ImportedArm:

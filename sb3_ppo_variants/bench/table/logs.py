@@ -14,8 +14,14 @@ import pandas as pd
 import yaml
 from stable_baselines3.common.monitor import LoadMonitorResultsError, load_results
 
+from sb3_ppo_variants.bench.study.yaml_file import load, read_text
+
 # Numbers of a log, shape ``(points,)`` or ``(episodes,)``.
 Array = npt.NDArray[np.float64]
+
+
+# Of evaluations.npz, uncompressed.
+MOST_BYTES = 100_000_000
 
 
 class UnreadableLog(Exception):
@@ -120,15 +126,25 @@ def evaluations(folder: Path) -> Series:
 
     :raises UnreadableLog: when the file is missing or broken
     """
+    path = folder / "evaluations.npz"
     try:
-        with np.load(folder / "evaluations.npz") as stored:
-            steps, returns, lengths = stored["timesteps"], stored["results"], stored["ep_lengths"]
+        with zipfile.ZipFile(path) as stored:
+            size = sum(member.file_size for member in stored.infolist())
+        if size > MOST_BYTES:
+            raise UnreadableLog(f"evaluations.npz holds {size} bytes, more than {MOST_BYTES}")
+        with np.load(path) as arrays:
+            steps, returns, lengths = arrays["timesteps"], arrays["results"], arrays["ep_lengths"]
+            returns, lengths = np.asarray(returns, dtype=np.float64), np.asarray(lengths, dtype=np.float64)
     except FileNotFoundError as error:
         raise UnreadableLog("no evaluations.npz: it was not evaluated, or ended before its first evaluation") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UnreadableLog(f"evaluations.npz cannot be read: {error}") from error
-    if not (returns.ndim == 2 and returns.shape == lengths.shape and len(returns) == len(steps) > 0):
+    except UnreadableLog:
+        raise
+    except Exception as error:  # whatever a damaged file makes of numpy
+        raise UnreadableLog(f"evaluations.npz cannot be read: {' '.join(str(error).split())}") from error
+    if not (returns.ndim == 2 and returns.shape == lengths.shape and steps.shape == returns.shape[:1] and returns.size):
         raise UnreadableLog(f"evaluations.npz has steps of shape {steps.shape} and returns of shape {returns.shape}")
+    if steps.dtype.kind not in "iu" or steps[0] <= 0 or (np.diff(steps) <= 0).any():
+        raise UnreadableLog("evaluations.npz has steps that do not rise")
     return Series(steps, int(steps[0]), list(returns), list(lengths))
 
 
@@ -145,7 +161,7 @@ def training_episodes(folder: Path, every: int) -> Series:
         episodes = load_results(str(folder)).dropna()
     except LoadMonitorResultsError as error:
         raise UnreadableLog("no monitor.csv: its training episodes were not kept") from error
-    except (OSError, ValueError, KeyError, AssertionError) as error:
+    except Exception as error:  # whatever a damaged file makes of pandas
         raise UnreadableLog(f"monitor.csv cannot be read: {error}") from error
     if episodes.empty:
         raise UnreadableLog("monitor.csv has no episode that ended")
@@ -161,8 +177,8 @@ def training_episodes(folder: Path, every: int) -> Series:
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_bytes(), _ArgumentsLoader)
-    except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
+        content = load(read_text(path), _ArgumentsLoader)
+    except (OSError, ValueError) as error:
         raise UnreadableLog(f"{path.parent.name}/{path.name} cannot be read: {' '.join(str(error).split())}") from error
     return content if isinstance(content, dict) else {}
 
@@ -177,7 +193,7 @@ def _overrides(arguments: dict[str, Any]) -> dict[str, Any]:
 def _version(model: Path) -> str | None:
     """Version of SB3 in a saved model; the rest of the zip, which holds pickled objects, stays closed."""
     try:
-        with zipfile.ZipFile(model) as stored:
-            return stored.read("_stable_baselines3_version").decode().strip()
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        with zipfile.ZipFile(model) as stored, stored.open("_stable_baselines3_version") as file:
+            return file.read(100).decode().strip()
+    except Exception:  # whatever a damaged file makes of zipfile
         return None

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from sb3_ppo_variants.bench.report import html
-from sb3_ppo_variants.bench.report.document import Bar, Panel
+from sb3_ppo_variants.bench.report.document import Bar, Panel, slugs
 from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, line_styles, svg
 from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
@@ -103,7 +103,7 @@ def test_the_page_is_reproducible_but_for_its_date(copy: Finished) -> None:
 def test_what_comes_from_outside_is_escaped(copy: Finished) -> None:
     failed = copy.study.run("narrow", "CartPole-v1", 0)
     shutil.rmtree(copy.folders.finished(failed))
-    copy.folders.fail(failed, f"Traceback\nValueError: {HOSTILE}\n")
+    copy.folders.fail(failed, f"Traceback (most recent call last):\nValueError: {HOSTILE}\n")
     text = report(copy, f"# {HOSTILE}\n</pre></script>")
     page = Page(text)
     assert "<script>alert" not in text
@@ -131,7 +131,7 @@ def test_names_that_validation_would_refuse_are_escaped_too(copy: Finished, monk
     page = Page(text)
     assert "<script>alert" not in text
     assert page.tags.count("script") == 1
-    assert "".join(page.texts).count(HOSTILE) > 5
+    assert "".join(page.texts).count(HOSTILE) > 4
     for path in (copy.folders.root / "figures").glob("*.svg"):
         ElementTree.parse(path)
 
@@ -183,3 +183,13 @@ def test_parquet_equals_the_csv(copy: Finished) -> None:
     assert "results.parquet" in report(copy)
     parquet = pd.read_parquet(copy.folders.root / "results.parquet")
     pd.testing.assert_frame_equal(parquet, pd.read_csv(copy.folders.root / "results.csv"), check_dtype=False)
+
+
+def test_names_of_figures_are_different_and_fit_for_links() -> None:
+    assert slugs(["CartPole-v1", "ALE/Pong-v5", "ALE-Pong-v5", "ALE:Pong-v5", 'a"b <|>']) == {
+        "CartPole-v1": "CartPole-v1",
+        "ALE/Pong-v5": "ALE-Pong-v5",
+        "ALE-Pong-v5": "ALE-Pong-v5-",
+        "ALE:Pong-v5": "ALE-Pong-v5--",
+        'a"b <|>': "a-b----",
+    }

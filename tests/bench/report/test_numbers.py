@@ -4,13 +4,15 @@ import math
 
 import pytest
 
-from sb3_ppo_variants.bench.report.numbers import duration, significant
+from sb3_ppo_variants.bench.report.numbers import duration, mean_return, significant
+from sb3_ppo_variants.bench.statistics.intervals import Estimate
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (math.nan, "?"),
+        (math.inf, "?"),
         (0.0, "0 s"),
         (0.2, "1 s"),
         (59.0, "59 s"),
@@ -30,3 +32,10 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_four_significant_digits(value: float, text: str) -> None:
     assert significant(value) == text
+
+
+def test_a_mean_whose_interval_has_no_end() -> None:
+    nan, inf = math.nan, math.inf
+    assert mean_return(Estimate(1e155, -inf, inf)) == "1e+155"
+    assert mean_return(Estimate(nan, nan, nan)) == "n/a"
+    assert mean_return(Estimate(inf, inf, inf)) == "inf"

@@ -84,7 +84,7 @@ def test_failed_and_missing_runs_are_listed(copy: Finished) -> None:
     failed, missing = copy.study.run("narrow", "CartPole-v1", 0), copy.study.run("ppo", "Pendulum-v1", 1)
     for run in (failed, missing):
         shutil.rmtree(copy.folders.finished(run))
-    copy.folders.fail(failed, "Traceback\nValueError: a | b\n")
+    copy.folders.fail(failed, "Traceback (most recent call last):\nValueError: a | b\n")
     text = report(copy)
     assert "6 of 8 runs finished" in text
     assert "6 finished, 1 failed, 1 missing" in text

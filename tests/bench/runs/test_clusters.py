@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sb3_ppo_variants.bench.cli import main
+from sb3_ppo_variants.bench.runs.clusters import ClusterError, dask_executor
 from tests.bench.conftest import WriteStudy
 from tests.bench.faults import RUNS, STUDY, Start, bench, end_it, finished, gone
 from tests.bench.gate import Gate
@@ -174,3 +176,27 @@ def test_without_dask_it_says_what_to_install(
     monkeypatch.setattr("sb3_ppo_variants.bench.cli.REQUIRED", ())
     assert main(["run", str(study), "--results", str(tmp_path), "--executor", "dask"]) == 2
     assert capsys.readouterr().err == '--executor dask needs distributed: pip install "sb3-ppo-variants[cluster]"\n'
+
+
+def test_the_dashboard_of_a_cluster_started_here_is_for_this_machine_alone() -> None:
+    pytest.importorskip("distributed")
+    with dask_executor(None, "local", 1, print) as executor:
+        server = executor._client.cluster.scheduler.http_server  # type: ignore[attr-defined]
+        assert [socket.getsockname()[0] for socket in server._sockets.values()] == ["127.0.0.1"]
+
+
+def test_the_dashboard_of_a_queue_is_too_unless_dask_is_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    dask, dask_jobqueue = pytest.importorskip("dask"), pytest.importorskip("dask_jobqueue")
+    asked: list[str] = []
+
+    class Cluster(contextlib.nullcontext[None]):
+        def __init__(self, scheduler_options: dict[str, str]) -> None:
+            asked.append(scheduler_options["dashboard_address"])
+            raise ValueError("no queue here")
+
+    monkeypatch.setattr(dask_jobqueue, "SLURMCluster", Cluster)
+    for configured in ({}, {"dashboard_address": ":9999"}):
+        options = dask.config.set({"jobqueue.slurm.scheduler-options": configured})
+        with options, pytest.raises(ClusterError), dask_executor(None, "slurm", 1, print):
+            raise AssertionError
+    assert asked == ["127.0.0.1:8787", ":9999"]

@@ -17,6 +17,7 @@ from sb3_ppo_variants.bench.runs.worker import Job, Outcome, run_in_process
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from tests.bench.faults import gone
+from tests.bench.run_folders import fill
 from tests.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.processes
@@ -141,6 +142,7 @@ def test_a_run_that_another_process_makes_is_waited_for(study: Study, tmp_path: 
         # This process has the first run, so that the second one ends first.
         other = next(found)
         assert (other.run.seed, other.error, other.elsewhere) == (1, None, False)
+        fill(run, claim)
         folders.publish(run, claim)
         assert next(found) == Outcome(run, elsewhere=True)
         assert next(found, None) is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -14,8 +15,10 @@ from threading import Barrier
 import pytest
 
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.record import NotWhole, files_of
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
+from tests.bench.run_folders import fill
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.processes
@@ -64,11 +67,11 @@ def dead_process_folder(folders: Folders, run: Run) -> Path:
 
 def test_a_run_appears_by_one_rename(folders: Folders, run: Run) -> None:
     partial = claim(folders, run)
-    (partial / "run.json").write_text("mine")
+    fill(run, partial, "mine")
     assert not folders.finished(run).exists()
     folders.publish(run, partial)
     assert not partial.exists()
-    assert (folders.finished(run) / "run.json").read_text() == "mine"
+    assert (folders.finished(run) / "output.txt").read_text() == "mine"
 
 
 def test_the_first_to_finish_wins(folders: Folders, run: Run) -> None:
@@ -76,14 +79,37 @@ def test_the_first_to_finish_wins(folders: Folders, run: Run) -> None:
     second = first.with_name(first.name + "0")
     shutil.copytree(first, second)
     for text, partial in (("first", first), ("second", second)):
-        (partial / "run.json").write_text(text)
+        fill(run, partial, text)
         folders.publish(run, partial)
         assert not partial.exists()
-    assert (folders.finished(run) / "run.json").read_text() == "first"
+    assert (folders.finished(run) / "output.txt").read_text() == "first"
+
+
+def test_a_folder_without_all_files_of_a_run_is_never_published(folders: Folders, run: Run) -> None:
+    """SB3 makes a folder anew that was taken away, when it saves the model; a record is written into it last."""
+    partial = claim(folders, run)
+    fill(run, partial)
+    whole = partial.with_name(partial.name + "0")
+    shutil.copytree(partial, whole)
+    shutil.rmtree(partial)
+    partial.mkdir()
+    for name in ("CartPole-v1.zip", "run.json"):
+        shutil.copy(whole / name, partial)
+    with pytest.raises(NotWhole, match="evaluations.npz is missing"):
+        folders.publish(run, partial)
+    record = json.loads((partial / "run.json").read_text())
+    record["files"] = files_of(partial)
+    (partial / "run.json").write_text(json.dumps(record))
+    with pytest.raises(NotWhole, match="evaluations.npz is missing"):
+        folders.publish(run, partial)
+    assert not folders.is_finished(run)
+    folders.publish(run, whole)
+    assert folders.is_finished(run)
 
 
 def test_a_finished_run_cannot_be_claimed(folders: Folders, run: Run) -> None:
-    folders.publish(run, claim(folders, run))
+    fill(run, claim(folders, run))
+    folders.publish(run, folders.partial(run))
     assert folders.claim(run) is None
     assert not folders.partials(run)
 
@@ -102,6 +128,16 @@ def test_the_claim_of_a_dead_process_is_taken_over(folders: Folders, run: Run) -
     assert not folders.claimed(run)
     assert claim(folders, run).exists()
     assert not dead.exists()
+
+
+def test_a_folder_with_a_strange_name_is_nobodys(folders: Folders, run: Run) -> None:
+    mine = claim(folders, run)
+    strange = mine.with_name(mine.name.rpartition("-")[0] + "-x")
+    strange.mkdir()
+    os.utime(strange, (1000.0, 1000.0))
+    assert folders.claimed(run)
+    folders.clean()
+    assert folders.partials(run) == [mine]
 
 
 @pytest.mark.parametrize(("age", "held"), [(200.0, True), (400.0, False)])
@@ -179,7 +215,8 @@ def test_a_failure_keeps_the_logs_until_a_success(folders: Folders, run: Run) ->
     folders.fail(run, "second\n")
     assert (folders.failed(run) / "traceback.txt").read_text() == "second\n"
     assert not (folders.failed(run) / "progress.csv").exists()
-    folders.publish(run, claim(folders, run))
+    fill(run, claim(folders, run))
+    folders.publish(run, folders.partial(run))
     assert not folders.failed(run).parent.exists()
 
 

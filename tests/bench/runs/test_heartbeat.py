@@ -35,4 +35,7 @@ def test_a_heartbeat_is_recent_for_five_minutes(tmp_path: Path) -> None:
     os.utime(tmp_path / FILE_NAME, (2000.0, 2000.0))
     assert has_recent_heartbeat(tmp_path, 2299.0)
     assert not has_recent_heartbeat(tmp_path, 2300.0)
+    # The clock has been set back.
+    assert has_recent_heartbeat(tmp_path, 1701.0)
+    assert not has_recent_heartbeat(tmp_path, 1700.0)
     assert not has_recent_heartbeat(tmp_path / "gone", 2000.0)

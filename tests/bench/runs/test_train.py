@@ -17,6 +17,7 @@ from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_e
 from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.runs.train import execute
 from tests.bench.conftest import Finished
+from tests.bench.studies import RUN
 
 
 def test_a_run_leaves_the_files_of_rl_zoo(finished: Finished) -> None:
@@ -99,3 +100,21 @@ def test_a_run_is_deterministic(finished: Finished, tmp_path: Path) -> None:
     clock = ["time/fps", "time/time_elapsed"]
     columns = [column for column in sorted(one_log.columns) if column not in clock]
     pd.testing.assert_frame_equal(one_log[columns], two_log[columns])
+
+
+def test_coefficients_at_their_defaults_are_recorded_and_verbose_prints(tmp_path: Path) -> None:
+    run = replace(
+        RUN,
+        algorithm="sb3_ppo_variants.VariantPPO",
+        arguments={**RUN.arguments, "objective": ["clip", "kl_penalty"], "verbose": 1},
+    )
+    execute(run, tmp_path, "")
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["in_force"]["coefficients"]["kl_coef"] == 1.0
+    assert record["in_force"]["options"] == {"kl_direction": "forward", "kl_estimator": "exact"}
+    assert "in_force" not in run.hashed_json
+    assert "total_timesteps" in (tmp_path / "output.txt").read_text()
+    assert set(record["files"]) == {
+        "0.monitor.csv", "1.monitor.csv", "CartPole-v1.zip", "CartPole-v1/args.yml", "CartPole-v1/config.yml",
+        "best_model.zip", "evaluation_times.csv", "evaluations.npz", "output.txt", "progress.csv",
+    }  # fmt: skip

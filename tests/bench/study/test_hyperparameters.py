@@ -8,7 +8,7 @@ import pytest
 
 from sb3_ppo_variants.bench.study.hyperparameters import Hyperparameters, hyperparameters
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.validation import load_study
+from sb3_ppo_variants.bench.validation import StudyMistakes, load_study, read_study
 from tests.bench.conftest import WriteStudy
 from tests.bench.studies import mistakes
 
@@ -194,3 +194,35 @@ def test_every_entry_of_the_real_rl_zoo_can_be_read(write_study: WriteStudy) -> 
     assert racing.frame_stack == 2
     study = load_study(write_study(STUDY.replace("ppo.yml", "zoo").replace("[CartPole", "[Pendulum-v1, CartPole")))
     assert study.run("tuned", "Pendulum-v1", 0).arguments["use_sde"] is True
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("n_envs: many", "n_envs: Input should be a valid integer"),
+        ("n_envs: '8'", "n_envs: Input should be a valid integer"),
+        ("policy: 5", "policy: Input should be a valid string"),
+        ("frame_stack: [4]", "frame_stack: Input should be a valid integer"),
+        ("normalize: 3", "normalize"),
+        ("tensorboard_log: tb", "tensorboard_log cannot be honoured in a study"),
+        ("n_envs: !!int x", "is not YAML"),
+    ],
+)
+def test_an_entry_with_settings_of_another_kind_is_a_mistake(tmp_path: Path, entry: str, message: str) -> None:
+    path = tmp_path / "ppo.yml"
+    path.write_text(f"CartPole-v1: {{{entry}}}\n")
+    with pytest.raises(ValueError, match=message):
+        hyperparameters(str(path), PPO, "CartPole-v1")
+
+
+def test_a_report_says_what_is_wrong_with_a_yml(write_study: WriteStudy) -> None:
+    path = write_study("""
+        name: untuned
+        total_timesteps: 1000
+        seeds: 1
+        evaluation: {every: 100}
+        hyperparams: gone.yml
+        environments: [CartPole-v1]
+    """)
+    with pytest.raises(StudyMistakes, match=r"arms.ppo: on CartPole-v1: .*gone.yml: No such file"):
+        read_study(path)

@@ -56,3 +56,10 @@ def test_fields_at_their_default_are_not_hashed() -> None:
         {"evaluation_deterministic": False},
     ]
     assert len({RUN.identity, *(replace(RUN, **change).identity for change in changed)}) == 6
+
+
+def test_what_a_run_prints_is_no_part_of_its_identity() -> None:
+    quiet = Study.model_validate(FULL).run("late", "CartPole-v1", 0)
+    loud = Study.model_validate({**FULL, "arguments": {**FULL["arguments"], "verbose": 1}})  # type: ignore[dict-item]
+    assert loud.run("late", "CartPole-v1", 0).arguments["verbose"] == 1
+    assert loud.run("late", "CartPole-v1", 0).hashed_json == quiet.hashed_json

@@ -10,6 +10,7 @@ import pytest
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.table.table import RECORDS_FILE, ROUND_TRIP, TABLE_FILES, collect, read, write
 from tests.bench.conftest import Finished
+from tests.bench.run_folders import as_first_runs
 
 
 def test_results_are_what_was_evaluated(finished: Finished) -> None:
@@ -37,9 +38,9 @@ def test_written_numbers_read_back_equal(finished: Finished, tmp_path: Path) -> 
 
 def test_a_table_reads_back_equal(finished: Finished, tmp_path: Path) -> None:
     table = collect(finished.study.runs, finished.folders)
-    assert read(tmp_path) is None
+    assert read(tmp_path, finished.study.runs) is None
     write(table, tmp_path)
-    again = read(tmp_path)
+    again = read(tmp_path, finished.study.runs)
     assert again is not None
     assert again.records == table.records
     for name in TABLE_FILES.values():
@@ -74,6 +75,8 @@ def test_evaluations_beyond_the_budget_count_for_nobody(finished: Finished, tmp_
     folders = Folders(tmp_path / "copy")
     shutil.copytree(finished.folders.root, folders.root)
     run = finished.study.run("ppo", "CartPole-v1", 0)
+    as_first_runs(folders.finished(run))
+    (folders.finished(run) / "evaluation_times.csv").unlink()
     path = folders.finished(run) / "evaluations.npz"
     with np.load(path) as stored:
         content = {name: stored[name] for name in stored}
@@ -96,6 +99,7 @@ def test_updates_of_a_run(finished: Finished) -> None:
 def test_of_many_updates_every_nth_is_kept(finished: Finished, tmp_path: Path) -> None:
     root = shutil.copytree(finished.folders.root, tmp_path / "tiny")
     run = finished.study.run("ppo", "Pendulum-v1", 0)
+    as_first_runs(Folders(root).finished(run))
     progress = Folders(root).finished(run) / "progress.csv"
     counted = pd.DataFrame({"time/total_timesteps": range(8, 5016, 8), "train/kl": np.arange(626.0)})
     counted.to_csv(progress, index=False)

@@ -16,6 +16,8 @@ from sb3_ppo_variants.bench.statistics.intervals import Array
 
 # On the axis of steps, where a run has more updates.
 POINTS = 100
+# Drawn on an axis; matplotlib multiplies beyond it.
+LARGEST = 1e300
 KL_TITLES = {"kl": "exact KL(old || new) after the update [nats]", "approx_kl": "approx_kl, SB3's estimate [nats]"}
 
 
@@ -79,7 +81,8 @@ def _moves(rows: pd.DataFrame, key: str) -> bool:
 
 def _logarithmic(axes: Axes, values: Array) -> None:
     """Use a logarithmic axis for values over more than one power of ten; zeros and less are drawn below it."""
-    positive = values[values > 0]
+    # An infinite divergence has no place on an axis.
+    positive = values[(values > 0) & (values < LARGEST)]
     if len(positive) and positive.max() > 10 * positive.min():
         axes.set_yscale("log", nonpositive="clip")
         bottom, top = np.percentile(positive, 1) / 1.5, positive.max() * 1.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sb3_ppo_variants.bench.report.document import Caution, Section
 from sb3_ppo_variants.bench.runs.provenance import distinct
@@ -14,13 +14,16 @@ from sb3_ppo_variants.bench.table.table import Tables
 FEW = 10
 
 
-def cautions(summary: Summary, tables: Tables, run: Section, failed: Section | None) -> Iterator[Caution]:
+def cautions(
+    summary: Summary, tables: Tables, run: Section, failed: Section | None, left_out: Sequence[str] = ()
+) -> Iterator[Caution]:
     """Say what holds of this study.
 
     :param summary: its numbers
     :param tables: its tables
     :param run: the section that lists versions
     :param failed: the section of failed runs
+    :param left_out: folders that no number comes from, with the reasons
     """
     fewest = min(summary.counts.values())
     if fewest < FEW:
@@ -35,11 +38,11 @@ def cautions(summary: Summary, tables: Tables, run: Section, failed: Section | N
     if failed is not None and failed.table is not None:
         count = len(failed.table.rows)
         yield Caution(f"{count} failed {'run' if count == 1 else 'runs'}", "No number includes them.", section=failed)
-    if summary.shortfalls:
+    if summary.shortfalls or left_out:
         yield Caution(
             "Incomplete",
             "Each number is computed from the seeds that are there.",
-            items=[_shortfall(lack) for lack in summary.shortfalls],
+            items=[*map(_shortfall, summary.shortfalls), *(f"left out: {line}" for line in left_out)],
         )
 
 

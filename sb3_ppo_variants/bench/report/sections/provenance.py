@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sb3_ppo_variants.bench.report.document import Cell, Code, Definition, Section, Table
-from sb3_ppo_variants.bench.runs.folders import last_line
+from sb3_ppo_variants.bench.runs.folders import raised
 from sb3_ppo_variants.bench.runs.provenance import distinct, versions
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
@@ -77,7 +77,7 @@ def failed_runs(failed: Sequence[tuple[Run, str]]) -> Section:
 
     :param failed: runs with their tracebacks
     """
-    rows = [[*_labels(run), Cell(last_line(traceback), details=traceback)] for run, traceback in failed]
+    rows = [[*_labels(run), Cell(raised(traceback), details=traceback)] for run, traceback in failed]
     return Section("Failed runs", table=Table(["arm", "environment", "seed", "error"], rows))
 
 
@@ -87,6 +87,15 @@ def missing_runs(missing: Sequence[Run]) -> Section:
     :param missing: these runs
     """
     return Section("Missing runs", table=Table(["arm", "environment", "seed"], [_labels(run) for run in missing]))
+
+
+def left_out_folders(named: Sequence[str]) -> Section:
+    """The folders that no number comes from.
+
+    :param named: each with its reason
+    """
+    note = "No number comes from these. Remove a damaged folder, and ppo-bench run makes its run again."
+    return Section("Left out", notes=[note], definitions=[Definition("Folders", named)])
 
 
 def _labels(run: Run) -> list[Cell]:

@@ -11,7 +11,7 @@ from sb3_ppo_variants.bench.report.figures.updates import POINTS
 from sb3_ppo_variants.bench.report.numbers import spread
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells, missing
 from sb3_ppo_variants.bench.statistics.summary import Summary, update_sizes
-from sb3_ppo_variants.bench.table.table import UPDATES_OF_RUN
+from sb3_ppo_variants.bench.table.numbers import UPDATES_OF_RUN
 
 SIZES = (
     "Exact KL(old || new) of one update, in nats: median over all updates of all seeds (10 % to 90 % of them). Of a "

@@ -1,0 +1,107 @@
+"""``run.json``: what a finished run says of itself, and whether its folder is as that says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, FiniteFloat, NonNegativeInt, ValidationError
+
+from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE
+from sb3_ppo_variants.bench.study.run import Run
+
+RECORD = "run.json"
+# The files that numbers come from. The first runs were made before times were kept.
+NUMBERS = ("evaluations.npz", "progress.csv", TIMES_FILE)
+FIRST_NUMBERS = NUMBERS[:2]
+
+
+class NotWhole(Exception):
+    """Why a folder holds no whole run."""
+
+
+class _File(BaseModel):
+    bytes: NonNegativeInt
+    sha256: str
+
+
+class _Provenance(BaseModel):
+    versions: dict[str, str | None]
+    python: str
+    platform: str
+    cpu: str
+    git: dict[str, Any] | None
+    command: str
+
+
+class _Record(BaseModel):
+    identity: str
+    configuration: dict[str, Any]
+    provenance: _Provenance
+    started: str
+    finished: str
+    wall_seconds: FiniteFloat
+    files: dict[str, _File] | None = None
+
+
+def files_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """Sizes and checksums of the files of a run, as ``run.json`` keeps them."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
+    return {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _checksum(path)} for path in paths
+    }
+
+
+def read_record(run: Run, folder: Path, thorough: bool = False) -> dict[str, Any]:
+    """Read the ``run.json`` of a finished run, and check that its folder is as that says.
+
+    All files must be there with their sizes; those that numbers come from must have their checksums.
+
+    :param thorough: whether all files must have their checksums, as where the model is used
+    :raises NotWhole: with the reason, when the folder does not hold this run or not all of it
+    """
+    try:
+        record: dict[str, Any] = json.loads((folder / RECORD).read_bytes())
+    except OSError as error:
+        raise NotWhole(f"{RECORD} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise NotWhole(f"{RECORD} is not JSON") from error
+    files = check_record(record)
+    if record["identity"] != run.identity:
+        raise NotWhole(f"{RECORD} is that of another run, {record['identity']}")
+    for name in FIRST_NUMBERS if files is None else dict.fromkeys([*_required(run), *files]):
+        if not (folder / name).is_file():
+            raise NotWhole(f"{name} is missing")
+    for name, file in (files or {}).items():
+        path = folder / name
+        if path.stat().st_size != file.bytes or ((thorough or name in NUMBERS) and _checksum(path) != file.sha256):
+            raise NotWhole(f"{name} is not as the run left it")
+    return record
+
+
+def _required(run: Run) -> list[str]:
+    zoo = [f"{run.file_name}.zip", *(f"{run.file_name}/{name}" for name in ("config.yml", "args.yml"))]
+    normalized = [] if run.normalize is None else [f"{run.file_name}/vecnormalize.pkl"]
+    return [*NUMBERS, "output.txt", *zoo, *normalized, *(f"{number}.monitor.csv" for number in range(run.n_envs))]
+
+
+def check_record(record: Any) -> dict[str, _File] | None:
+    """Check that a record says all that a report shows, and return the files that it lists; None in an old one.
+
+    :raises NotWhole: when something is missing or of the wrong kind
+    """
+    try:
+        return _Record.model_validate(record).files
+    except ValidationError as error:
+        places = [".".join(map(str, detail["loc"])) for detail in error.errors()]
+        raise NotWhole(f"{RECORD} is damaged: {', '.join(places) or 'no mapping'}") from error
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,59 @@
+"""Which finished runs of a study are whole, and what else lies in its folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.record import RECORD, NotWhole, read_record
+from sb3_ppo_variants.bench.study.run import RESERVED, Run
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What no number of a report comes from.
+
+    :param folder: the folder
+    :param reason: why
+    """
+
+    folder: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.reason}"
+
+
+def whole_runs(runs: Iterable[Run], folders: Folders) -> tuple[list[tuple[Run, dict[str, Any]]], list[LeftOut]]:
+    """Sort the finished runs into those that are whole, with their records, and the folders that are not.
+
+    :param runs: runs of a study
+    :param folders: its folders
+    """
+    whole, left_out = [], []
+    for run in runs:
+        if folders.is_finished(run):
+            try:
+                whole.append((run, read_record(run, folders.finished(run))))
+            except NotWhole as error:
+                left_out.append(LeftOut(folders.finished(run), str(error)))
+    return whole, left_out
+
+
+def others(runs: Iterable[Run], folders: Folders) -> list[LeftOut]:
+    """Count the finished runs in the folders of a study that are none of its runs, for each arm."""
+    expected = {folders.finished(run) for run in runs}
+    found = []
+    for arm in sorted(path for path in _listed(folders.root) if path.name not in RESERVED and path.name[0] != "."):
+        count = sum((path / RECORD).exists() for path in _listed(arm) if path not in expected)
+        if count:
+            what = "a run that the study file does not have" if count == 1 else "runs that the study file does not have"
+            found.append(LeftOut(arm, f"{count} {what}" if count > 1 else what))
+    return found
+
+
+def _listed(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
