@@ -40,7 +40,7 @@ def test_a_line_for_every_run_outside_of_a_terminal(runs: list[Run], tmp_path: P
     file = io.StringIO()
     with Progress(runs, Folders(tmp_path), Console(file=file, width=40)) as progress:
         progress.add(Outcome(runs[0], started=clock[0] - 100.0))
-        progress.add(Outcome(runs[1], error="Traceback\nValueError: [no] luck\n"))
+        progress.add(Outcome(runs[1], error="Traceback (most recent call last):\nValueError: [no] luck\n"))
         progress.add(Outcome(runs[2], elsewhere=True))
         progress.add(Outcome(runs[3], started=clock[0] - 50.0))
     # 1000 steps in 100 seconds, then 2000; the runs that failed or were made elsewhere are not waited for.
