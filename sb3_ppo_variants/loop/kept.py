@@ -31,7 +31,7 @@ class Rows:
             if self._rows is not None:
                 larger[:start] = self._rows[:start]
             self._rows = larger
-        self._rows[start:end] = tensor
+        self._rows.narrow(0, start, len(tensor)).copy_(tensor)  # faster than an assignment to a slice
         self._number = end
         self.lengths.append(len(tensor))
 

@@ -45,7 +45,7 @@ class UpdateStatistics:
         start = self._epoch_start
         policy, value, entropy, _, norm = self._scalars.all().unbind(dim=1)
         return {
-            "the ratio": self._parts(self.minibatches.all().ratio)[start:],
+            "the ratio": self._parts(self.minibatches.all().ratio, start),
             "the policy loss": list(policy[start:]),
             "the value loss": list(value[start:]),
             "the entropy loss": list(entropy[start:]),
@@ -61,7 +61,7 @@ class UpdateStatistics:
         samples = self.minibatches.all()
         change = th.abs(samples.ratio - 1)
         outside = self._parts((change > clip_range).float())
-        ratios, log_ratios = (self._parts(column)[self._epoch_start :] for column in (samples.ratio, samples.log_ratio))
+        ratios, log_ratios = (self._parts(column, self._epoch_start) for column in (samples.ratio, samples.log_ratio))
         approx_kls = [_mean_k3(ratio, log_ratio) for ratio, log_ratio in zip(ratios, log_ratios, strict=True)]
         return {
             "entropy_loss": _mean(entropy),
@@ -78,9 +78,10 @@ class UpdateStatistics:
             **({"grad_norm": _mean(norm[: self.steps])} if self.steps else {}),
         }
 
-    def _parts(self, column: th.Tensor) -> list[th.Tensor]:
-        """A column of all samples, minibatch by minibatch."""
-        return list(th.split(column, self.minibatches.lengths))
+    def _parts(self, column: th.Tensor, start: int = 0) -> list[th.Tensor]:
+        """A column of all samples, minibatch by minibatch, from one of them on."""
+        lengths = self.minibatches.lengths
+        return list(th.split(column[sum(lengths[:start]) :], lengths[start:]))
 
 
 @dataclass
