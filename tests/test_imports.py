@@ -15,7 +15,7 @@ PACKAGE = Path(sb3_ppo_variants.__file__).parent
 FLOORS = {
     "sb3_ppo_variants": [
         ["messages", "kl"],
-        ["coefficients", "minibatch"],
+        ["coefficients", "minibatch", "vec_env"],
         ["schedules", "kl_ball", "chain", "adaptation", "stopping"],
         ["terms", "rules", "stops"],
         ["loop"],
