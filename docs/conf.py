@@ -46,11 +46,12 @@ python_use_unqualified_type_names = True
 # Types in signatures without a page: those of other packages, aliases and names that only type checkers import, and
 # private ones.
 LIBRARY = (
-    "annotated_types|argparse|collections|concurrent|contextlib|inspect|multiprocessing|pathlib|pydantic|pydantic_core"
+    "annotated_types|argparse|collections|concurrent|contextlib|inspect|io|multiprocessing|pathlib|pydantic|pydantic_core"
+    "|types|yaml"
 )
 FRAMEWORKS = "gymnasium|markupsafe|matplotlib|np|numpy|pandas|pd|rich|sb3_contrib|stable_baselines3|th|torch|wandb"
 AS_WRITTEN = r"_?[A-Z]\w*|[^\[]*\[[^\]]*"
-PRIVATE = r"sb3_ppo_variants\.compiled\.\w+\.(_\w+|T)"
+PRIVATE = r"sb3_ppo_variants(\.\w+)+\.(_\w+|T)"
 nitpick_ignore_regex = [(r"py:(class|exc)", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]
 
 html_theme = "furo"

@@ -20,7 +20,7 @@ UNCHANGING = frozenset(
 class FastDummyVecEnv(DummyVecEnv):
     """SB3's ``DummyVecEnv`` whose steps take less time; observations, rewards and infos are the same.
 
-    SB3 copies observations and infos with :func:`copy.deepcopy`, which is half of the time of a step of a fast
+    SB3 copies observations and infos with ``copy.deepcopy``, which is half of the time of a step of a fast
     environment. Here arrays are copied as arrays, and what can change in an info is copied deeply still: nothing that
     a step returned changes in later steps, not even where an environment uses its info dictionary again.
 

@@ -28,7 +28,7 @@ class EnvPoolVecEnv(VecMonitor):
 
     :param env_id: an id of ``envpool.list_all_envs()``, for example ``"HalfCheetah-v5"``
     :param n_envs: number of environments
-    :param seed: seed of the first environment, each of the others has one more; by default :meth:`seed` gives it, which
+    :param seed: seed of the first environment, each of the others has one more; by default ``seed`` gives it, which
         SB3's algorithms call, or else it is 0
     :param filename: where to write ``monitor.csv``, as in ``VecMonitor``
     :param info_keywords: keys of EnvPool's infos that the infos of each step have too, and the rows of
