@@ -12,10 +12,11 @@ from sb3_ppo_variants.trackers.variant import variant
 class WandbVariantCallback(WandbCallback):  # type: ignore[misc]
     """W&B's ``WandbCallback`` that also writes the variant into the run's configuration and summary.
 
-    The configuration gets the result of :func:`~sb3_ppo_variants.trackers.variant.variant` under ``variant``. Every key under ``train/`` is drawn over
-    environment steps, and the table of runs shows its minimum, maximum, mean and last value: a run whose
-    ``dual_clip_fraction`` has a maximum of 0 is plain PPO. As with W&B's callback, call ``wandb.init`` first with
-    ``sync_tensorboard=True``, and give the model ``tensorboard_log``. Offline mode needs no network.
+    The configuration gets the result of :func:`~sb3_ppo_variants.trackers.variant.variant` under ``variant``. Every key
+    under ``train/`` is drawn over environment steps, and the table of runs shows its minimum, maximum, mean and last
+    value: a run whose ``dual_clip_fraction`` has a maximum of 0 is plain PPO. As with W&B's callback, call
+    ``wandb.init`` first with ``sync_tensorboard=True``, and give the model ``tensorboard_log``. Offline mode needs no
+    network.
 
     Takes the arguments of ``WandbCallback``.
 
