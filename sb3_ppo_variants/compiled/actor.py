@@ -5,12 +5,10 @@ Actions are drawn from torch's generator as in eager mode: the same seed gives t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch as th
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
@@ -18,25 +16,23 @@ from sb3_ppo_variants.compiled.check import CheckTimes, Quantity, difference, dr
 from sb3_ppo_variants.compiled.native import Function, in_place_of, native
 from sb3_ppo_variants.compiled.part import Part
 from sb3_ppo_variants.compiled.snapshot import policy_roots
-from sb3_ppo_variants.compiled.unsupported import Ended, refuse_hooks, refuse_replaced_forward
+from sb3_ppo_variants.compiled.unsupported import Ended, refuse_hooks, refuse_other_rollout, refuse_replaced_forward
 
 # What `reset_noise` of state-dependent exploration draws.
 NOISE = ("exploration_mat", "exploration_matrices")
 # What SB3's policies return.
 OUTPUTS = ("the actions", "the values", "the log-probabilities")
+# Keys of the observations, ``None`` for a tensor, and names of the other arguments.
+Spec = tuple[tuple[str, ...] | None, tuple[str, ...]]
 
 
 @dataclass
 class _Forward:
-    """Native code, and the structure of what it returns; ``None`` for a flat tuple.
-
-    ``rollout`` is the number of the last rollout in which it was used.
-    """
+    """Native code, and the structure of what it returns; ``None`` for a flat tuple."""
 
     run: Function
     structure: Any
     times: CheckTimes = field(default_factory=CheckTimes)
-    rollout: int = -1
 
     def __call__(self, inputs: Sequence[th.Tensor]) -> Any:
         outputs = self.run(inputs)
@@ -54,62 +50,51 @@ class CompiledActor:
     def __init__(self, part: Part) -> None:
         self._part = part
         self._policy: Any = None
-        self._rollout = 0
         self._state: Any = None
         self._names: list[str] = []
         self._weights: list[th.Tensor] = []
+        self._forwards: dict[Any, _Forward] = {}
 
-    @contextmanager
-    def acting(self, policy: Any) -> Iterator[None]:
-        """Let a policy act in native code within the block.
+    def begin(self, policy: Any, stock: Any) -> bool:
+        """Begin a rollout.
 
         :param policy: of an SB3 or sb3-contrib algorithm
+        :param stock: the ``collect_rollouts`` that would be called in eager mode
+        :return: whether there may be native code for it
         """
+        self._policy, self._state, self._forwards = policy, None, {}
         try:
+            refuse_other_rollout(stock)
             refuse_replaced_forward(policy)
         except Exception as error:
             self._part.leave(error)
-            yield
-            return
-        self._policy, self._state = policy, None
-        self._rollout += 1
-        policy.forward = self
-        try:
-            yield
-        finally:
-            del policy.forward  # the class's own again
-            self._weights = []
+            return False
+        return not self._part.ended
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Take the place of the policy's ``forward``."""
-        # A callback's own call may ask for a gradient, for training mode, or with an argument that is no tensor.
-        if self._part.ended or th.is_grad_enabled() or self._policy.training:
-            return self._eager(*args, **kwargs)
+    def __call__(self, observations: Any, **others: Any) -> Any:
+        """What the policy returns, without a gradient.
+
+        :param observations: a tensor or a dictionary of tensors
+        :param others: further arguments of the policy, arrays: the masks of sb3-contrib's MaskablePPO
+        """
+        # A callback may leave the policy in training mode.
+        if self._part.ended or self._policy.training:
+            return self._eager(observations, **others)
         try:
             if self._state is None:
-                self._begin()
-            tensors = [self._as_tensor(leaf) for leaf in tree_leaves((args, kwargs))]
-            if not all(isinstance(tensor, th.Tensor) for tensor in tensors):
-                return self._eager(*args, **kwargs)
+                self._look()
+            spec, tensors = _flat(observations, others)
             noise = self._noise()
-            inputs = [*self._weights, *noise.values(), *tensors]
-            shapes = tuple((tensor.shape, tensor.dtype, tensor.device) for tensor in inputs[len(self._weights) :])
-            key = (self._state, tuple(kwargs), tuple(noise), shapes)
-            forward = self._part.trace(key, lambda: self._native(inputs, list(noise), tree_flatten((args, kwargs))[1]))
+            rest = [*noise.values(), *tensors]
+            key = (spec, tuple(noise), *((tensor.shape, tensor.dtype) for tensor in rest))
+            if key not in self._forwards:
+                return self._first(key, rest, observations, others)
         except Exception as error:
             self._part.leave(error)
-            return self._eager(*args, **kwargs)
-        if forward.rollout != self._rollout:
-            forward.rollout = self._rollout
-            if forward.times.due():
-                return self._checked(forward, inputs, args, kwargs)
-        return forward(inputs)
+            return self._eager(observations, **others)
+        return self._forwards[key]([*self._weights, *rest])
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copied or pickled with its policy, by a callback in the middle of a rollout say, it is the class's own."""
-        return getattr, (self._policy, "forward")
-
-    def _begin(self) -> None:
+    def _look(self) -> None:
         """Look at everything that a trace takes for granted, and at the weights, which a callback may have replaced."""
         named = [*self._policy.named_parameters(), *self._policy.named_buffers()]
         self._names = [name for name, _ in named]
@@ -117,14 +102,24 @@ class CompiledActor:
         kinds = tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in self._weights)
         self._state = (self._part.state(policy_roots(self._policy)), kinds)
 
-    def _eager(self, *args: Any, **kwargs: Any) -> Any:
-        return type(self._policy).forward(self._policy, *args, **kwargs)
+    def _first(self, key: Any, rest: Sequence[th.Tensor], observations: Any, others: Mapping[str, Any]) -> Any:
+        """Act for the first time in this rollout with arguments of these shapes."""
+        inputs = [*self._weights, *rest]
+        forward = self._part.trace((self._state, key), lambda: self._native(inputs, key[0], key[1]))
+        self._forwards[key] = forward
+        return self._checked(forward, inputs, observations, others) if forward.times.due() else forward(inputs)
 
-    def _checked(self, forward: _Forward, inputs: Sequence[th.Tensor], args: Any, kwargs: Any) -> Any:
+    @th.no_grad()
+    def _eager(self, observations: Any, **others: Any) -> Any:
+        return self._policy(observations, **others)
+
+    def _checked(
+        self, forward: _Forward, inputs: Sequence[th.Tensor], observations: Any, others: Mapping[str, Any]
+    ) -> Any:
         """Act in both ways, and compare them; the eager one counts where they differ."""
         device = self._weights[0].device
         draws_before = draws_of(device)
-        eager = self._eager(*args, **kwargs)
+        eager = self._eager(observations, **others)
         draws = draws_of(device)
         draw_again(device, draws_before)
         try:
@@ -139,15 +134,11 @@ class CompiledActor:
         self._part.leave(Ended(reason))
         return eager
 
-    def _as_tensor(self, argument: Any) -> Any:
-        # The masks of sb3-contrib's MaskablePPO are an array. The policy itself looks for its device at every call.
-        return th.as_tensor(argument, device=self._weights[0].device) if isinstance(argument, np.ndarray) else argument
-
     def _noise(self) -> dict[str, th.Tensor]:
         own = vars(self._policy.action_dist)
-        return {name: own[name] for name in NOISE if name in own}
+        return {name: own[name].detach() for name in NOISE if name in own}
 
-    def _native(self, inputs: Sequence[th.Tensor], noise: Sequence[str], spec: Any) -> _Forward:
+    def _native(self, inputs: Sequence[th.Tensor], spec: Spec, noise: Sequence[str]) -> _Forward:
         """Native code for arguments like these."""
         policy, names = self._policy, self._names
         forward = type(policy).forward
@@ -155,14 +146,29 @@ class CompiledActor:
 
         def function(tensors: Sequence[th.Tensor]) -> tuple[list[th.Tensor], Any]:
             weights, rest = tensors[: len(names)], tensors[len(names) :]
-            args, kwargs = tree_unflatten(list(rest[len(noise) :]), spec)
+            observations, others = _arguments(spec, rest[len(noise) :])
             vars(policy.action_dist).update(zip(noise, rest, strict=False))  # put back after the trace, as all else
             with th.no_grad(), in_place_of(policy, dict(zip(names, weights, strict=True))):
-                return tree_flatten(forward(policy, *args, **kwargs))
+                return tree_flatten(forward(policy, observations, **others))
 
         run, structure = native(function, inputs, policy_roots(policy), fixed=len(names))
         flat = tree_flatten(tuple(range(structure.num_leaves)))[1]
         return _Forward(run, None if structure == flat else structure)
+
+
+def _flat(observations: Any, others: Mapping[str, Any]) -> tuple[Spec, list[th.Tensor]]:
+    """The arguments of a policy, and their names."""
+    of_observations = observations.values() if isinstance(observations, dict) else (observations,)
+    tensors = [*of_observations, *(th.as_tensor(array) for array in others.values())]
+    return (tuple(observations) if isinstance(observations, dict) else None, tuple(others)), tensors
+
+
+def _arguments(spec: Spec, tensors: Sequence[th.Tensor]) -> tuple[Any, dict[str, th.Tensor]]:
+    """What :func:`_flat` has made flat."""
+    keys, names = spec
+    number = 1 if keys is None else len(keys)
+    observations = tensors[0] if keys is None else dict(zip(keys, tensors, strict=False))
+    return observations, dict(zip(names, tensors[number:], strict=True))
 
 
 def _quantities(native: Sequence[th.Tensor], eager: Sequence[th.Tensor]) -> Iterator[Quantity]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import AbstractContextManager
 from typing import Any
 
 from sb3_ppo_variants.compiled.actor import CompiledActor
 from sb3_ppo_variants.compiled.part import Part
+from sb3_ppo_variants.compiled.rollout import collect_rollouts
 from sb3_ppo_variants.compiled.step import CompiledStep
-from sb3_ppo_variants.loop.execution import EagerExecution, Step
+from sb3_ppo_variants.loop.execution import CollectRollouts, EagerExecution, Step
 from sb3_ppo_variants.loop.losses import LossComputation
 from sb3_ppo_variants.loop.update import Update
 
@@ -45,6 +47,15 @@ class Compiler:
                 self._update.leave(error)
         return self._eager.step(update)
 
-    def acting(self) -> AbstractContextManager[None]:
-        """A block in which a rollout is made, in native code where that is possible."""
-        return self._actor.acting(self._algorithm.policy)
+    def collect_rollouts(self, stock: CollectRollouts, *args: Any, **kwargs: Any) -> bool:
+        """Collect a rollout, in native code where that is possible.
+
+        :param stock: the method of the stock class
+        :param args: of it
+        :param kwargs: of it
+        """
+        if not self._actor.begin(self._algorithm.policy, stock):
+            return stock(*args, **kwargs)
+        bound = inspect.signature(stock).bind(*args, **kwargs)
+        bound.apply_defaults()
+        return collect_rollouts(self._algorithm, self._actor, **bound.arguments)

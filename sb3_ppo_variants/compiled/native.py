@@ -28,6 +28,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from sb3_ppo_variants.compiled.contents import put_back
 from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
+from sb3_ppo_variants.compiled.decompositions import DECOMPOSITIONS
 from sb3_ppo_variants.compiled.effects import without_effects
 from sb3_ppo_variants.compiled.unsupported import Ended, Unsupported
 from sb3_ppo_variants.loop.faster import without_validation
@@ -91,7 +92,8 @@ def traced(function: Described, example: Sequence[th.Tensor], roots: Mapping[str
         return outputs
 
     with without_validation(roots["policy"]), without_effects(roots):
-        graph = make_fx(run, tracing_mode="fake", _allow_non_fake_inputs=True)
+        table = DECOMPOSITIONS if example[0].device.type == "cpu" else None
+        graph = make_fx(run, table, tracing_mode="fake", _allow_non_fake_inputs=True)
         try:
             return graph(*(tensor.clone() for tensor in example)), descriptions[-1]
         except GuardOnDataDependentSymNode as error:

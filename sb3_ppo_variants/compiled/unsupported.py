@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch as th
+from sb3_contrib import MaskablePPO
+from stable_baselines3 import PPO
 from torch.nn.modules import module as all_modules
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -53,5 +55,17 @@ def refuse_replaced_forward(policy: th.nn.Module) -> None:
     :raises Unsupported: when there is one
     """
     replaced = "forward" in vars(policy) or getattr(policy, "_compiled_call_impl", None) is not None
+    replaced |= type(policy).__call__ is not th.nn.Module.__call__
     if replaced or isinstance(policy, th._dynamo.OptimizedModule):
         raise Unsupported("something else has taken the place of the policy's forward, torch.compile say")
+
+
+def refuse_other_rollout(collect_rollouts: Any) -> None:
+    """Refuse a loop of its own: RecurrentPPO's, or that of a user's class.
+
+    :param collect_rollouts: the method that would be called in eager mode
+    :raises Unsupported: when it is neither PPO's nor MaskablePPO's
+    """
+    function = getattr(collect_rollouts, "__func__", collect_rollouts)
+    if function not in (PPO.collect_rollouts, MaskablePPO.collect_rollouts):
+        raise Unsupported(f"{function.__qualname__} is neither PPO's nor MaskablePPO's")

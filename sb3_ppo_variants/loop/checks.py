@@ -30,9 +30,15 @@ def check_rollout(buffer: RolloutBuffer, when: str) -> None:
         place = _first_bad_place(array)
         if place is not None:
             step, env = place[:2]
-            raise FloatingPointError(
-                f"{name} of the rollout: {array[place]} at step {step} of environment {env}; {when} was not begun"
-            )
+            where = f"at step {step} of environment {env}" + _cause(buffer.observations, step, env)
+            raise FloatingPointError(f"{name} of the rollout: {array[place]} {where}; {when} was not begun")
+
+
+def _cause(observations: Any, step: int, env: int) -> str:
+    """What a message says of the observation at a bad place, if that is not finite either."""
+    parts = observations.values() if isinstance(observations, dict) else [observations]
+    bad = any(_first_bad_place(part[step : step + 1, env : env + 1]) is not None for part in parts)
+    return ", whose observation is not finite" if bad else ""
 
 
 def advantage_without_variance(buffer: RolloutBuffer) -> float | None:

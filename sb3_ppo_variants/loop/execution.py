@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch as th
 
@@ -17,6 +17,7 @@ from sb3_ppo_variants.loop.rollout import Draw, select_rows
 from sb3_ppo_variants.loop.update import Update
 
 Step = Callable[[Draw], StepResult]
+CollectRollouts = Callable[..., bool]
 
 
 class Execution(Protocol):
@@ -28,8 +29,13 @@ class Execution(Protocol):
         :param update: about to begin
         """
 
-    def acting(self) -> AbstractContextManager[None]:
-        """A block in which a rollout is made."""
+    def collect_rollouts(self, stock: CollectRollouts, *args: Any, **kwargs: Any) -> bool:
+        """Collect a rollout.
+
+        :param stock: the method of the stock class
+        :param args: of it
+        :param kwargs: of it
+        """
 
 
 class EagerExecution:
@@ -48,9 +54,14 @@ class EagerExecution:
         """
         return nullcontext(EagerStep(self._algorithm, update))
 
-    def acting(self) -> AbstractContextManager[None]:
-        """A block in which a rollout is made."""
-        return nullcontext()
+    def collect_rollouts(self, stock: CollectRollouts, *args: Any, **kwargs: Any) -> bool:
+        """Collect a rollout as SB3 does.
+
+        :param stock: the method of the stock class
+        :param args: of it
+        :param kwargs: of it
+        """
+        return stock(*args, **kwargs)
 
 
 class EagerStep:

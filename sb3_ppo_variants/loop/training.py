@@ -100,8 +100,7 @@ class TrainingLoop(RolloutPasses):
         :raises FloatingPointError: for an observation that is not finite, if the policy fails
         """
         try:
-            with self._execution.acting():
-                return super().collect_rollouts(*args, **kwargs)
+            return self._execution.collect_rollouts(super().collect_rollouts, *args, **kwargs)
         except (ValueError, RuntimeError) as error:
             if raised_in(self.policy, error):
                 check_observation(self._last_obs)

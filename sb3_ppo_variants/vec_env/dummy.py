@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 # Types whose values cannot change, so that nobody can tell a copy from the original.
 UNCHANGING = frozenset(
@@ -29,8 +30,29 @@ class FastDummyVecEnv(DummyVecEnv):
 
     def __init__(self, env_fns: list[Callable[[], gym.Env[Any, Any]]]) -> None:
         super().__init__(env_fns)
-        self.buf_obs = _Observations(self.buf_obs)
-        self.buf_infos = _Infos(self.buf_infos)
+        _copy_less(self)
+
+
+@contextmanager
+def without_deep_copies(env: VecEnv) -> Iterator[None]:
+    """Let a ``DummyVecEnv`` of SB3 step as :class:`FastDummyVecEnv` does within the block.
+
+    :param env: with its wrappers; another one, a user's subclass say, is left as it is
+    """
+    inner = env.unwrapped
+    if type(inner) is not DummyVecEnv:
+        yield
+        return
+    _copy_less(inner)
+    try:
+        yield
+    finally:
+        inner.buf_obs, inner.buf_infos = OrderedDict(inner.buf_obs), list(inner.buf_infos)
+
+
+def _copy_less(env: DummyVecEnv) -> None:
+    env.buf_obs = _Observations(env.buf_obs)
+    env.buf_infos = _Infos(env.buf_infos)
 
 
 # DummyVecEnv's own methods stay: what they copy deeply says how it is copied.

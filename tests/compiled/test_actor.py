@@ -154,6 +154,21 @@ def test_a_bad_observation_is_named_too(traces: Traces) -> None:
         model.learn(64, reset_num_timesteps=False)
 
 
+def test_a_bad_observation_is_named_where_no_check_falls(traces: Traces) -> None:
+    """Native code has none of torch's checks of probabilities; the values that it gives are looked at."""
+    model = rollouts("discrete", "strict")
+
+    class Spoils(BaseCallback):
+        def _on_step(self) -> bool:
+            if self.n_calls == 3:
+                self.locals["new_obs"][1, 0] = np.nan
+            return True
+
+    message = "values of the rollout: nan at step 3 of environment 1, whose observation is not finite"
+    with pytest.raises(FloatingPointError, match=message):
+        model.learn(64, reset_num_timesteps=False, callback=Spoils())
+
+
 @needs_compiler
 @pytest.mark.processes
 @pytest.mark.slow
