@@ -22,7 +22,7 @@ from sb3_ppo_variants.compiled.part import Part
 from sb3_ppo_variants.compiled.trace import TracedStep, step_roots, structure, trace_step
 from sb3_ppo_variants.compiled.unsupported import Ended
 from sb3_ppo_variants.loop.execution import EagerStep
-from sb3_ppo_variants.loop.records import Losses, StepResult
+from sb3_ppo_variants.loop.records import StepResult
 from sb3_ppo_variants.loop.rollout import Draw
 from sb3_ppo_variants.loop.update import Update
 from sb3_ppo_variants.minibatch import Minibatch
@@ -49,6 +49,7 @@ class CompiledStep:
         if isinstance(self._traced.run, CudaGraph):
             self._tensors = self._traced.run.place(self._tensors)
         self._inputs: Inputs = tree_unflatten(self._tensors, spec)
+        self._shape = tuple(self._inputs.indices.shape)
         self._taken = 0
         # In the first step the ratio is 1, where a term may have a kink, and a rounding error gives another gradient.
         self._checked_at = min(2, len(update.rollout.advantages) // len(self._inputs.indices) * algorithm.n_epochs)
@@ -68,7 +69,7 @@ class CompiledStep:
 
         :param draw: the minibatch
         """
-        if draw.indices is None or len(draw.indices) != len(self._inputs.indices):
+        if draw.indices is None or draw.indices.shape != self._shape:
             self._part.warn_once("the last minibatch, which is smaller than the others")
             return self._in_eager_mode(draw)
         if self._part.ended:
@@ -83,11 +84,10 @@ class CompiledStep:
     def _in_native_code(self, draw: Draw) -> StepResult:
         self._inputs.indices.copy_(th.from_numpy(draw.indices))
         scalars, advantages, log_ratio, ratio, *named = self._traced.run(self._tensors)
-        policy, value, entropy, total, norm, stopped = scalars.unbind()
         prepared = dict(zip(self._traced.prepared, named, strict=False))
         kl = dict(zip(self._traced.kl, named[len(prepared) :], strict=True))
         minibatch = Minibatch.from_tensors(advantages, log_ratio, ratio, prepared, kl)
-        return StepResult(Losses(minibatch, policy, value, entropy, total), norm, self._may_stop and bool(stopped))
+        return StepResult(minibatch, scalars[:-1], self._may_stop and bool(scalars[-1]))
 
     def _in_eager_mode(self, draw: Draw) -> StepResult:
         """Take a step as the eager loop does, and leave nothing of it but the step: no gradients, no graph."""
@@ -130,14 +130,14 @@ class CompiledStep:
         return eager
 
     def _losses(self, native: StepResult, eager: StepResult) -> list[Quantity]:
-        mine, theirs = native.losses, eager.losses
+        mine, theirs = native.scalars, eager.scalars
         of_returns = float(self._inputs.rollout.returns.square().mean())
-        of_advantages = float(theirs.minibatch.advantages.abs().mean())
+        of_advantages = float(eager.minibatch.advantages.abs().mean())
         return [
-            Quantity("the ratio", mine.minibatch.ratio, theirs.minibatch.ratio),
-            Quantity("the policy loss", mine.policy, theirs.policy, of_advantages),
-            Quantity("the value loss", mine.value, theirs.value, 0.01 * of_returns),
-            Quantity("the entropy loss", mine.entropy, theirs.entropy),
+            Quantity("the ratio", native.minibatch.ratio, eager.minibatch.ratio),
+            Quantity("the policy loss", mine[0], theirs[0], of_advantages),
+            Quantity("the value loss", mine[1], theirs[1], 0.01 * of_returns),
+            Quantity("the entropy loss", mine[2], theirs[2]),
         ]
 
     def _gradients(
@@ -155,7 +155,7 @@ class CompiledStep:
         small = 1e-3 * (1 + float(self._inputs.rollout.returns.square().mean().sqrt()))
         tolerance = TOLERANCE_OF_GRADIENT
         return [
-            Quantity("the norm of the gradient", native.grad_norm, eager.grad_norm, small, tolerance),
+            Quantity("the norm of the gradient", native.scalars[-1], eager.scalars[-1], small, tolerance),
             Quantity("the gradient", native_one, eager_one, small / math.sqrt(len(eager_one)), tolerance),
         ]
 

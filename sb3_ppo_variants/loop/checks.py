@@ -101,15 +101,10 @@ def check_policy(policy: Any, parameters: Sequence[th.Tensor], when: str) -> Non
 def check_quantities(quantities: Mapping[str, Sequence[th.Tensor]], when: str) -> None:
     """Refuse quantities of an epoch that are not finite.
 
-    The sum of the scalars is looked at first: a ratio that is not finite spoils the gradient of its step.
-
-    :param quantities: name to a tensor per minibatch, in the order in which they cause one another, the gradient last
+    :param quantities: name to a tensor per minibatch, in the order in which they cause one another
     :param when: which update and epoch, for the message
     :raises FloatingPointError: naming the first quantity
     """
-    scalars = [tensor for tensors in quantities.values() for tensor in tensors if tensor.dim() == 0]
-    if math.isfinite(th.stack(scalars).sum().item()) and len(set(map(len, quantities.values()))) == 1:
-        return
     # Minibatch by minibatch: what goes wrong in one spoils all of the next.
     for of_minibatch in zip_longest(*quantities.values()):
         for name, tensor in zip(quantities, of_minibatch, strict=True):

@@ -87,10 +87,10 @@ class EagerStep:
         losses = algorithm._losses(samples, old, update)
         detached = losses.detach()
         if any(bool(measure(detached.minibatch) > limit) for measure, limit in update.conditions):
-            return StepResult(detached, th.zeros(()), stopped=True)
+            return StepResult.of(detached)
         optimizer = algorithm.policy.optimizer
         optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
         norm = th.nn.utils.clip_grad_norm_(update.parameters, algorithm.max_grad_norm)
         optimizer.step()
-        return StepResult(detached, norm.detach())
+        return StepResult.of(detached, norm.detach())

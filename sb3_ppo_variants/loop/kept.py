@@ -25,15 +25,16 @@ class Rows:
 
         :param tensor: shape ``(n, ...)``, with the same ``...`` each time
         """
-        start, end = self._number, self._number + len(tensor)
-        if self._rows is None or end > len(self._rows):
+        number = tensor.shape[0]  # `len` of a tensor is Python code
+        start, end = self._number, self._number + number
+        if self._rows is None or end > self._rows.shape[0]:
             larger = tensor.new_empty((max(2 * end, 4096), *tensor.shape[1:]))
             if self._rows is not None:
                 larger[:start] = self._rows[:start]
             self._rows = larger
-        self._rows.narrow(0, start, len(tensor)).copy_(tensor)  # faster than an assignment to a slice
+        self._rows.narrow(0, start, number).copy_(tensor)  # faster than an assignment to a slice
         self._number = end
-        self.lengths.append(len(tensor))
+        self.lengths.append(number)
 
     def all(self) -> th.Tensor:
         """All rows; at least one tensor was kept."""

@@ -47,11 +47,22 @@ class Losses(NamedTuple):
 class StepResult(NamedTuple):
     """What a step of the optimiser leaves.
 
-    :param losses: of the minibatch, detached
-    :param grad_norm: norm of the gradient before it was clipped
-    :param stopped: whether the update ended before this step, which was then not taken
+    :param minibatch: detached
+    :param scalars: losses of policy, value, entropy and in total, and the norm of the gradient before it was clipped,
+        shape ``(5,)``, detached
+    :param stopped: whether the update ended before this step, which was then not taken; its norm means nothing
     """
 
-    losses: Losses
-    grad_norm: th.Tensor
+    minibatch: Minibatch
+    scalars: th.Tensor
     stopped: bool = False
+
+    @classmethod
+    def of(cls, losses: Losses, norm: th.Tensor | None = None) -> StepResult:
+        """The result of a step in eager mode.
+
+        :param losses: detached
+        :param norm: of the gradient; ``None`` for a step that was not taken
+        """
+        minibatch, *of_step = losses
+        return cls(minibatch, th.stack([*of_step, losses.total if norm is None else norm]), norm is None)

@@ -180,10 +180,11 @@ class TrainingLoop(RolloutPasses):
             result = step(draw)
             update.statistics.record(result)
             if result.stopped:
-                self._print_early_stop(result.losses.minibatch, epoch)
+                self._print_early_stop(result.minibatch, epoch)
                 stopped = True
                 break
-        check_quantities(update.statistics.of_epoch(), f"epoch {epoch} of {self._name_of_update()}")
+        if not update.statistics.known_finite:
+            check_quantities(update.statistics.of_epoch(), f"epoch {epoch} of {self._name_of_update()}")
         return stopped
 
     def _print_early_stop(self, minibatch: Minibatch, epoch: int) -> None:

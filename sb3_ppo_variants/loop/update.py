@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,12 +34,15 @@ class UpdateStatistics:
 
         :param result: of the step
         """
-        losses = result.losses
-        self.minibatches.append(losses.minibatch)
+        self.minibatches.append(result.minibatch)
         self.steps += not result.stopped
-        # A step that was not taken is the last of its update, and its norm is not read.
-        norm = losses.total if result.stopped else result.grad_norm
-        self._scalars.append(th.stack([losses.policy, losses.value, losses.entropy, losses.total, norm]).unsqueeze(0))
+        self._scalars.append(result.scalars.unsqueeze(0))
+
+    @property
+    def known_finite(self) -> bool:
+        """Whether the scalars tell that the epoch at hand is: a ratio that is not spoils the gradient of its step."""
+        all_taken = self.steps == len(self.minibatches.lengths)
+        return all_taken and math.isfinite(self._scalars.all()[self._epoch_start :].sum().item())
 
     def of_epoch(self) -> dict[str, list[th.Tensor]]:
         """What must be finite in the epoch at hand, in the order in which one spoils the next."""

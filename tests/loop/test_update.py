@@ -23,7 +23,7 @@ def statistics() -> UpdateStatistics:
     statistics = UpdateStatistics()
     for epoch in (losses([1.0, 1.5], 0.1, 4.0, -1.0, 5.0), losses([0.5, 1.0, 1.0, 1.0], 0.3, 2.0, -3.0, 7.0)):
         statistics.start_epoch()
-        statistics.record(StepResult(epoch, 10.0 * epoch.policy))
+        statistics.record(StepResult.of(epoch, 10.0 * epoch.policy))
     return statistics
 
 
@@ -44,6 +44,19 @@ def test_the_summary_of_an_update(statistics: UpdateStatistics) -> None:
     )
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_one_scalar_that_is_not_finite_is_seen(statistics: UpdateStatistics, bad: float) -> None:
+    statistics.record(StepResult.of(losses([1.0], 0.1, bad, -1.0, 5.0), th.tensor(1.0)))
+    assert not statistics.known_finite
+
+
+def test_an_epoch_is_known_to_be_finite_whatever_the_one_before_was(statistics: UpdateStatistics) -> None:
+    statistics.record(StepResult.of(losses([1.0], 0.1, math.nan, -1.0, 5.0), th.tensor(1.0)))
+    statistics.start_epoch()
+    statistics.record(StepResult.of(losses([1.0], 0.1, 4.0, -1.0, 5.0), th.tensor(1.0)))
+    assert statistics.known_finite
+
+
 def test_a_wider_range_clips_nothing(statistics: UpdateStatistics) -> None:
     assert statistics.summary(clip_range=0.5)["clip_fraction"] == 0.0
 
@@ -62,7 +75,8 @@ def test_what_must_be_finite_is_that_of_the_epoch(statistics: UpdateStatistics) 
 def test_an_update_that_ended_before_its_first_step_has_no_gradient() -> None:
     statistics = UpdateStatistics()
     statistics.start_epoch()
-    statistics.record(StepResult(losses([1.0], 0.1, 4.0, -1.0, 5.0), th.zeros(()), stopped=True))
+    statistics.record(StepResult.of(losses([1.0], 0.1, 4.0, -1.0, 5.0)))
+    assert not statistics.known_finite
     summary = statistics.summary(clip_range=0.2)
     assert summary["gradient_steps"] == 0
     assert "grad_norm" not in summary
