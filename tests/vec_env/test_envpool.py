@@ -130,11 +130,13 @@ def test_infos_that_were_asked_for_and_a_monitor_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_environments_keep_their_places(num_threads: int) -> None:
-    together: Any = EnvPoolVecEnv("CartPole-v1", 5, seed=3, num_threads=num_threads)
-    alone: list[Any] = [EnvPoolVecEnv("CartPole-v1", 1, seed=3 + number) for number in range(5)]
+    # A pole stands for 8 steps at least, so that all episodes end together.
+    short: dict[str, Any] = {"max_episode_steps": 7}
+    together: Any = EnvPoolVecEnv("CartPole-v1", 5, seed=3, num_threads=num_threads, **short)
+    alone: list[Any] = [EnvPoolVecEnv("CartPole-v1", 1, seed=3 + number, **short) for number in range(5)]
     np.testing.assert_array_equal(together.reset(), np.concatenate([vec_env.reset() for vec_env in alone]))
     rng = np.random.default_rng(0)
-    for _ in range(60):
+    for _ in range(30):
         chosen = rng.integers(2, size=5)
         observations, _, dones, infos = together.step(chosen)
         for number, vec_env in enumerate(alone):
@@ -255,3 +257,10 @@ def test_mujoco_compiled_normalised_saved_and_loaded(tmp_path: Path) -> None:
     assert -2000 < float(mean) < 2000  # type: ignore[arg-type]
     loaded.learn(1024, reset_num_timesteps=False)
     assert loaded.num_timesteps == 8 * 1024 + 1024
+
+
+def test_actions_are_those_of_gymnasium() -> None:
+    vec_env: Any = EnvPoolVecEnv("HalfCheetah-v5", 1)
+    assert vec_env.action_space == gym.spaces.Box(-1, 1, (6,), np.float32)
+    vec_env.reset()
+    assert vec_env.step(np.zeros((1, 6), np.float32))[0].shape == (1, 17)
