@@ -33,6 +33,7 @@ OWN_ARGUMENTS = {
     "seed": "seeds are set by the study's own key seeds",
     "tensorboard_log": "every run logs into its own folder, to progress.csv; leave it out",
 }
+EVALUATED = "vec_env: envpool evaluates in Gymnasium's environment, which cannot be made: "
 # The places in a study file at which arguments are named, each with the names.
 Places = Iterator[tuple[str, Iterable[str]]]
 
@@ -154,8 +155,11 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[st
         spec = env.get_attr("unwrapped")[0].spec
         _pretend(env, runs[0].n_envs)
     except (Exception, SystemExit) as error:
-        yield f"environments.{runs[0].environment}: {_one_line(error)}"
+        evaluated = EVALUATED if runs[0].vec_env == "envpool" else ""
+        yield f"environments.{runs[0].environment}: {evaluated}{_one_line(error)}"
         return
+    if runs[0].vec_env == "envpool":
+        yield from _envpool_mistakes(runs[0], env)
     first = made.setdefault(spec.id, runs[0].environment) if spec else runs[0].environment
     if first != runs[0].environment:
         yield f"environments: {first} and {runs[0].environment} are the same environment"
@@ -165,6 +169,22 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[st
         except (Exception, SystemExit) as error:
             yield _blamed(run, error)
     env.close()
+
+
+def _envpool_mistakes(run: Run, gymnasium: VecEnv) -> Iterator[str]:
+    """Try a step in EnvPool's environment, and compare its spaces with those of Gymnasium's, layers included."""
+    place = f"environments.{run.environment}: vec_env: envpool:"
+    try:
+        env = make_env(replace(run, n_envs=1))
+        _step(env)
+        env.close()
+    except (Exception, SystemExit) as error:
+        yield f"{place} {_one_line(error)}"
+        return
+    for name in ("observation_space", "action_space"):
+        trained, judged = getattr(env, name), getattr(gymnasium, name)
+        if trained != judged:
+            yield f"{place} {name} is {trained}, but {judged} in Gymnasium, where evaluations take place"
 
 
 def _step(env: VecEnv) -> None:

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -16,6 +17,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
 
 from sb3_ppo_variants import ResumeCallback, resume_model
+from sb3_ppo_variants.vec_env import EnvPoolVecEnv, FastDummyVecEnv
 from tests.environments import SpacesEnv
 from tests.resume.scenarios import (
     PPO_SMALL,
@@ -54,6 +56,33 @@ def test_monitor_files_go_on(tmp_path: Path) -> None:
     np.testing.assert_equal(outcome(resumed)["weights"], outcome(whole)["weights"])
     after = [file.read_text() for file in files]
     assert all(new.startswith(old) and len(new) > len(old) for new, old in zip(after, before, strict=True))
+
+
+def test_environments_without_deep_copies(tmp_path: Path) -> None:
+    def build() -> PPO:
+        return PPO("MlpPolicy", VecNormalize(cartpoles(vec_env_cls=FastDummyVecEnv)), **PPO_SMALL)
+
+    whole = build().learn(TOTAL)
+    build().learn(TOTAL, callback=[Stop(), ResumeCallback(tmp_path / "run", every=1)])
+    resumed = finish(resume_model(PPO, tmp_path / "run"), TOTAL)
+    assert type(resumed.env.unwrapped) is FastDummyVecEnv  # type: ignore[union-attr]
+    np.testing.assert_equal(outcome(resumed)["last_obs"], outcome(whole)["last_obs"])
+    np.testing.assert_equal(outcome(resumed)["weights"], outcome(whole)["weights"])
+
+
+def test_environments_of_envpool_begin_new_episodes(tmp_path: Path) -> None:
+    pytest.importorskip("envpool")
+    model = PPO("MlpPolicy", VecNormalize(EnvPoolVecEnv("CartPole-v1", 2)), **PPO_SMALL)
+    with pytest.warns(UserWarning, match="EnvPool cannot be copied or pickled: .*a resumed run needs `env`"):
+        model.learn(TOTAL, callback=[Stop(), ResumeCallback(tmp_path / "run", every=1)])
+    with pytest.raises(ValueError, match="env is needed: .* holds no environment, because .*EnvPool"):
+        resume_model(PPO, tmp_path / "run")
+    again: Any = VecNormalize(EnvPoolVecEnv("CartPole-v1", 2, seed=1000))
+    resumed = resume_model(PPO, tmp_path / "run", env=again)
+    assert resumed.num_timesteps == 4 * ROLLOUT
+    # One observation of each reset and 2 * 4 * 32 of the steps, and the small number that VecNormalize begins with.
+    assert again.obs_rms.count == pytest.approx(2 + 4 * ROLLOUT, abs=0.01)
+    assert finish(resumed, TOTAL).num_timesteps == TOTAL
 
 
 @pytest.fixture

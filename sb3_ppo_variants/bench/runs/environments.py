@@ -12,18 +12,12 @@ import gymnasium as gym
 from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
-from stable_baselines3.common.vec_env import (
-    DummyVecEnv,
-    SubprocVecEnv,
-    VecEnv,
-    VecFrameStack,
-    VecNormalize,
-    VecTransposeImage,
-)
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecFrameStack, VecNormalize, VecTransposeImage
 
 from sb3_ppo_variants.bench.study.constructors import import_object
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.wrappers import Wrappers
+from sb3_ppo_variants.vec_env import EnvPoolVecEnv, FastDummyVecEnv
 
 EVALUATION_SEED_OFFSET = 10_000
 # What a run and its processes print, in its folder.
@@ -35,14 +29,22 @@ def make_env(run: Run, monitor_dir: Path | None = None) -> VecEnv:
     """Make the training environments of a run.
 
     :param monitor_dir: folder of the ``N.monitor.csv`` files, and of what processes print; None writes none
+    :raises ValueError: for a run with EnvPool that EnvPool cannot make
     """
-    processes = partial(_in_processes, None if monitor_dir is None else monitor_dir / OUTPUT)
-    env = make_wrapped(run, run.n_envs, run.seed, processes if run.vec_env == "subproc" else DummyVecEnv, monitor_dir)
+    if run.vec_env == "envpool":
+        env = _of_envpool(run, monitor_dir)
+    else:
+        processes = partial(_in_processes, None if monitor_dir is None else monitor_dir / OUTPUT)
+        make_vec: MakeVecEnv = processes if run.vec_env == "subproc" else FastDummyVecEnv
+        env = make_wrapped(run, run.n_envs, run.seed, make_vec, monitor_dir)
     return _stacked(run, env if run.normalize is None else VecNormalize(env, **run.normalize))
 
 
 def make_evaluation_env(run: Run) -> VecEnv:
-    """Make the evaluation environment of a run: one environment, true rewards, statistics synced by EvalCallback."""
+    """Make the evaluation environment of a run: one environment, true rewards, statistics synced by EvalCallback.
+
+    It is Gymnasium's, where the training environments are EnvPool's too.
+    """
     env = make_wrapped(run, 1, run.seed + EVALUATION_SEED_OFFSET)
     if run.normalize is not None:
         env = VecNormalize(env, **{**run.normalize, "training": False, "norm_reward": False})
@@ -55,7 +57,7 @@ def make_wrapped(
     run: Run,
     n_envs: int,
     seed: int,
-    make_vec: MakeVecEnv = DummyVecEnv,
+    make_vec: MakeVecEnv = FastDummyVecEnv,
     monitor_dir: Path | None = None,
 ) -> VecEnv:
     """Make the environments of a run with its wrappers, neither normalised nor stacked."""
@@ -68,6 +70,22 @@ def make_wrapped(
         env_kwargs=run.env_kwargs,
         vec_env_cls=make_vec,  # type: ignore[arg-type]  # it is only called
     )
+    return _in_wrappers(run, env)
+
+
+def _of_envpool(run: Run, monitor_dir: Path | None) -> VecEnv:
+    if run.env_wrapper:
+        raise ValueError(
+            f"env_wrapper={run.env_wrapper}: environments of EnvPool cannot be wrapped one by one; "
+            "say vec_env_wrapper, or vec_env: dummy"
+        )
+    # One file for all of them, in which SB3's load_results finds every episode.
+    filename = None if monitor_dir is None else str(monitor_dir / "0")
+    env = EnvPoolVecEnv(run.environment, run.n_envs, run.seed, filename, **run.env_kwargs)
+    return _in_wrappers(run, env)
+
+
+def _in_wrappers(run: Run, env: VecEnv) -> VecEnv:
     for wrapper, keywords in _imported(run.vec_env_wrapper or []):
         env = wrapper(env, **keywords)
     return env

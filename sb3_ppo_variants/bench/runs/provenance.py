@@ -25,11 +25,16 @@ def versions() -> dict[str, str | None]:
     return {name: _version(name) for name in PACKAGES}
 
 
-def provenance(command: str) -> dict[str, Any]:
-    """Everything about the place and the code of a run that is not part of its configuration."""
+def provenance(command: str, vec_env: str = "dummy") -> dict[str, Any]:
+    """Everything about the place and the code of a run that is not part of its configuration.
+
+    :param command: command line of the study
+    :param vec_env: that of the run; the version of EnvPool is of interest with ``"envpool"`` alone
+    """
     return {
         "versions": versions(),
         "sb3_contrib": _version("sb3_contrib"),
+        **({"envpool": _version("envpool")} if vec_env == "envpool" else {}),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": cpu(),

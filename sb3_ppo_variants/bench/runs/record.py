@@ -84,7 +84,9 @@ def read_record(run: Run, folder: Path, thorough: bool = False) -> dict[str, Any
 def _required(run: Run) -> list[str]:
     zoo = [f"{run.file_name}.zip", *(f"{run.file_name}/{name}" for name in ("config.yml", "args.yml"))]
     normalized = [] if run.normalize is None else [f"{run.file_name}/vecnormalize.pkl"]
-    return [*NUMBERS, "output.txt", *zoo, *normalized, *(f"{number}.monitor.csv" for number in range(run.n_envs))]
+    # EnvPool's environments have one together.
+    monitors = 1 if run.vec_env == "envpool" else run.n_envs
+    return [*NUMBERS, "output.txt", *zoo, *normalized, *(f"{number}.monitor.csv" for number in range(monitors))]
 
 
 def check_record(record: Any) -> dict[str, _File] | None:

@@ -61,7 +61,7 @@ def execute(run: Run, folder: Path, command: str) -> None:
         "identity": run.identity,
         "configuration": asdict(run),
         "in_force": in_force,
-        "provenance": provenance(command),
+        "provenance": provenance(command, run.vec_env),
         "started": started.isoformat(timespec="seconds"),
         "finished": finished.isoformat(timespec="seconds"),
         "wall_seconds": round((finished - started).total_seconds(), 3),
@@ -146,7 +146,8 @@ def _write_zoo_files(run: Run, folder: Path) -> None:
         "n_timesteps": run.total_timesteps,
         "eval_freq": run.evaluation_every,
         "eval_episodes": run.evaluation_episodes,
-        "vec_env": run.vec_env,
+        # RL Zoo has no EnvPool.
+        "vec_env": "dummy" if run.vec_env == "envpool" else run.vec_env,
         "num_threads": 1,
     }
     (folder / "config.yml").write_text(yaml.safe_dump(hyperparameters), "utf-8")

@@ -89,7 +89,8 @@ class TaskSettings(Settings):
 
     :param total_timesteps: environment steps of a run, summed over its parallel environments
     :param evaluation: how policies are judged; that of an environment replaces the study's as a whole
-    :param vec_env: ``dummy`` (the default): environments in the process of the run; ``subproc``: one process each
+    :param vec_env: ``dummy`` (the default): environments in the process of the run; ``subproc``: one process each;
+        ``envpool``: training in the environments of EnvPool, written in C++, evaluation in Gymnasium's
     :param env_wrapper: wrappers of each environment, as in RL Zoo's ymls
     :param vec_env_wrapper: wrappers of the vectorised environment, as in RL Zoo's ymls
     :param frame_stack: number of observations to stack
@@ -98,7 +99,7 @@ class TaskSettings(Settings):
 
     total_timesteps: Steps | None = None
     evaluation: EvaluationSettings | None = None
-    vec_env: Literal["dummy", "subproc"] | None = None
+    vec_env: Literal["dummy", "subproc", "envpool"] | None = None
     env_wrapper: Wrappers | None = None
     vec_env_wrapper: Wrappers | None = None
     frame_stack: Annotated[int, Field(ge=2, le=1_000)] | None = None

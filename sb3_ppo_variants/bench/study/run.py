@@ -38,7 +38,8 @@ class Run:
     :param evaluation_episodes: episodes per evaluation
     :param arguments: keyword arguments of the constructor, as in the study
     :param defaults: the constructor's defaults of all other arguments
-    :param vec_env: ``"dummy"`` for environments in the process of the run, ``"subproc"`` for one process each
+    :param vec_env: ``"dummy"`` for environments in the process of the run, ``"subproc"`` for one process each,
+        ``"envpool"`` for those of EnvPool
     :param env_wrapper: wrappers of each environment, innermost first: ``{dotted path: keyword arguments}``
     :param vec_env_wrapper: the same for wrappers of the vectorised environment, below VecNormalize
     :param frame_stack: number of observations that VecFrameStack joins, above VecNormalize

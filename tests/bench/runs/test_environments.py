@@ -8,11 +8,18 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import yaml
-from stable_baselines3.common.vec_env import SubprocVecEnv, VecFrameStack, VecNormalize, unwrap_vec_normalize
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    SubprocVecEnv,
+    VecFrameStack,
+    VecNormalize,
+    unwrap_vec_normalize,
+)
 
 from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.train import execute
 from sb3_ppo_variants.bench.validation import load_study
+from sb3_ppo_variants.vec_env import FastDummyVecEnv
 from tests.bench.conftest import WriteStudy
 from tests.bench.studies import RUN, mistakes
 
@@ -62,6 +69,24 @@ def test_one_process_for_each_environment(tmp_path: Path) -> None:
     # Which process an environment lives in changes nothing that it does.
     one, two = (np.load(folder / "evaluations.npz")["results"] for folder in folders)
     np.testing.assert_array_equal(one, two)
+
+
+def test_no_deep_copies_and_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = replace(RUN, environment="Pendulum-v1", total_timesteps=512, evaluation_every=256, normalize={"gamma": 0.9})
+    assert [type(make(run).unwrapped) for make in (make_env, make_evaluation_env)] == [FastDummyVecEnv] * 2
+    folders = [tmp_path / name for name in ("fast", "stock")]
+    for folder in folders:
+        folder.mkdir()
+        execute(run, folder, "test")
+        monkeypatch.setattr("sb3_ppo_variants.bench.runs.environments.FastDummyVecEnv", DummyVecEnv)
+        assert type(make_env(run).unwrapped) is DummyVecEnv
+    with np.load(folders[0] / "evaluations.npz") as fast, np.load(folders[1] / "evaluations.npz") as stock:
+        np.testing.assert_array_equal(fast["results"], stock["results"])
+    for name in ("0.monitor.csv", "1.monitor.csv"):
+        fast_rows, stock_rows = ((folder / name).read_text().splitlines()[2:] for folder in folders)
+        # Without the last column, which is the time.
+        assert [row.split(",")[:2] for row in fast_rows] == [row.split(",")[:2] for row in stock_rows]
+        assert len(fast_rows) == 1
 
 
 def test_a_wrapped_run_is_written_in_rl_zoos_words(tmp_path: Path) -> None:

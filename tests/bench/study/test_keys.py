@@ -64,7 +64,7 @@ def test_values_that_no_environment_has(write_study: WriteStudy) -> None:
           Acrobot-v1: {env_wrapper: 3, frame_stack: 1, vec_env: threads}
     """
     assert mistakes(write_study(study)) == [
-        "environments.Acrobot-v1.vec_env: Input should be 'dummy' or 'subproc' (given: 'threads')",
+        "environments.Acrobot-v1.vec_env: Input should be 'dummy', 'subproc' or 'envpool' (given: 'threads')",
         "environments.Acrobot-v1.env_wrapper: a wrapper is a dotted path, or a mapping from one to its arguments, "
         "not 3 (given: 3)",
         "environments.Acrobot-v1.frame_stack: Input should be greater than or equal to 2 (given: 1)",

@@ -50,12 +50,13 @@ def test_fields_at_their_default_are_not_hashed() -> None:
     wrapper = "gymnasium.wrappers.TimeAwareObservation"
     changed: list[dict[str, Any]] = [
         {"vec_env": "subproc"},
+        {"vec_env": "envpool"},
         {"env_wrapper": [{wrapper: {}}]},
         {"vec_env_wrapper": [{wrapper: {}}]},
         {"frame_stack": 2},
         {"evaluation_deterministic": False},
     ]
-    assert len({RUN.identity, *(replace(RUN, **change).identity for change in changed)}) == 6
+    assert len({RUN.identity, *(replace(RUN, **change).identity for change in changed)}) == 7
 
 
 def test_what_a_run_prints_is_no_part_of_its_identity() -> None:

@@ -53,6 +53,7 @@ def what_was_run(study: Study, tables: Tables, failed: int, missing: int, parque
                 "sb3_contrib",
                 [found or "not installed" for found in distinct(place.get("sb3_contrib") for place in places)],
             ),
+            *_envpool(places),
             Definition("Commit of sb3_ppo_variants", [_commit(git) for git in distinct(p["git"] for p in places)]),
         ],
     )
@@ -123,6 +124,12 @@ def _files(parquet: bool) -> str:
 def _versions(found: dict[str, str | None]) -> str:
     listed = ", ".join(f"{package} {version}" for package, version in found.items())
     return listed if found == versions() else f"{listed} (stale: other versions are installed now)"
+
+
+def _envpool(places: Sequence[dict[str, Any]]) -> list[Definition]:
+    """The versions of EnvPool that runs were trained with, if any were."""
+    found = distinct(place["envpool"] for place in places if "envpool" in place)
+    return [Definition("EnvPool", found)] if found else []
 
 
 def _commit(git: dict[str, Any] | None) -> str:
