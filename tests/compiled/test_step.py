@@ -23,6 +23,7 @@ from sb3_ppo_variants import (
     VariantPPO,
     resume_model,
 )
+from sb3_ppo_variants.compiled.actor import CompiledActor
 from sb3_ppo_variants.compiled.unsupported import Unsupported
 from sb3_ppo_variants.terms import TERMS
 from tests.compiled.conftest import Traces, needs_compiler
@@ -174,6 +175,12 @@ def test_a_term_that_goes_wrong_leaves_the_model_as_it_was(traces: Traces) -> No
     assert all(th.equal(tensor, before[name]) for name, tensor in model.policy.state_dict().items())
 
 
+@pytest.fixture
+def eager_rollouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rollouts bit for bit."""
+    monkeypatch.setattr(CompiledActor, "begin", lambda *_: False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -185,7 +192,7 @@ def test_a_term_that_goes_wrong_leaves_the_model_as_it_was(traces: Traces) -> No
     ],
 )
 def test_what_it_cannot_do_runs_in_eager_mode_with_a_warning(
-    traces: Traces, arguments: dict[str, Any], message: str
+    traces: Traces, eager_rollouts: None, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.warns(UserWarning, match=f"compile=True runs in eager mode the update: {message}"):
         model = learn(compile=True, **arguments)
@@ -206,7 +213,7 @@ def looks(surrogate: th.Tensor, minibatch: Minibatch) -> th.Tensor:
     return surrogate * 2 if minibatch.ratio.mean() > 10 else surrogate
 
 
-def test_a_term_that_looks_at_its_numbers_runs_in_eager_mode(traces: Traces) -> None:
+def test_a_term_that_looks_at_its_numbers_runs_in_eager_mode(traces: Traces, eager_rollouts: None) -> None:
     with pytest.warns(UserWarning, match="runs in eager mode the update"):
         model = learn(compile=True, objective=["clip", looks])
     assert same_weights(model, learn(objective=["clip", looks]))
