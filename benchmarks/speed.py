@@ -17,11 +17,12 @@ threads   two torch threads on two CPUs against one
 allocator memory that glibc returns to the system and requests again, against memory that is kept
 study     16 short runs of `ppo-bench run` against plain SB3 scripts, two at a time, once and only when asked for
 
-All but the study take about an hour with all three libraries, the study 20 minutes more. A line
-says what is done and how long the rest takes. The folder gets speed.json after every setting of a part, and README.md
-and the figure at the end. What speed.json has from this processor and these versions is kept if it is not measured
-again; after an interruption `--resume` measures only what it lacks. `make fill` then writes the tables of the published
-folders into docs/speed.md. The machine should do nothing else.
+All but the study take at most about 70 minutes, with all three libraries: repetitions are left out to keep `--minutes`,
+where the machine is slow, but never so many that fewer than two remain in a process. The study takes 20 minutes more. A
+line says what is done and how long the rest takes. The folder gets speed.json after every setting of a part, and
+README.md and the figure at the end. What speed.json has from this processor and these versions is kept if it is not
+measured again; after an interruption `--resume` measures only what it lacks. `make fill` then writes the tables of the
+published folders into docs/speed.md. The machine should do nothing else.
 """
 
 from __future__ import annotations
@@ -103,16 +104,17 @@ def write(found: dict[str, Any], path: Path) -> None:
     whole.replace(path)
 
 
-def measure(planned: Sequence[Task], found: dict[str, Any], path: Path) -> list[str]:
+def measure(planned: Sequence[Task], found: dict[str, Any], path: Path, minutes: float) -> list[str]:
     """Do the tasks, and write the JSON after each.
 
     :param planned: the tasks
     :param found: versions, machine and what was kept; gets what is measured
     :param path: of the JSON
+    :param minutes: that all of it should take at most
     :return: what failed, and why
     """
     failed = []
-    with Progress({task.title: task.steps for task in planned}) as progress:
+    with Progress({task.title: task.steps for task in planned}, 60.0 * minutes) as progress:
         for task in planned:
             progress.begin(task.title)
             try:
@@ -141,8 +143,13 @@ def main() -> None:
         metavar="PYTHON",
         help="interpreter of an environment that has Stable-Baselines3, and any of SBX, tianshou and rlox",
     )
-    parser.add_argument("--processes", type=int, default=2, help="of each implementation, one after the other")
-    parser.add_argument("--repetitions", type=int, default=4, help="in each process")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="of each implementation in A to D, one after the other"
+    )
+    parser.add_argument("--repetitions", type=int, default=5, help="in each process, at most")
+    parser.add_argument(
+        "--minutes", type=float, default=70.0, help="of the whole: more repetitions than two are left out to keep it"
+    )
     parser.add_argument("--resume", action="store_true", help="measure only what speed.json in the folder lacks")
     parser.add_argument("--quick", action="store_true", help="one repetition in one process: does everything run?")
     parser.add_argument("--output", type=Path, help="folder; that of the published measurement when left out")
@@ -164,7 +171,7 @@ def main() -> None:
         planned = tasks(options, available(options.settings), Path(cache))
         if options.resume:
             planned = [task for task in planned if task.name not in found.get(task.part, {})]
-        failed = measure(planned, found, path)
+        failed = measure(planned, found, path, options.minutes)
     print(publish(found, options.output))
     if failed:
         sys.exit("\n".join(failed))

@@ -92,13 +92,14 @@ def _of_part(part: str, options: argparse.Namespace, settings: Sequence[str], ca
     if part == "beside":
         return [Task(part, name, beside.steps(name, usual), partial(beside.measure, name, usual)) for name in leading]
     return [
-        Task(part, name, variables.steps(name, few), partial(variables.measure, part, name, few)) for name in leading
+        Task(part, name, variables.steps(part, name, few), partial(variables.measure, part, name, few))
+        for name in leading
     ]
 
 
 def _ratios(name: str, repetitions: int, options: argparse.Namespace) -> Task:
     sides = sides_of(name, options)
     pythons = {side: options.other for side in OTHERS if options.other}
-    processes = 1 if options.quick else options.processes
+    processes = 1 if options.quick or name not in LEADING else options.processes
     measure = partial(ratios.measure, name, sides, pythons, repetitions, processes, options.device)
     return Task("ratios", name, ratios.steps(name, sides, repetitions, processes), measure)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +14,12 @@ from rich.console import Console
 
 from sb3_ppo_variants.bench.report.numbers import duration
 
-# Is told of every step that was done.
-Tick = Callable[[str], None]
+# Is told of every step that was done, and says whether there is time for more steps of that name.
+Tick = Callable[[str], bool]
 # Lines where there is no terminal, at least so many seconds apart.
 PAUSE = 30.0
+# Repetitions, one after the other, that are made whatever time they take.
+LEAST = 2
 
 
 class Step(NamedTuple):
@@ -47,6 +51,7 @@ class Progress:
     """A line that stands in a terminal and is drawn between the steps only; elsewhere a line now and then.
 
     :param tasks: the steps of each, by its name
+    :param limit: seconds of the whole; to keep it, repetitions are left out
     :param console: to print on
     :param clock: that says seconds
     """
@@ -54,13 +59,15 @@ class Progress:
     def __init__(
         self,
         tasks: Mapping[str, Sequence[Step]],
+        limit: float = math.inf,
         console: Console | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._left = [(task, step) for task, steps in tasks.items() for step in steps]
         self._taken: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
         self._measured = self._expected = 0.0
-        self._clock, self._task = clock, ""
+        self._limit, self._clock = limit, clock
+        self._task, self._name, self._row = "", "", 0
         self._start = self._last = self._said = clock()
         self._console = console or Console()
         # A thread that draws would take time from what is measured.
@@ -92,13 +99,14 @@ class Progress:
 
         :param task: name of it
         """
-        self._task, self._last = task, self._clock()
+        self._task, self._name, self._last = task, "", self._clock()
         self._say("begins")
 
-    def tick(self, name: str) -> None:
+    def tick(self, name: str) -> bool:
         """Note that a step of the task was done.
 
         :param name: of the step
+        :return: whether there is time for steps of the same name that follow at once; if not, they are not expected
         """
         now = self._clock()
         seconds, self._last = now - self._last, now
@@ -108,8 +116,14 @@ class Progress:
             self._taken[self._task, name].append(seconds)
             self._measured += seconds
             self._expected += found[1].expected
+        self._row = self._row + 1 if name == self._name else 1
+        self._name = name
+        enough = self._row < LEAST or now - self._start + self.seconds_left <= self._limit
+        if not enough:
+            self._leave_out(name)
         if self._console.is_terminal or now - self._said >= PAUSE:
             self._say(name)
+        return enough
 
     def end(self, said: str = "done") -> None:
         """Note that the task has ended, and with it the steps that were left out.
@@ -119,6 +133,12 @@ class Progress:
         self._left = [one for one in self._left if one[0] != self._task]
         self._console.print(self._line(said), markup=False, highlight=False, soft_wrap=True)
         self._said = self._clock()
+
+    def _leave_out(self, name: str) -> None:
+        of_task = next((place for place, one in enumerate(self._left) if one[0] == self._task), len(self._left))
+        self._left[of_task:] = itertools.dropwhile(
+            lambda one: one[0] == self._task and one[1].name == name, self._left[of_task:]
+        )
 
     def _line(self, said: str) -> str:
         elapsed = self._clock() - self._start

@@ -92,7 +92,7 @@ def publish(found: dict[str, Any], folder: Path) -> str:
     (folder / "README.md").write_text(text)
     if "scaling" in found:
         (folder / "figures").mkdir(exist_ok=True)
-        scaling.draw(list(found["scaling"].values()), folder / "figures/scaling.svg")
+        scaling.draw(scaling.rows(found), folder / "figures/scaling.svg")
     return text
 
 

@@ -45,15 +45,16 @@ def turns(runners: Mapping[str, Runner], phases: Sequence[str], repetitions: int
 
     :param runners: by name
     :param phases: names of them
-    :param repetitions: how often each takes its turn
-    :param tick: told of every repetition
+    :param repetitions: how often each takes its turn, at most
+    :param tick: told of every repetition; ends them
     """
     found: Times = {name: {phase: [] for phase in phases} for name in runners}
     for repetition in range(repetitions):
         for phase in phases:
             for name in rotated(list(runners), repetition):
                 found[name][phase].append(runners[name](phase))
-        tick("repetition")
+        if not tick("repetition"):
+            break
     return found
 
 
@@ -125,8 +126,9 @@ def measure(
     found = speeds(pooled(parts))
     return {
         "setting": setting(chosen).title,
+        "environments": setting(chosen).n_envs,
         "steps": setting(chosen).steps,
-        "repetitions": repetitions * processes,
+        "repetitions": len(found["stock"]["seconds"]["update"]),
         "processes": processes,
         "left_out": left_out,
         "sides": {side: started[side] | found[side] for side in found},

@@ -22,7 +22,9 @@ from benchmarks.measurements.sides import SIDES
 from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE, short_number, svg
 
 TASK = "CartPole-v1"
-NUMBERS, WIDTHS = (1, 2, 4, 8, 16, 32, 64), (64, 128, 256, 512)
+NUMBERS, WIDTHS = (1, 2, 4, 8, 16), (64, 128, 256, 512)
+# The same with 32 and 64 environments: settings that the ratios have.
+SHARED = ("E", "F")
 # Where each axis stands while the other one moves.
 NUMBER, WIDTH = 8, 64
 OVER_NUMBERS = ("stock", "stock_subprocess", "compiled", "compiled_envpool", "limit")
@@ -42,7 +44,7 @@ def points(quick: bool) -> list[str]:
 
     :param quick: few of them
     """
-    numbers, widths = ((1, 64), (512,)) if quick else (NUMBERS, WIDTHS)
+    numbers, widths = ((1,), (64, 512)) if quick else (NUMBERS, WIDTHS)
     both = [(number, WIDTH) for number in numbers] + [(NUMBER, width) for width in widths]
     return [f"{TASK},{number},{width}" for number, width in dict.fromkeys(both)]
 
@@ -81,18 +83,31 @@ def measure(point: str, repetitions: int, cache: Path, tick: Tick) -> Row:
     with ExitStack() as stack:
         runners = started_sides(stack, start, sides(point), left_out, tick)
         times = turns(runners, ["end_to_end"], repetitions, tick)
-    _, number, width = point.split(",")
     used = setting(point)
-    return {"environments": int(number), "width": int(width), "setting": used.title, "steps": used.steps} | {
+    return {
+        "setting": used.title,
+        "environments": used.n_envs,
+        "width": used.hyperparameters.hidden[0],
+        "steps": used.steps,
         "left_out": left_out,
         "sides": speeds(times),
     }
 
 
+def rows(found: Mapping[str, Any]) -> list[Row]:
+    """All points, with those that are settings of the ratios, by environments and width.
+
+    :param found: the JSON
+    """
+    ratios = found.get("ratios", {})
+    shared = [ratios[name] | {"width": WIDTH} for name in SHARED if name in ratios]
+    return sorted([*found["scaling"].values(), *shared], key=lambda row: (row["width"], row["environments"]))
+
+
 def per_second(row: Row, side: str) -> list[float]:
     """Environment steps per second of whole training, in every repetition.
 
-    :param row: of :func:`measure`
+    :param row: one of :func:`rows`
     :param side: name of the implementation
     """
     return [row["steps"] / seconds for seconds in row["sides"][side]["seconds"]["end_to_end"]]
@@ -101,7 +116,7 @@ def per_second(row: Row, side: str) -> list[float]:
 def milliseconds(row: Row, side: str) -> list[float]:
     """Of one iteration, in every repetition.
 
-    :param row: of :func:`measure`
+    :param row: one of :func:`rows`
     :param side: name of the implementation
     """
     return [1e3 * seconds for seconds in row["sides"][side]["seconds"]["end_to_end"]]
@@ -110,7 +125,7 @@ def milliseconds(row: Row, side: str) -> list[float]:
 def draw(rows: Sequence[Row], path: Path) -> None:
     """Two panels: medians over the repetitions, with quartiles as bands.
 
-    :param rows: of :func:`measure`
+    :param rows: of :func:`rows`
     :param path: of the SVG
     """
     figure = Figure(figsize=(8.6, 3.6), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measurements.scaling import OVER_NUMBERS, per_second
+from benchmarks.measurements.scaling import OVER_NUMBERS, per_second, rows
 from benchmarks.measurements.settings import LEADING
 from benchmarks.measurements.sides import SIDES
 from benchmarks.timing import ratio
@@ -248,18 +248,17 @@ def scaling(found: Found) -> str:
 
     :param found: the JSON
     """
-    shown = [side for side in OVER_NUMBERS if any(side in row["sides"] for row in found["scaling"].values())]
+    points = rows(found)
+    shown = [side for side in OVER_NUMBERS if any(side in row["sides"] for row in points)]
 
     def cell(row: Found, side: str) -> str:
         if side not in row["sides"]:
             return "-"
         return f"{np.median(per_second(row, side)):,.0f}{marked(found, row['sides'][side])}"
 
-    rows = (
-        [str(row["environments"]), str(row["width"]), *(cell(row, side) for side in shown)]
-        for row in found["scaling"].values()
-    )
-    return explained(table(["environments", "width", *(SIDES[side].title for side in shown)], rows))
+    heading = ["environments", "width", *(SIDES[side].title for side in shown)]
+    cells = ([str(row["environments"]), str(row["width"]), *(cell(row, side) for side in shown)] for row in points)
+    return explained(table(heading, cells))
 
 
 def study(found: Found) -> str:

@@ -16,18 +16,19 @@ OTHER: dict[str, Mapping[str, str | None]] = {
     "allocator": dict.fromkeys(KEPT_MEMORY),
 }
 # What memory costs differs from process to process.
-PROCESSES = 2
+PROCESSES = {"threads": 1, "allocator": 2}
 
 
-def steps(chosen: str, repetitions: int) -> list[Step]:
+def steps(name: str, chosen: str, repetitions: int) -> list[Step]:
     """The steps of :func:`measure`.
 
+    :param name: of the other variables
     :param chosen: name of the setting
     :param repetitions: in each process
     """
     used = setting(chosen)
     one = [Step("start", 2 * (START_SECONDS + 3 * used.seconds))]
-    return (one + [Step("repetition", 2 * 2 * used.seconds * used.iterations)] * repetitions) * PROCESSES
+    return (one + [Step("repetition", 2 * 2 * used.seconds * used.iterations)] * repetitions) * PROCESSES[name]
 
 
 def measure(name: str, chosen: str, repetitions: int, tick: Tick) -> dict[str, Any]:
@@ -38,12 +39,12 @@ def measure(name: str, chosen: str, repetitions: int, tick: Tick) -> dict[str, A
     :param repetitions: how often each takes its turn in a process
     :param tick: told of every step
     """
-    times = pooled([_turns(chosen, OTHER[name], repetitions, tick) for _ in range(PROCESSES)])
+    times = pooled([_turns(chosen, OTHER[name], repetitions, tick) for _ in range(PROCESSES[name])])
     found = speeds(times)
     return {
         "setting": setting(chosen).title,
         "times_as_long": found["usual"]["speed"],
-        "processes": PROCESSES,
+        "processes": PROCESSES[name],
         "seconds": {side: of["seconds"] for side, of in found.items()},
     }
 
