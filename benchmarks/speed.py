@@ -17,9 +17,11 @@ threads   two torch threads on two CPUs against one
 allocator memory that glibc returns to the system and requests again, against memory that is kept
 study     16 short runs of `ppo-bench run` against plain SB3 scripts, two at a time, once and only when asked for
 
-All but the study take at most about 70 minutes, with all three libraries: repetitions are left out to keep `--minutes`,
-where the machine is slow, but never so many that fewer than two remain in a process. The study takes 20 minutes more. A
-line says what is done and how long the rest takes. The folder gets speed.json after every setting of a part, and
+All but the study take at most about 70 minutes on two slow cores, with all three libraries. To keep `--minutes`,
+repetitions are left out where the machine is slow, but for two in each process. The study takes 20 minutes in addition:
+ask for it alone, or give `--minutes 90`.
+
+A line says what is done and how long the rest takes. The folder gets speed.json after every setting of a part, and
 README.md and the figure at the end. What speed.json has from this processor and these versions is kept if it is not
 measured again; after an interruption `--resume` measures only what it lacks. `make fill` then writes the tables of the
 published folders into docs/speed.md. The machine should do nothing else.

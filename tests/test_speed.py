@@ -127,7 +127,12 @@ def test_turns_rotate() -> None:
     taken: list[str] = []
     runners: Any = {name: Recorded(name, taken) for name in "ab"}
     ticks: list[str] = []
-    found = turns(runners, ["rollout", "update"], 2, lambda name: bool(ticks.append(name)) or True)
+
+    def tick(name: str) -> bool:
+        ticks.append(name)
+        return True
+
+    found = turns(runners, ["rollout", "update"], 2, tick)
     first = ["a rollout", "b rollout", "a update", "b update"]
     assert taken == [*first, "b rollout", "a rollout", "b update", "a update"]
     assert found["a"] == {"rollout": [(1.0, 0.5), (6.0, 0.5)], "update": [(3.0, 0.5), (8.0, 0.5)]}

@@ -23,6 +23,8 @@ TITLES = {
     "scaling": "Environment steps per second",
     "study": "A whole study",
 }
+# They show the limit and the CPU time, which are not measured on a GPU.
+NOT_ON_GPU = ("summary", "where")
 _VERSIONS = """
 import json
 from importlib import metadata
@@ -72,7 +74,7 @@ def page(found: dict[str, Any]) -> str:
     place = "one thread, every process on the same CPU" if found.get("pinned") else "one thread"
     lines += [f"{gpu}{found['cpu']}, {place}. {versions}.", ""]
     for name, title in TITLES.items():
-        if found.get(TABLES[name][0]):
+        if found.get(TABLES[name][0]) and not ("gpu" in found and name in NOT_ON_GPU):
             lines += [f"## {title}", "", render(name, found), ""]
             lines += ["![scaling](figures/scaling.svg)", ""] if name == "scaling" else []
     entries = [entry for part in ("ratios", "scaling") for entry in found.get(part, {}).values()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
@@ -15,7 +17,7 @@ def test_the_limit_has_every_step_and_every_product(monkeypatch: pytest.MonkeyPa
     done = {"steps": 0, "products": 0}
     step = trainer._env.step
 
-    def count_step(actions: object) -> object:
+    def count_step(actions: Any) -> Any:
         done["steps"] += 1
         return step(actions)
 
@@ -39,7 +41,7 @@ def test_continuous_actions_and_images_have_a_limit(name: str) -> None:
 
 def test_kinds_of_vectors() -> None:
     chosen = scaled("CartPole-v1", 2)
-    kinds = {"dummy": DummyVecEnv, "fast_dummy": FastDummyVecEnv, "subprocess": SubprocVecEnv}
+    kinds: dict[str, type[Any]] = {"dummy": DummyVecEnv, "fast_dummy": FastDummyVecEnv, "subprocess": SubprocVecEnv}
     for kind, cls in kinds.items():
         vec_env = chosen.vec_env(kind)
         assert type(vec_env) is cls

@@ -44,17 +44,18 @@ def test_the_cpu_is_given_back_after_an_error() -> None:
 def test_the_work_of_a_child_is_counted_and_its_past_is_not() -> None:
     command = [sys.executable, "-c", WORKER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
-        assert worker.stdin is not None
-        assert worker.stdout is not None
+        questions, answers = worker.stdin, worker.stdout
+        assert questions is not None
+        assert answers is not None
 
         def ask() -> None:
-            print("work", file=worker.stdin, flush=True)
-            worker.stdout.readline()
+            print("work", file=questions, flush=True)
+            answers.readline()
 
         ask()
         assert clocks()[worker.pid] >= 0.3
         time_of_call = spent(ask)
-        print("", file=worker.stdin, flush=True)
+        print("", file=questions, flush=True)
     assert 0.3 <= time_of_call.cpu < 0.5
     assert time_of_call.wall >= 0.3
 
