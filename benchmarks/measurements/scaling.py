@@ -8,18 +8,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from benchmarks.measurements.progress import Step, Tick
 from benchmarks.measurements.ratios import COMPILATION_SECONDS, COMPILED, START_SECONDS, speeds, started_sides, turns
 from benchmarks.measurements.runner import running
 from benchmarks.measurements.settings import setting
 from benchmarks.measurements.sides import SIDES
-from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE, short_number, svg
+from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE, STYLE, short_number, svg
 
 TASK = "CartPole-v1"
 NUMBERS, WIDTHS = (1, 2, 4, 8, 16), (64, 128, 256, 512)
@@ -123,21 +125,30 @@ def milliseconds(row: Row, side: str) -> list[float]:
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Two panels: medians over the repetitions, with quartiles as bands.
+    """Write the figure.
 
     :param rows: of :func:`rows`
     :param path: of the SVG
     """
-    figure = Figure(figsize=(8.6, 3.6), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
-    first, second = figure.subplots(1, 2)
+    with mpl.rc_context(STYLE):
+        path.write_text(svg(figure(rows)))
+
+
+def figure(rows: Sequence[Row]) -> Figure:
+    """Two panels: medians over the repetitions, with quartiles as bands.
+
+    :param rows: of :func:`rows`
+    """
+    made = Figure(figsize=(8.6, 3.6), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
+    first, second = made.subplots(1, 2)
     _panel(first, [row for row in rows if row["width"] == WIDTH], "environments", OVER_NUMBERS, per_second)
     first.set(title="Steps per second", xlabel=f"environments ({TASK})")
     _panel(second, [row for row in rows if row["environments"] == NUMBER], "width", OVER_WIDTHS, milliseconds)
     second.set(title="Milliseconds per iteration", xlabel="width of the two hidden layers")
     shown = [side for side in OVER_NUMBERS if any(side in row["sides"] for row in rows)]
     lines = [Line2D([], [], **{"lw": 1.7, **LINES[side]}) for side in shown]
-    figure.legend(lines, [SIDES[side].title for side in shown], loc="outside upper left", ncols=3, handlelength=1.8)
-    path.write_text(svg(figure))
+    made.legend(lines, [SIDES[side].title for side in shown], loc="outside upper left", ncols=3, handlelength=1.8)
+    return made
 
 
 def _panel(axes: Axes, rows: Sequence[Row], axis: str, shown: Sequence[str], value: Any) -> None:
@@ -153,4 +164,5 @@ def _panel(axes: Axes, rows: Sequence[Row], axis: str, shown: Sequence[str], val
     axes.set(xscale="log", yscale="log")
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(lambda number, _: short_number(number))
