@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,17 +29,25 @@ def seconds(function: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
+def rotated(names: Sequence[str], repetition: int) -> list[str]:
+    """The order of turns in a repetition: each begins with another name.
+
+    :param names: of those that take turns
+    :param repetition: its number, from 0 on
+    """
+    shift = repetition % len(names)
+    return [*names[shift:], *names[:shift]]
+
+
 def interleaved(functions: Mapping[str, Callable[[], Any]], repetitions: int) -> dict[str, list[float]]:
     """Seconds of every call, one function after the other within a repetition, in an order that rotates.
 
     :param functions: by name; each is called once per repetition
     :param repetitions: how often
     """
-    names = list(functions)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times: dict[str, list[float]] = {name: [] for name in functions}
     for repetition in range(repetitions):
-        shift = repetition % len(names)
-        for name in names[shift:] + names[:shift]:
+        for name in rotated(list(functions), repetition):
             times[name].append(seconds(functions[name]))
     return times
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.measurements.ratios import turns
+from benchmarks.measurements.progress import Step, Tick
+from benchmarks.measurements.ratios import START_SECONDS, turns
 from benchmarks.measurements.runner import running
 from benchmarks.measurements.settings import Setting, setting
 from benchmarks.measurements.stable_baselines import StableBaselines
@@ -41,18 +41,27 @@ class Trainer(StableBaselines):
         self._model._rollout_distributions()
 
 
-def measure(settings: Sequence[str], repetitions: int) -> list[dict[str, Any]]:
-    """One row for each setting, medians over the repetitions.
+def steps(chosen: str, repetitions: int) -> list[Step]:
+    """The steps of :func:`measure`.
 
-    :param settings: names of them
+    :param chosen: name of the setting
     :param repetitions: how often
     """
-    rows = []
-    for chosen in settings:
-        with running("beside", chosen) as runner:
-            found = turns({"beside": runner}, ["update", *PARTS], repetitions, setting(chosen).iterations)["beside"]
-        rows.append(
-            {"setting": setting(chosen).title}
-            | {f"{part}_seconds": float(np.median(seconds)) for part, seconds in found.items()}
-        )
-    return rows
+    used = setting(chosen)
+    seconds = used.seconds * used.iterations
+    return [Step("start", START_SECONDS + 3 * used.seconds), *[Step("repetition", seconds)] * repetitions]
+
+
+def measure(chosen: str, repetitions: int, tick: Tick) -> dict[str, Any]:
+    """Medians over the repetitions.
+
+    :param chosen: name of the setting
+    :param repetitions: how often
+    :param tick: told of every step
+    """
+    with running("beside", chosen) as runner:
+        tick("start")
+        found = turns({"beside": runner}, ["update", *PARTS], repetitions, tick)["beside"]
+    return {"setting": setting(chosen).title} | {
+        f"{part}_seconds": float(np.median([time.wall for time in times])) for part, times in found.items()
+    }

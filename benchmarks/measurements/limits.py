@@ -1,4 +1,4 @@
-"""The floor of every implementation: the environment's steps, and the matrix products of an update."""
+"""The floor of every implementation: the environments' steps, and the matrix products of an update."""
 
 from __future__ import annotations
 
@@ -10,27 +10,47 @@ from typing import Any
 import numpy as np
 import torch as th
 
-from benchmarks.measurements.settings import SETTINGS, Setting
+from benchmarks.measurements.settings import Setting
 from benchmarks.measurements.sides import STOCK
-from benchmarks.timing import seconds
 
 Product = Callable[[], Any]
 
 
-def environment_steps(chosen: Setting, steps: int) -> None:
-    """Step one bare environment with actions drawn beforehand.
+class Trainer:
+    """What is left of training without the algorithm.
 
     :param chosen: the setting
-    :param steps: how often
+    :param device: of torch
+    :param vec_env: kind of the environments' vector
     """
-    env: Any = chosen.env()
-    env.action_space.seed(0)
-    actions = [env.action_space.sample() for _ in range(steps)]
-    env.reset(seed=0)
-    for action in actions:
-        _, _, terminated, truncated, _ = env.step(action)
-        if terminated or truncated:
-            env.reset()
+
+    def __init__(self, chosen: Setting, device: str, vec_env: str = "dummy") -> None:
+        model = STOCK.model(chosen, device)
+        self._products = products(model)
+        self._minibatches = math.ceil(chosen.steps / model.batch_size) * model.n_epochs
+        self._env = chosen.vec_env(vec_env)
+        self._env.action_space.seed(0)
+        self._actions = [
+            np.stack([self._env.action_space.sample() for _ in range(chosen.n_envs)]) for _ in range(model.n_steps)
+        ]
+        self._env.reset()
+
+    def rollout(self) -> None:
+        """The steps of a rollout, with actions drawn beforehand."""
+        for actions in self._actions:
+            self._env.step(actions)
+
+    def update(self) -> None:
+        """The matrix products of an update."""
+        with th.no_grad():
+            for _ in range(self._minibatches):
+                for product in self._products:
+                    product()
+
+    def end_to_end(self) -> None:
+        """Both."""
+        self.rollout()
+        self.update()
 
 
 def products(model: Any) -> list[Product]:
@@ -68,35 +88,3 @@ def _convolution(layer: Any, given: th.Tensor, gradient: th.Tensor, with_input: 
     rest = (None, layer.stride, layer.padding, layer.dilation, False, [0, 0], layer.groups, [with_input, True, False])
     forward = partial(th.nn.functional.conv2d, given, weight, None, layer.stride, layer.padding, layer.dilation)
     return [forward, partial(backward, gradient, given, weight, *rest)]
-
-
-def _all(functions: list[Product], times: int) -> None:
-    for _ in range(times):
-        for function in functions:
-            function()
-
-
-def measure(settings: list[str], repetitions: int, steps: int) -> list[dict[str, Any]]:
-    """One row per setting, medians over the repetitions.
-
-    :param settings: names of them
-    :param repetitions: how often
-    :param steps: environment steps in a repetition
-    """
-    th.set_num_threads(1)
-    rows = []
-    for name in settings:
-        chosen = SETTINGS[name]
-        model = STOCK.model(chosen)
-        one = products(model)
-        minibatches = math.ceil(chosen.steps / model.batch_size) * model.n_epochs
-        with th.no_grad():
-            _all(one, 3)
-            update = np.median([seconds(partial(_all, one, minibatches)) for _ in range(repetitions)])
-        environment_steps(chosen, steps)
-        stepping = np.median([seconds(partial(environment_steps, chosen, steps)) for _ in range(repetitions)])
-        rows.append(
-            {"setting": chosen.title, "update_seconds": float(update)}
-            | {"rollout_seconds": float(stepping) / steps * chosen.steps, "steps_per_second": steps / float(stepping)}
-        )
-    return rows

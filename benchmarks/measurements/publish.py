@@ -12,17 +12,19 @@ from benchmarks.measurements.tables import TABLES, render
 
 PUBLISHED = {name: Path(__file__).parents[1] / "published" / name for name in ("speed", "speed_cuda")}
 TITLES = {
+    "summary": "Speed end to end, stock PPO = 1, and the share of the time that is environment and matrix products",
     "ratios": "Speed as a multiple of stock PPO's",
+    "where": "Milliseconds and their limit",
     "compilation": "Compilation",
     "memory": "Peak memory",
-    "where": "Milliseconds and their floor",
-    "environments": "Bare environments",
     "beside": "Beside the gradient steps",
     "threads": "Time with two threads over time with one",
     "allocator": "Time with memory that is given back over time with memory that is kept",
-    "scaling": "Scaling",
+    "scaling": "Environment steps per second",
     "study": "A whole study",
 }
+# They show the limit and the CPU time, which are not measured on a GPU.
+NOT_ON_GPU = ("summary", "where")
 _VERSIONS = """
 import json
 from importlib import metadata
@@ -69,12 +71,14 @@ def page(found: dict[str, Any]) -> str:
     repetitions = f"of {' or '.join(sorted(counts))} " if counts else ""
     lines = ["# Speed", "", f"Made by `{command}`; medians {repetitions}with quartiles.", ""]
     gpu = f"{found['gpu']} with " if "gpu" in found else ""
-    lines += [f"{gpu}{found['cpu']}, one thread. {versions}.", ""]
+    place = "one thread, every process on the same CPU" if found.get("pinned") else "one thread"
+    lines += [f"{gpu}{found['cpu']}, {place}. {versions}.", ""]
     for name, title in TITLES.items():
-        if found.get(TABLES[name][0]):
+        if found.get(TABLES[name][0]) and not ("gpu" in found and name in NOT_ON_GPU):
             lines += [f"## {title}", "", render(name, found), ""]
             lines += ["![scaling](figures/scaling.svg)", ""] if name == "scaling" else []
-    left_out = {f"{name}: {why}" for of in found.get("ratios", {}).values() for name, why in of["left_out"].items()}
+    entries = [entry for part in ("ratios", "scaling") for entry in found.get(part, {}).values()]
+    left_out = {f"{name}: {why}" for entry in entries for name, why in entry["left_out"].items()}
     lines += [f"Left out: {reason}" for reason in sorted(left_out)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -90,7 +94,7 @@ def publish(found: dict[str, Any], folder: Path) -> str:
     (folder / "README.md").write_text(text)
     if "scaling" in found:
         (folder / "figures").mkdir(exist_ok=True)
-        scaling.draw(found["scaling"], folder / "figures/scaling.svg")
+        scaling.draw(scaling.rows(found), folder / "figures/scaling.svg")
     return text
 
 

@@ -10,48 +10,75 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from benchmarks.measurements.processor import Spent
+from benchmarks.measurements.progress import Step, Tick
 from benchmarks.measurements.runner import PHASES, Runner, running
 from benchmarks.measurements.settings import setting
-from benchmarks.timing import interleaved, ratio
+from benchmarks.timing import ratio, rotated
 
 COMPILED = ("compiled", "compiled_on_cpu")
+# Of one side on the machine of the published measurement, for the time left before anything is measured.
+START_SECONDS, COMPILATION_SECONDS = 6.0, 25.0
+
+Times = dict[str, dict[str, list[Spent]]]
 
 
-Seconds = dict[str, dict[str, list[float]]]
+def steps(chosen: str, sides: Sequence[str], repetitions: int, processes: int) -> list[Step]:
+    """The steps of :func:`measure`.
+
+    :param chosen: name of the setting
+    :param sides: names of the implementations
+    :param repetitions: in each process
+    :param processes: how often each is started
+    """
+    used = setting(chosen)
+    one = [
+        *[Step(f"start of {side}", START_SECONDS + 3 * used.seconds) for side in sides],
+        # Rollout and update, and both.
+        *[Step("repetition", len(sides) * 2 * used.seconds * used.iterations)] * repetitions,
+    ]
+    return [Step(f"compilation of {side}", COMPILATION_SECONDS) for side in sides if side in COMPILED] + one * processes
 
 
-def turns(runners: Mapping[str, Runner], phases: Sequence[str], repetitions: int, iterations: int) -> Seconds:
-    """Seconds of one iteration, by runner and phase.
+def turns(runners: Mapping[str, Runner], phases: Sequence[str], repetitions: int, tick: Tick) -> Times:
+    """Wall and CPU seconds of one iteration, by runner and phase.
 
     :param runners: by name
     :param phases: names of them
-    :param repetitions: how often each takes its turn
-    :param iterations: rollouts or updates in a turn
+    :param repetitions: how often each takes its turn, at most
+    :param tick: told of every repetition; ends them
     """
-    found: Seconds = {name: {} for name in runners}
-    for phase in phases:
-        times = interleaved({name: partial(runner, phase) for name, runner in runners.items()}, repetitions)
-        for name in runners:
-            found[name][phase] = [round(time / iterations, 7) for time in times[name]]
+    found: Times = {name: {phase: [] for phase in phases} for name in runners}
+    for repetition in range(repetitions):
+        for phase in phases:
+            for name in rotated(list(runners), repetition):
+                found[name][phase].append(runners[name](phase))
+        if not tick("repetition"):
+            break
     return found
 
 
-def speeds(seconds: Seconds) -> dict[str, Any]:
-    """The first one's time divided by each one's, by phase, beside the seconds.
+def speeds(times: Times) -> dict[str, Any]:
+    """The first one's wall time divided by each one's, by phase, beside the seconds.
 
-    :param seconds: the reference first
+    :param times: the reference first
     """
-    reference = next(iter(seconds.values()))
+    wall, cpu = (
+        {name: {phase: [one[kind] for one in of] for phase, of in phases.items()} for name, phases in times.items()}
+        for kind in (0, 1)
+    )
+    reference = next(iter(wall.values()))
     return {
         name: {
             "seconds": phases,
-            "speed": {phase: asdict(ratio(reference[phase], times)) for phase, times in phases.items()},
+            "cpu_seconds": cpu[name],
+            "speed": {phase: asdict(ratio(reference[phase], seconds)) for phase, seconds in phases.items()},
         }
-        for name, phases in seconds.items()
+        for name, phases in wall.items()
     }
 
 
-def pooled(parts: Sequence[Seconds]) -> Seconds:
+def pooled(parts: Sequence[Times]) -> Times:
     """All repetitions of several processes.
 
     :param parts: one each; what could not be started again is left out of the last
@@ -67,9 +94,9 @@ def measure(
     sides: Sequence[str],
     pythons: Mapping[str, str],
     repetitions: int,
-    phases: Sequence[str] = PHASES,
-    device: str = "cpu",
-    processes: int = 1,
+    processes: int,
+    device: str,
+    tick: Tick,
 ) -> dict[str, Any]:
     """One setting: ratios by phase, first iterations with an empty and with a filled cache, and peak memory.
 
@@ -77,29 +104,31 @@ def measure(
     :param sides: names of the implementations, stock first
     :param pythons: interpreter of each implementation that is not in this one
     :param repetitions: how often each takes its turn in a process
-    :param phases: names of them
-    :param device: of torch
     :param processes: how often each is started
+    :param device: of torch
+    :param tick: told of every step
     """
     left_out: dict[str, str] = {}
     started: dict[str, dict[str, Any]] = {}
     parts = []
     with tempfile.TemporaryDirectory() as cache:
         start = partial(_start, chosen=chosen, pythons=pythons, device=device, cache=cache)
-        for side in set(sides) & set(COMPILED):
+        for side in [side for side in sides if side in COMPILED]:
             with suppress(RuntimeError), start(side) as runner:  # fills the cache
                 started[side] = {"empty_cache": runner.start}
+            tick(f"compilation of {side}")
         for _ in range(processes):
             with ExitStack() as stack:
-                runners = _runners(stack, start, sides, left_out)
+                runners = started_sides(stack, start, sides, left_out, tick)
                 for side, runner in runners.items():
                     started.setdefault(side, {}).setdefault("start", runner.start)
-                parts.append(turns(runners, phases, repetitions, setting(chosen).iterations))
+                parts.append(turns(runners, PHASES, repetitions, tick))
     found = speeds(pooled(parts))
     return {
         "setting": setting(chosen).title,
+        "environments": setting(chosen).n_envs,
         "steps": setting(chosen).steps,
-        "repetitions": repetitions * processes,
+        "repetitions": len(found["stock"]["seconds"]["update"]),
         "processes": processes,
         "left_out": left_out,
         "sides": {side: started[side] | found[side] for side in found},
@@ -113,15 +142,26 @@ def _start(
     return running(side, chosen, pythons.get(side, sys.executable), variables, device)
 
 
-def _runners(
-    stack: ExitStack, start: Callable[[str], AbstractContextManager[Runner]], sides: Sequence[str], out: dict[str, str]
+def started_sides(
+    stack: ExitStack,
+    start: Callable[[str], AbstractContextManager[Runner]],
+    sides: Sequence[str],
+    left_out: dict[str, str],
+    tick: Tick,
 ) -> dict[str, Runner]:
-    """Those that can be started; why another cannot is noted in ``out``, and it is not tried again."""
+    """A runner of each side that can be started.
+
+    :param stack: that closes them
+    :param start: of a side
+    :param sides: names of them
+    :param left_out: of those that cannot be started, which are not tried again; gets more of them, with the reason
+    :param tick: told of every start
+    """
     runners = {}
-    for side in [side for side in sides if side not in out]:
+    for side in [side for side in sides if side not in left_out]:
         try:
             runners[side] = stack.enter_context(start(side))
         except RuntimeError as error:
-            out[side] = str(error)
-            print(f"  {side} is left out: {error}", flush=True)
+            left_out[side] = str(error)
+        tick(f"start of {side}")
     return runners

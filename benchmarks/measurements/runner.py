@@ -2,7 +2,7 @@
 
 `python -m benchmarks.measurements.runner SIDE SETTING DEVICE`, in any interpreter that has the implementation, starts a
 trainer, runs the first iterations and writes a line of JSON about them. Each line `PHASE` on its input is then answered
-with the seconds of the phase, so that several processes can take turns within a repetition without counting the start.
+with its wall and CPU seconds, so that several processes can take turns within a repetition without counting the start.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from benchmarks.measurements.processor import Spent, spent
 from benchmarks.measurements.settings import Setting, setting
 from benchmarks.measurements.sides import SIDES
 from benchmarks.timing import seconds
@@ -44,6 +45,16 @@ def repeat(phase: Callable[[], None], times: int) -> None:
         phase()
 
 
+def peak_mib() -> float:
+    """Peak memory of this process, in MiB."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
+    # On Linux, ru_maxrss begins with the memory of the process that started this one.
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
 def serve(side: str, chosen: Setting, device: str, answers: TextIO) -> None:
     """Start a trainer, say what its first iterations took, then do what the input says.
 
@@ -54,10 +65,10 @@ def serve(side: str, chosen: Setting, device: str, answers: TextIO) -> None:
     """
     trainer = SIDES[side].trainer(chosen, device)
     first = [seconds(trainer.end_to_end) for _ in range(3)]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"first": first, "peak_mib": peak}), file=answers, flush=True)
+    print(json.dumps({"first": first, "peak_mib": peak_mib()}), file=answers, flush=True)
     for line in sys.stdin:
-        print(seconds(partial(repeat, getattr(trainer, line.strip()), chosen.iterations)), file=answers, flush=True)
+        times = spent(partial(repeat, getattr(trainer, line.strip()), chosen.iterations))
+        print(json.dumps(times / chosen.iterations), file=answers, flush=True)
 
 
 class Runner:
@@ -95,14 +106,14 @@ class Runner:
         )
         self.start: dict[str, Any] = json.loads(self._answer())
 
-    def __call__(self, phase: str) -> None:
-        """Run a phase and wait for its end.
+    def __call__(self, phase: str) -> Spent:
+        """Run a phase as often as the setting asks for, and return what one takes.
 
         :param phase: name of it
         """
         assert self._process.stdin is not None
         print(phase, file=self._process.stdin, flush=True)
-        self._answer()
+        return Spent(*json.loads(self._answer()))
 
     def close(self) -> None:
         """End the process."""

@@ -16,7 +16,7 @@ from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.utils import FloatSchedule, LinearSchedule
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 
 class ImageEnv(gym.Env[np.ndarray, np.int64]):
@@ -93,6 +93,7 @@ class Setting:
     :param arguments: of PPO
     :param policy: of PPO
     :param iterations: rollouts or updates in one repetition
+    :param seconds: of stock PPO's iteration, about, for the time left before anything is measured
     """
 
     title: str
@@ -101,6 +102,7 @@ class Setting:
     arguments: dict[str, Any] = field(default_factory=dict)
     policy: str = "MlpPolicy"
     iterations: int = 1
+    seconds: float = 0.2
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -122,24 +124,37 @@ class Setting:
         """One bare environment."""
         return gym.make(self.environment) if isinstance(self.environment, str) else self.environment()
 
-    def vec_env(self) -> VecEnv:
-        """The environments, seeded."""
-        return make_vec_env(self.environment, n_envs=self.n_envs, seed=0)
+    def vec_env(self, kind: str = "dummy") -> VecEnv:
+        """The environments, seeded; each with ``Monitor`` or, in EnvPool, what does its work.
+
+        :param kind: of the vector: ``dummy``, ``fast_dummy``, ``subprocess`` or ``envpool``
+        """
+        if kind in ("fast_dummy", "envpool"):
+            # Not in the interpreter of another implementation.
+            from sb3_ppo_variants.vec_env import EnvPoolVecEnv, FastDummyVecEnv
+
+            if kind == "envpool":
+                return EnvPoolVecEnv(str(self.environment), self.n_envs, seed=0)
+            return make_vec_env(self.environment, n_envs=self.n_envs, seed=0, vec_env_cls=FastDummyVecEnv)
+        cls = SubprocVecEnv if kind == "subprocess" else DummyVecEnv
+        return make_vec_env(self.environment, n_envs=self.n_envs, seed=0, vec_env_cls=cls)
 
 
-def scaled(n_envs: int, batch_size: int, width: int) -> Setting:
-    """CartPole-v1 with rollouts of about 2048 steps, whatever the number of environments.
+def scaled(environment: str, n_envs: int, width: int = 64) -> Setting:
+    """Rollouts of 2048 steps in all, large minibatches and few epochs, as rl_games has them for many environments.
 
-    :param n_envs: number of environments
-    :param batch_size: samples in a minibatch
+    :param environment: id of gymnasium's
+    :param n_envs: number of environments, a power of two
     :param width: of the two hidden layers
     """
     arguments = {
         "n_steps": 2048 // n_envs,
-        "batch_size": batch_size,
+        "batch_size": 512,
+        "n_epochs": 4,
         "policy_kwargs": {"net_arch": [width, width]},
     }
-    return Setting(f"{n_envs} environments, minibatch {batch_size}, 2x{width}", "CartPole-v1", n_envs, arguments)
+    title = f"{environment}, {n_envs} environments" + (f", 2x{width} network" if width != 64 else "")
+    return Setting(title, environment, n_envs, arguments, iterations=2)
 
 
 ZOO_CARTPOLE = {
@@ -155,16 +170,25 @@ WIDE = {"n_steps": 256, "batch_size": 256, "policy_kwargs": {"net_arch": [256, 2
 IMAGES = {"n_steps": 16, "batch_size": 64, "n_epochs": 2}
 
 SETTINGS = {
-    "A": Setting("HalfCheetah-v5, 1 environment, SB3's defaults", "HalfCheetah-v5"),
-    "B": Setting("CartPole-v1, RL Zoo's arguments", "CartPole-v1", 8, ZOO_CARTPOLE, iterations=8),
-    "C": Setting("Pendulum-v1, 8 environments, 3x256 network", "Pendulum-v1", 8, WIDE),
+    "A": Setting("HalfCheetah-v5, 1 environment, SB3's defaults", "HalfCheetah-v5", seconds=0.8),
+    "B": Setting("CartPole-v1, RL Zoo's arguments", "CartPole-v1", 8, ZOO_CARTPOLE, iterations=8, seconds=0.04),
+    "C": Setting("Pendulum-v1, 8 environments, 3x256 network", "Pendulum-v1", 8, WIDE, seconds=0.6),
     "D": Setting("84x84x4 images, 8 environments, NatureCNN", ImageEnv, 8, IMAGES, "CnnPolicy"),
+    "E": scaled("CartPole-v1", 32),
+    "F": scaled("CartPole-v1", 64),
+    "G": scaled("HalfCheetah-v5", 32),
+    "H": scaled("HalfCheetah-v5", 64),
 }
+# Every implementation is measured in the first four, and kinds of vectors in the others.
+LEADING = ("A", "B", "C", "D")
 
 
 def setting(name: str) -> Setting:
-    """A setting by its letter, or `environments,minibatch,width` for a scaled one.
+    """A setting by its letter, or `environment,number,width` for a scaled one.
 
     :param name: of it
     """
-    return SETTINGS[name] if name in SETTINGS else scaled(*(int(number) for number in name.split(",")))
+    if name in SETTINGS:
+        return SETTINGS[name]
+    environment, n_envs, width = name.split(",")
+    return scaled(environment, int(n_envs), int(width))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from benchmarks.measurements.settings import Setting
+from benchmarks.measurements.settings import LEADING, Setting
 from benchmarks.measurements.stable_baselines import StableBaselines
 
 
@@ -34,6 +34,10 @@ class Side(Protocol):
     def title(self) -> str:
         """For the tables."""
 
+    @property
+    def limit(self) -> str:
+        """The side that has the least time possible: its environments and matrix products alone."""
+
     def trainer(self, chosen: Setting, device: str) -> Trainer:
         """What is measured.
 
@@ -51,12 +55,16 @@ class Class:
     :param module: where its class is
     :param name: of its class
     :param arguments: beside those of the setting
+    :param vec_env: kind of the environments' vector
+    :param limit: as in :class:`Side`
     """
 
     title: str
     module: str
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    vec_env: str = "dummy"
+    limit: str = "limit"
 
     def model(self, chosen: Setting, device: str = "cpu", **arguments: Any) -> Any:
         """A model for a setting.
@@ -67,7 +75,7 @@ class Class:
         """
         own = {"seed": 0, "device": device} | chosen.arguments | self.arguments | arguments
         cls = getattr(importlib.import_module(self.module), self.name)
-        return cls(chosen.policy, chosen.vec_env(), **own)
+        return cls(chosen.policy, chosen.vec_env(self.vec_env), **own)
 
     def trainer(self, chosen: Setting, device: str) -> Trainer:
         """As in :class:`Side`.
@@ -84,10 +92,14 @@ class Adapted:
 
     :param title: for the tables
     :param module: name of it
+    :param arguments: of ``Trainer``, beside setting and device
+    :param limit: as in :class:`Side`
     """
 
     title: str
     module: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    limit: str = "limit"
 
     def trainer(self, chosen: Setting, device: str) -> Trainer:
         """As in :class:`Side`.
@@ -95,24 +107,33 @@ class Adapted:
         :param chosen: the setting
         :param device: of torch
         """
-        made: Trainer = importlib.import_module(f"benchmarks.measurements.{self.module}").Trainer(chosen, device)
+        module = importlib.import_module(f"benchmarks.measurements.{self.module}")
+        made: Trainer = module.Trainer(chosen, device, **self.arguments)
         return made
 
 
 STOCK = Class("stock PPO", "stable_baselines3", "PPO")
 _own = partial(Class, module="sb3_ppo_variants")
+_compiled = partial(_own, name="VariantPPO", arguments={"compile": "strict"})
 SIDES: dict[str, Side] = {
     "stock": STOCK,
     # How far a ratio is from 1 where nothing differs.
     "stock_again": Class("stock PPO in another process", "stable_baselines3", "PPO"),
+    "stock_subprocess": Class("stock PPO, SubprocVecEnv", "stable_baselines3", "PPO", vec_env="subprocess"),
     "eager": _own("VariantPPO", name="VariantPPO"),
     "log_kl": _own("VariantPPO, log_kl", name="VariantPPO", arguments={"log_kl": True}),
     "kl_penalty": _own("KLPenaltyPPO", name="KLPenaltyPPO"),
-    "compiled": _own("VariantPPO, compiled", name="VariantPPO", arguments={"compile": "strict"}),
+    "compiled": _compiled("VariantPPO, compiled"),
+    "compiled_fast_env": _compiled("VariantPPO, compiled, FastDummyVecEnv", vec_env="fast_dummy"),
+    "compiled_envpool": _compiled("VariantPPO, compiled, EnvPool", vec_env="envpool", limit="limit_envpool"),
     "single_file": Adapted("a single file of PyTorch", "single_file"),
     "sbx": Class("SBX", "sbx", "PPO"),
     "tianshou": Adapted("tianshou", "tianshou_ppo"),
     "rlox": Adapted("rlox", "rlox_ppo"),
+    "limit": Adapted("environment and matrix products alone", "limits"),
+    "limit_envpool": Adapted(
+        "EnvPool and matrix products alone", "limits", {"vec_env": "envpool"}, limit="limit_envpool"
+    ),
     "beside": Adapted("VariantPPO, part by part", "beside"),
     # For comparison, where the others run on a GPU.
     "stock_on_cpu": Class("stock PPO on the CPU", "stable_baselines3", "PPO", {"device": "cpu"}),
@@ -122,5 +143,16 @@ SIDES: dict[str, Side] = {
 }
 # Those that the interpreter given on the command line may have.
 OTHERS = ["sbx", "tianshou", "rlox"]
-ON_CPU = ["stock_on_cpu", "compiled_on_cpu"]
-OWN = [name for name in SIDES if name not in [*OTHERS, *ON_CPU, "beside"]]
+# Those that --sides may name.
+OWN = [name for name in SIDES if name not in [*OTHERS, "beside"]]
+_USUAL = ["stock", "stock_again", "eager", "log_kl", "kl_penalty", "compiled", "compiled_fast_env", "single_file"]
+_USUAL += [*OTHERS, "limit"]
+_VECTORS = ["stock", "stock_subprocess", "compiled", "compiled_envpool", "sbx", "limit", "limit_envpool"]
+
+
+def sides_in(name: str) -> list[str]:
+    """The sides that are measured in a setting: every implementation, or kinds of vectors of many environments.
+
+    :param name: letter of the setting
+    """
+    return _USUAL if name in LEADING else _VECTORS

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measurements.progress import Step, Tick
 from benchmarks.timing import interleaved, ratio
 
 RUNS = 16
@@ -83,12 +84,21 @@ def run(command: list[str], variables: Mapping[str, str]) -> None:
         raise RuntimeError("\n".join((done.stdout + done.stderr).splitlines()[-5:]))
 
 
-def measure(repetitions: int, runs: int, steps: int) -> dict[str, Any]:
+def steps(repetitions: int) -> list[Step]:
+    """The steps of :func:`measure`.
+
+    :param repetitions: how often each takes its turn
+    """
+    return [Step("study", 1100.0 * repetitions)]
+
+
+def measure(repetitions: int, runs: int, steps: int, tick: Tick) -> dict[str, Any]:
     """Seconds of every way to make the runs, and those of the plain scripts divided by them.
 
     :param repetitions: how often each takes its turn
     :param runs: in all
     :param steps: environment steps of each
+    :param tick: told of the end
     """
     sides = {
         "scripts": partial(scripts, {}, runs, steps),
@@ -97,6 +107,7 @@ def measure(repetitions: int, runs: int, steps: int) -> dict[str, Any]:
         "harness_half_compiled": partial(harness, COMPILED, runs // 2, runs, steps),
     }
     times = interleaved(sides, repetitions)
+    tick("study")
     return {
         "runs": runs,
         "steps": steps,

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from benchmarks.measurements.sides import OTHERS, SIDES
+from benchmarks.measurements.scaling import OVER_NUMBERS, per_second, rows
+from benchmarks.measurements.settings import LEADING
+from benchmarks.measurements.sides import SIDES
+from benchmarks.timing import ratio
 
 Found = dict[str, Any]
 NOT_MEASURED = "Not measured yet."
+PHASES = {"rollout": "rollout", "update": "update", "end_to_end": "end to end"}
+# Wall and CPU time of a process that has one CPU for itself differ by less.
+DIFFERENCE = 0.05
+MARK = "†"
+EXPLANATION = (
+    f"{MARK} Wall and CPU time differ by more than {100 * DIFFERENCE:.0f} % in a phase: "
+    "the process worked on more than one CPU, or it waited."
+)
 # How the runs of a study are made.
 WAYS = {
     "scripts": "a script of SB3's PPO per run",
@@ -39,7 +51,7 @@ def spread(speed: dict[str, float]) -> str:
     return f"{speed['median']:.2f} ({speed['low']:.2f} to {speed['high']:.2f})"
 
 
-def middle(side: dict[str, Any], phase: str) -> float:
+def middle(side: Found, phase: str) -> float:
     """Median seconds of one iteration.
 
     :param side: what was found of it
@@ -48,9 +60,82 @@ def middle(side: dict[str, Any], phase: str) -> float:
     return float(np.median(side["seconds"][phase]))
 
 
+def busy(side: Found) -> float | None:
+    """CPU time over wall time in the phase where they differ most; None where it says nothing, as on a GPU.
+
+    :param side: what was found of it
+    """
+    if "cpu_seconds" not in side:
+        return None
+    shares: list[float] = [sum(side["cpu_seconds"][phase]) / sum(seconds) for phase, seconds in side["seconds"].items()]
+    return max(shares, key=lambda share: abs(share - 1.0))
+
+
+def name_of(side: str, found: Found, of: Found) -> str:
+    """Title of a side, with a mark where wall and CPU time differ.
+
+    :param side: name of it
+    :param found: the JSON
+    :param of: what was found of it
+    """
+    return SIDES[side].title + marked(found, of)
+
+
+def marked(found: Found, of: Found) -> str:
+    """The mark of a side whose wall and CPU time differ by more than 5 %, else nothing.
+
+    :param found: the JSON
+    :param of: what was found of the side
+    """
+    share = busy(of)
+    # A process that waits for a GPU may do so with or without work.
+    return f" {MARK}" if share is not None and "gpu" not in found and abs(share - 1.0) > DIFFERENCE else ""
+
+
+def explained(text: str) -> str:
+    """A table, with what the mark in it means.
+
+    :param text: the table
+    """
+    return f"{text}\n\n{EXPLANATION}" if MARK in text else text
+
+
+def share(measured: Found, side: str, phase: str) -> str:
+    """How much of a phase is its limit: the time of environment and matrix products alone over that of the side.
+
+    :param measured: a setting
+    :param side: name of the side
+    :param phase: name of it
+    """
+    limit = measured["sides"].get(SIDES[side].limit)
+    if limit is None:
+        return "-"
+    return f"{100 * ratio(limit['seconds'][phase], measured['sides'][side]['seconds'][phase]).median:.0f} %"
+
+
 def _sides(found: Found, chosen: Callable[[str], bool] = lambda side: True) -> Iterable[tuple[Found, str, Found]]:
     for measured in found.get("ratios", {}).values():
         yield from ((measured, side, of) for side, of in measured["sides"].items() if chosen(side))
+
+
+def summary(found: Found) -> str:
+    """Speed end to end in the leading settings, and the share of the limit; one row for each implementation.
+
+    :param found: the JSON
+    """
+    settings = [found["ratios"][name] for name in LEADING if name in found["ratios"]]
+    sides = [side for side in SIDES if any(side in measured["sides"] for measured in settings)]
+
+    def cell(measured: Found, side: str) -> str:
+        of = measured["sides"].get(side)
+        if of is None:
+            return "-"
+        return f"{of['speed']['end_to_end']['median']:.2f}{marked(found, of)}, {share(measured, side, 'end_to_end')}"
+
+    heading = ["implementation", *(measured["setting"].partition(",")[0] for measured in settings)]
+    return explained(
+        table(heading, ([SIDES[side].title, *(cell(measured, side) for measured in settings)] for side in sides))
+    )
 
 
 def ratios(found: Found) -> str:
@@ -58,14 +143,26 @@ def ratios(found: Found) -> str:
 
     :param found: the JSON
     """
-    return table(
-        ["setting", "implementation", "rollout", "update", "end to end"],
-        (
-            [measured["setting"], SIDES[side].title]
-            + [spread(of["speed"][phase]) for phase in ("rollout", "update", "end_to_end")]
-            for measured, side, of in _sides(found)
-        ),
+    rows = (
+        [measured["setting"], name_of(side, found, of)] + [spread(of["speed"][phase]) for phase in PHASES]
+        for measured, side, of in _sides(found)
     )
+    return explained(table(["setting", "implementation", *PHASES.values()], rows))
+
+
+def where(found: Found) -> str:
+    """Milliseconds of one iteration by phase, the share that is its limit, and CPU time over wall time.
+
+    :param found: the JSON
+    """
+    rows = []
+    for measured, side, of in _sides(found):
+        times = [[f"{1e3 * middle(of, phase):.1f}", share(measured, side, phase)] for phase in PHASES]
+        cpu = busy(of)
+        row = [measured["setting"], name_of(side, found, of), *itertools.chain(*times)]
+        rows.append([*row, "-" if cpu is None else f"{cpu:.2f}"])
+    heading = [[f"{title}, ms", "limit's share"] for title in PHASES.values()]
+    return explained(table(["setting", "implementation", *itertools.chain(*heading), "CPU over wall"], rows))
 
 
 def payback(measured: Found, start: Found) -> str:
@@ -108,40 +205,12 @@ def memory(found: Found) -> str:
     return table(["setting", "implementation", "peak, MiB", "over stock PPO"], rows)
 
 
-def where(found: Found) -> str:
-    """Milliseconds of one iteration and its floor.
-
-    :param found: the JSON
-    """
-    rows = []
-    for limit in found["limits"]:
-        for part, floor in (("rollout", "environment alone"), ("update", "matrix products alone")):
-            for measured, side, of in _sides(
-                found, lambda side: side in ("stock", "eager", "compiled", "single_file", *OTHERS)
-            ):
-                if measured["setting"] == limit["setting"]:
-                    rows.append([limit["setting"], part, SIDES[side].title, f"{1e3 * middle(of, part):.1f}"])
-            rows.append([limit["setting"], part, floor, f"{1e3 * limit[f'{part}_seconds']:.1f}"])
-    return table(["setting", "part", "of", "ms in one iteration"], rows)
-
-
-def environments(found: Found) -> str:
-    """Steps that one bare environment does in a second.
-
-    :param found: the JSON
-    """
-    return table(
-        ["setting", "steps per second"],
-        ([limit["setting"], f"{limit['steps_per_second']:,.0f}"] for limit in found["limits"]),
-    )
-
-
 def threads(found: Found) -> str:
     """Time with two threads over time with one.
 
     :param found: the JSON
     """
-    return _times_as_long(found["threads"])
+    return _times_as_long(found["threads"].values())
 
 
 def allocator(found: Found) -> str:
@@ -149,14 +218,13 @@ def allocator(found: Found) -> str:
 
     :param found: the JSON
     """
-    return _times_as_long(found["allocator"])
+    return _times_as_long(found["allocator"].values())
 
 
 def _times_as_long(rows: Iterable[Mapping[str, Any]]) -> str:
-    phases = ("rollout", "update", "end_to_end")
     return table(
-        ["setting", "rollout", "update", "end to end"],
-        ([row["setting"]] + [spread(row["times_as_long"][phase]) for phase in phases] for row in rows),
+        ["setting", *PHASES.values()],
+        ([row["setting"]] + [spread(row["times_as_long"][phase]) for phase in PHASES] for row in rows),
     )
 
 
@@ -168,25 +236,29 @@ def beside(found: Found) -> str:
     parts = ("update", "copy", "tensors", "pass_for_kl")
     return table(
         ["setting", "whole update, ms", "copy for a restore", "rollout as tensors", "a pass for the exact KL"],
-        ([row["setting"]] + [f"{1e3 * row[f'{part}_seconds']:.2f}" for part in parts] for row in found["beside"]),
+        (
+            [row["setting"]] + [f"{1e3 * row[f'{part}_seconds']:.2f}" for part in parts]
+            for row in found["beside"].values()
+        ),
     )
 
 
 def scaling(found: Found) -> str:
-    """Speed as a multiple of stock PPO's at each point.
+    """Environment steps per second of whole training at each point.
 
     :param found: the JSON
     """
-    return table(
-        ["environments", "minibatch", "width", "implementation", "update", "end to end"],
-        (
-            [str(row[axis]) for axis in ("environments", "minibatch", "width")]
-            + [SIDES[side].title]
-            + [spread(of["speed"][phase]) for phase in ("update", "end_to_end")]
-            for row in found["scaling"]
-            for side, of in row["sides"].items()
-        ),
-    )
+    points = rows(found)
+    shown = [side for side in OVER_NUMBERS if any(side in row["sides"] for row in points)]
+
+    def cell(row: Found, side: str) -> str:
+        if side not in row["sides"]:
+            return "-"
+        return f"{np.median(per_second(row, side)):,.0f}{marked(found, row['sides'][side])}"
+
+    heading = ["environments", "width", *(SIDES[side].title for side in shown)]
+    cells = ([str(row["environments"]), str(row["width"]), *(cell(row, side) for side in shown)] for row in points)
+    return explained(table(heading, cells))
 
 
 def study(found: Found) -> str:
@@ -194,7 +266,7 @@ def study(found: Found) -> str:
 
     :param found: the JSON
     """
-    measured = found["study"]
+    (measured,) = found["study"].values()
     return table(
         [f"{measured['runs']} runs of {measured['steps']:,} steps, two at a time", "seconds", "speed"],
         (
@@ -205,11 +277,11 @@ def study(found: Found) -> str:
 
 
 TABLES: dict[str, tuple[str, Callable[[Found], str]]] = {
+    "summary": ("ratios", summary),
     "ratios": ("ratios", ratios),
+    "where": ("ratios", where),
     "compilation": ("ratios", compilation),
     "memory": ("ratios", memory),
-    "where": ("limits", where),
-    "environments": ("limits", environments),
     "threads": ("threads", threads),
     "allocator": ("allocator", allocator),
     "beside": ("beside", beside),
