@@ -124,7 +124,6 @@ SIDES: dict[str, Side] = {
     "log_kl": _own("VariantPPO, log_kl", name="VariantPPO", arguments={"log_kl": True}),
     "kl_penalty": _own("KLPenaltyPPO", name="KLPenaltyPPO"),
     "compiled": _compiled("VariantPPO, compiled"),
-    "compiled_fast_env": _compiled("VariantPPO, compiled, FastDummyVecEnv", vec_env="fast_dummy"),
     "compiled_envpool": _compiled("VariantPPO, compiled, EnvPool", vec_env="envpool", limit="limit_envpool"),
     "single_file": Adapted("a single file of PyTorch", "single_file"),
     "sbx": Class("SBX", "sbx", "PPO"),
@@ -145,7 +144,7 @@ SIDES: dict[str, Side] = {
 OTHERS = ["sbx", "tianshou", "rlox"]
 # Those that --sides may name.
 OWN = [name for name in SIDES if name not in [*OTHERS, "beside"]]
-_USUAL = ["stock", "stock_again", "eager", "log_kl", "kl_penalty", "compiled", "compiled_fast_env", "single_file"]
+_USUAL = ["stock", "stock_again", "eager", "log_kl", "kl_penalty", "compiled", "single_file"]
 _USUAL += [*OTHERS, "limit"]
 _VECTORS = ["stock", "stock_subprocess", "compiled", "compiled_envpool", "sbx", "limit", "limit_envpool"]
 

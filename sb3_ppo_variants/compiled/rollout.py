@@ -5,6 +5,7 @@ Callbacks find the local variables that SB3's loop gives them, so the names here
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.compiled.actor import CompiledActor
-from sb3_ppo_variants.compiled.buffer import compute_returns_and_advantage, writer
+from sb3_ppo_variants.compiled.buffer import as_array, compute_returns_and_advantage, writer
 from sb3_ppo_variants.vec_env.dummy import without_deep_copies
 
 
@@ -48,7 +49,7 @@ def collect_rollouts(
         self.policy.reset_noise(env.num_envs)
     if use_masking and not is_masking_supported(env):
         raise ValueError("the environment has no action masks: wrap it in sb3_contrib's ActionMasker")
-    add = writer(rollout_buffer)
+    add, within_bounds = writer(rollout_buffer), _within_bounds(self)
     masks: dict[str, Any] = {}
     callback.on_rollout_start()
     n_steps = 0
@@ -60,8 +61,8 @@ def collect_rollouts(
             if use_masking:
                 masks["action_masks"] = action_masks = get_action_masks(env)
             actions, values, log_probs = act(obs_tensor, **masks)
-            actions = actions.cpu().numpy()
-            clipped_actions = _within_bounds(self, actions)
+            actions = as_array(actions)
+            clipped_actions = within_bounds(actions)
             new_obs, rewards, dones, infos = env.step(clipped_actions)
             self.num_timesteps += env.num_envs
 
@@ -94,16 +95,16 @@ def _as_tensor(observations: Any, device: th.device) -> Any:
     return th.from_numpy(observations) if plain else obs_as_tensor(observations, device)
 
 
-def _within_bounds(model: Any, actions: np.ndarray) -> np.ndarray:
-    """Actions that a space of numbers has: those of a squashed policy are scaled, those of a Gaussian are cut."""
+def _within_bounds(model: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """What makes actions that the space has: those of a squashed policy are scaled, those of a Gaussian are cut."""
     space = model.action_space
     if not isinstance(space, spaces.Box):
-        return actions
+        return lambda actions: actions
     if model.policy.squash_output:
-        scaled: np.ndarray = model.policy.unscale_action(actions)
-        return scaled
-    clipped: np.ndarray = np.clip(actions, space.low, space.high)
-    return clipped
+        scale: Callable[[np.ndarray], np.ndarray] = model.policy.unscale_action
+        return scale
+    # `np.clip` takes four times as long for so few numbers.
+    return lambda actions: np.minimum(np.maximum(actions, space.low), space.high)
 
 
 def _is_cut_off(info: dict[str, Any]) -> bool:
