@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch as th
@@ -83,16 +84,22 @@ class CompiledActor:
         try:
             if self._state is None:
                 self._look()
-            spec, tensors = _flat(observations, others)
+            spec, tensors = self._flat(observations, others)
             noise = self._noise()
             rest = [*noise.values(), *tensors]
+            inputs = [*self._weights, *rest]
             key = (spec, tuple(noise), *((tensor.shape, tensor.dtype) for tensor in rest))
-            if key not in self._forwards:
-                return self._first(key, rest, observations, others)
+            is_first = key not in self._forwards
+            if is_first:
+                make = partial(self._native, inputs, spec, list(noise))
+                self._forwards[key] = self._part.trace((self._state, key), make)
         except Exception as error:
             self._part.leave(error)
             return self._eager(observations, **others)
-        return self._forwards[key]([*self._weights, *rest])
+        forward = self._forwards[key]
+        if is_first and forward.times.due():
+            return self._checked(forward, inputs, observations, others)
+        return forward(inputs)
 
     def _look(self) -> None:
         """Look at everything that a trace takes for granted, and at the weights, which a callback may have replaced."""
@@ -101,13 +108,6 @@ class CompiledActor:
         self._weights = [tensor.detach() for _, tensor in named]
         kinds = tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in self._weights)
         self._state = (self._part.state(policy_roots(self._policy)), kinds)
-
-    def _first(self, key: Any, rest: Sequence[th.Tensor], observations: Any, others: Mapping[str, Any]) -> Any:
-        """Act for the first time in this rollout with arguments of these shapes."""
-        inputs = [*self._weights, *rest]
-        forward = self._part.trace((self._state, key), lambda: self._native(inputs, key[0], key[1]))
-        self._forwards[key] = forward
-        return self._checked(forward, inputs, observations, others) if forward.times.due() else forward(inputs)
 
     @th.no_grad()
     def _eager(self, observations: Any, **others: Any) -> Any:
@@ -134,6 +134,14 @@ class CompiledActor:
         self._part.leave(Ended(reason))
         return eager
 
+    def _flat(self, observations: Any, others: Mapping[str, Any]) -> tuple[Spec, list[th.Tensor]]:
+        """The names of the arguments, and their tensors."""
+        # Masks are an array. The policy itself looks for its device at every call.
+        tensors = [th.as_tensor(array, device=self._weights[0].device) for array in others.values()]
+        if isinstance(observations, dict):
+            return (tuple(observations), tuple(others)), [*observations.values(), *tensors]
+        return (None, tuple(others)), [observations, *tensors]
+
     def _noise(self) -> dict[str, th.Tensor]:
         own = vars(self._policy.action_dist)
         return {name: own[name].detach() for name in NOISE if name in own}
@@ -156,15 +164,8 @@ class CompiledActor:
         return _Forward(run, None if structure == flat else structure)
 
 
-def _flat(observations: Any, others: Mapping[str, Any]) -> tuple[Spec, list[th.Tensor]]:
-    """The arguments of a policy, and their names."""
-    of_observations = observations.values() if isinstance(observations, dict) else (observations,)
-    tensors = [*of_observations, *(th.as_tensor(array) for array in others.values())]
-    return (tuple(observations) if isinstance(observations, dict) else None, tuple(others)), tensors
-
-
 def _arguments(spec: Spec, tensors: Sequence[th.Tensor]) -> tuple[Any, dict[str, th.Tensor]]:
-    """What :func:`_flat` has made flat."""
+    """What ``_flat`` has made flat."""
     keys, names = spec
     number = 1 if keys is None else len(keys)
     observations = tensors[0] if keys is None else dict(zip(keys, tensors, strict=False))
