@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -78,15 +79,17 @@ def tests(module: str) -> list[str]:
 
 @contextmanager
 def server(folder: Path) -> Iterator[Path]:
-    """Start the server, give the path of its socket, and end it."""
+    """Start the server, give the path of its socket, and end it.
+
+    :raise SystemExit: the server ended before it listened
+    """
     socket = folder / "socket"
     process = subprocess.Popen([sys.executable, str(HERE / "server.py"), str(socket)])
     try:
-        while not socket.exists() and process.poll() is None:
-            try:
-                process.wait(0.1)
-            except subprocess.TimeoutExpired:
-                continue
+        while not socket.exists():
+            if process.poll() is not None:
+                raise SystemExit(f"the server of tests ended with exit code {process.returncode} before it listened")
+            time.sleep(0.1)
         yield socket
     finally:
         process.kill()
