@@ -45,6 +45,6 @@ class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
 if __name__ == "__main__":
     # The bytecode of a mutant could be taken for that of the next one.
     sys.dont_write_bytecode = True
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "HYPOTHESIS_PROFILE": "mutants"}
     gc.freeze()  # what is imported lives on; pytest collects garbage in each fork
     Server(sys.argv[1], Handler).serve_forever()
