@@ -162,7 +162,10 @@ def test_no_interval_without_two_runs_and_no_number_without_strata() -> None:
     assert math.isnan(bootstrap([], mean, 200, seed=0).value)
     band = bootstrap_band(np.array([1.0]), [np.array([[5.0]])], mean, 200, seed=0)
     assert band.value == (5.0,)
+    assert math.isnan(band.low[0])
     assert math.isnan(band.high[0])
+    with pytest.raises(AttributeError):
+        band.value = (6.0,)  # type: ignore[misc]
 
 
 # Of 39 numbers a resample: one resample at a time, seven, and all.

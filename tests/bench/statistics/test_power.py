@@ -58,24 +58,6 @@ def test_the_quantile_and_the_number_of_studies(monkeypatch: pytest.MonkeyPatch)
     power._detectable.cache_clear()
 
 
-def share_found(effects: Sequence[float], seeds: int, tests: int, studies: int = 1_000) -> float:
-    """Share of simulated studies in which an arm with these effects differs after Holm's correction."""
-    rng = np.random.default_rng(5)
-    found = [
-        permutation_test([rng.normal(d, 1.0, seeds) for d in effects], [rng.normal(size=seeds) for _ in effects])
-        for _ in range(studies)
-    ]
-    return float(np.mean(np.array(found) <= 0.05 / tests))
-
-
-# The standard error of 1 000 studies is 0.013.
-def test_the_decision_finds_the_effect_in_four_of_five_studies() -> None:
-    everywhere = detectable_effect([(5, 5), (5, 5)], tests=24)
-    assert share_found([everywhere, everywhere], 5, tests=24) == pytest.approx(0.8, abs=0.05)
-    alone = detectable_effect([(10, 10), (10, 10)], tests=1, only=0)
-    assert share_found([alone, 0.0], 10, tests=1) == pytest.approx(0.8, abs=0.05)
-
-
 def test_on_one_task_it_is_the_effect_of_mann_whitneys_test() -> None:
     rng = np.random.default_rng(1)
     effect = detectable_effect([(5, 5)], tests=1)
@@ -132,3 +114,23 @@ def test_detectable_by_hand() -> None:
     assert found["mine"].everywhere == found["mine"].alone["A"] == detectable_effect([(10, 10)], tests=1)
     # Squares 82.5 and 330 over 18 degrees of freedom.
     assert found["mine"].scores["A"] == pytest.approx(found["mine"].everywhere * math.sqrt(412.5 / 18))
+    with pytest.raises(AttributeError):
+        found["mine"].everywhere = 0.0  # type: ignore[misc]
+
+
+def share_found(effects: Sequence[float], seeds: int, tests: int, studies: int = 1_000) -> float:
+    """Share of simulated studies in which an arm with these effects differs after Holm's correction."""
+    rng = np.random.default_rng(5)
+    found = [
+        permutation_test([rng.normal(d, 1.0, seeds) for d in effects], [rng.normal(size=seeds) for _ in effects])
+        for _ in range(studies)
+    ]
+    return float(np.mean(np.array(found) <= 0.05 / tests))
+
+
+# The standard error of 1 000 studies is 0.013.
+def test_the_decision_finds_the_effect_in_four_of_five_studies() -> None:
+    everywhere = detectable_effect([(5, 5), (5, 5)], tests=24)
+    assert share_found([everywhere, everywhere], 5, tests=24) == pytest.approx(0.8, abs=0.05)
+    alone = detectable_effect([(10, 10), (10, 10)], tests=1, only=0)
+    assert share_found([alone, 0.0], 10, tests=1) == pytest.approx(0.8, abs=0.05)
