@@ -66,6 +66,18 @@ def test_what_is_old_counts_less() -> None:
     assert state["rewards_0"] == pytest.approx(0.25 - 0.5 * 1.875 / 3.0)
 
 
+def test_the_first_update_had_no_arm_before() -> None:
+    assert (run([10.0])["arm"], run([10.0])["arm_before"]) == (0.0, -1.0)
+
+
+def test_the_bonus_after_little_more_than_one_pull_by_hand() -> None:
+    remembered = {"pulls_0": 0.0, "pulls_1": 0.5, "rewards_0": 0.3, "rewards_1": 0.0}
+    before = {"measured": 7.0, "measured_at": 8.0, "changes": 1.0, "measurements": 1.0, "arm": 0.0, "arm_before": 0.0}
+    # No change, for arm 0, is its first pull: 0.3 + sqrt(log 1.5) = 0.9368, and sqrt(log 1.5 / 0.5) = 0.9005.
+    state = after({"multiplier": 1.0} | remembered | before, 7.0, at=9.0, exploration=1.0)
+    assert (state["pulls_0"], state["pulls_1"], state["arm"]) == (1.0, 0.5, 0.0)
+
+
 def test_a_gap_without_an_episode_credits_the_arm_of_all_updates_since() -> None:
     state = run([10.0, 12.0, 15.0])
     assert state["arm"] == 1.0
