@@ -234,7 +234,7 @@ def test_unknown_estimator_is_refused() -> None:
 def test_both_have_as_many_dimensions() -> None:
     half = th.full((1, 2), 0.5).log()
     with pytest.raises(ValueError, match="shorter"):
-        kl_divergence(Distributions("categorical", (half,)), Distributions("categorical", (half, half)))
+        kl_divergence(Distributions("categorical", (half, half)), Distributions("categorical", (half,)))
 
 
 def test_parameters_are_a_record() -> None:
