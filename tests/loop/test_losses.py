@@ -95,6 +95,12 @@ def test_clipped_values() -> None:
     assert losses(clip_range_vf=lambda progress: 0.5)["value_loss"] == pytest.approx(0.25)
 
 
+def test_values_move_no_further_than_the_range() -> None:
+    update: Any = SimpleNamespace(clip_range_vf=2.0)
+    values, old_values = th.tensor([11.0, 17.0, 2.0]), th.tensor([10.0, 14.0, 10.0])
+    assert VariantPPO._clipped(values, old_values, update).tolist() == [11.0, 16.0, 8.0]
+
+
 def test_without_a_closed_form_the_entropy_is_that_of_the_actions_taken() -> None:
     # log-probabilities -1 + log 2 and -1 - log 2
     assert losses(has_entropy=False)["entropy_loss"] == pytest.approx(-1.0)
