@@ -118,6 +118,7 @@ def test_each_row_by_itself() -> None:
     chances = (0.1, 0.5, 0.9)
     rows = th.cat([two_choices(chance).tensors[0] for chance in chances])
     low, high = ratio_bounds(Distributions("categorical", (rows, rows)), th.zeros(3, 2), 0.05)
+    assert low.shape == high.shape == (3,)
     for row, chance in enumerate(chances):
         one = two_choices(chance).tensors[0]
         alone = bounds(Distributions("categorical", (one, one)), [0.0, 0.0], 0.05)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stable_baselines3.common.utils import FloatSchedule
 
 from sb3_ppo_variants import ExponentialDecay, LinearDecay, VariantPPO
 from sb3_ppo_variants.coefficients import CLIP_RANGE
@@ -75,8 +76,9 @@ def test_a_schedule_is_checked_from_its_start_to_its_end() -> None:
     assert sampled(lambda progress: progress) == pytest.approx([1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0])
     check_schedule(CLIP_RANGE, lambda progress: progress, "lin_1.0")
     for outside in (0.0, 0.5, 1.0):
+        schedule = FloatSchedule(lambda progress, outside=outside: -1.0 if progress == outside else 0.1)
         with pytest.raises(ValueError, match="^clip_range='<schedule>' reaches -1.0, which"):
-            check_schedule(CLIP_RANGE, lambda progress, at=outside: -1.0 if progress == at else 0.1, "<schedule>")
+            check_schedule(CLIP_RANGE, schedule, "<schedule>")
     with pytest.raises(ValueError, match="^clip_range=-1.0 is not allowed"):
         check_schedule(CLIP_RANGE, as_schedule("clip_range", -1.0), -1.0)
 

@@ -65,6 +65,8 @@ def test_critical_values_by_hand() -> None:
     assert [NORMAL.critical(level) for level in (0.5, 0.1)] == [3, None]
     # 1.4395315 of them: 3.80.
     assert NORMAL.critical(0.15) == 4
+    # From above: 0.1, 0.3, 0.4, 0.8; from below it would be 0.2, 0.6.
+    assert Null([1], 4, np.array([0.2, 0.4, 0.1, 0.2, 0.1]), 1.0).critical(0.6) == 3
     # One in three relabellings is at 4, and one third is no float: what rounds is not above the level.
     assert null_distribution(*ONE_TASK).critical(2 / 3) == 3
 
@@ -88,13 +90,15 @@ def test_exact_up_to_so_many_values_and_additions(monkeypatch: pytest.MonkeyPatc
 
 
 def test_many_tasks_have_probabilities() -> None:
-    found = np.array(listed([range(2, 22, 2)] * 60, [(5, 5)] * 60))
+    found = np.array(listed([range(2, 122, 2)] * 5, [(30, 30)] * 5))
     # Convolved by Fourier transforms, which leave rounding on both sides of 0.
     assert found.min() == 0.0
     assert found.sum() == pytest.approx(1.0)
 
 
-def test_tasks_and_counts_belong_together() -> None:
+@pytest.mark.parametrize("values", [0, 100])
+def test_tasks_and_counts_belong_together(values: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permutations, "VALUES", values)
     with pytest.raises(ValueError, match="shorter"):
         null_distribution([[2, 4, 6]], [(1, 2), (1, 2)])
 

@@ -53,7 +53,7 @@ def test_the_quantile_and_the_number_of_studies(monkeypatch: pytest.MonkeyPatch)
     # 25, 40 000 and 1 000 000 comparisons, of 20 millions in all where that leaves 200 studies.
     for counts in ([(5, 5)], [(100, 100)] * 4, [(1_000, 1_000)]):
         assert detectable_effect(counts, tests=1) == 8.0
-    assert simulated == [2_000, 500, 200]
+    assert [repr(studies) for studies in simulated] == ["2000", "500", "200"]
     assert power.COMPARISONS == 20_000_000
     power._detectable.cache_clear()
 
@@ -114,6 +114,9 @@ def test_detectable_by_hand() -> None:
     assert found["mine"].everywhere == found["mine"].alone["A"] == detectable_effect([(10, 10)], tests=1)
     # Squares 82.5 and 330 over 18 degrees of freedom.
     assert found["mine"].scores["A"] == pytest.approx(found["mine"].everywhere * math.sqrt(412.5 / 18))
+    # Where all runs of an arm score the same, any difference is seen.
+    same = {("ppo", "A"): np.ones(5), ("mine", "A"): np.zeros(5)}
+    assert detectable(same, compare(same, ["ppo", "mine"], ["A"], "ppo"), "ppo")["mine"].scores == {"A": 0.0}
     with pytest.raises(AttributeError):
         found["mine"].everywhere = 0.0  # type: ignore[misc]
 
