@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stable_baselines3.common.utils import FloatSchedule
+from stable_baselines3.common.type_aliases import Schedule
 
 from sb3_ppo_variants import ExponentialDecay, LinearDecay, VariantPPO
 from sb3_ppo_variants.coefficients import CLIP_RANGE
@@ -72,11 +72,15 @@ def test_numbers_and_functions_are_schedules() -> None:
     assert as_schedule("clip_range", lambda progress: 3 * progress)(0.5) == 1.5
 
 
+def negative_at(place: float) -> Schedule:
+    return lambda progress_remaining: -1.0 if progress_remaining == place else 0.1
+
+
 def test_a_schedule_is_checked_from_its_start_to_its_end() -> None:
     assert sampled(lambda progress: progress) == pytest.approx([1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0])
     check_schedule(CLIP_RANGE, lambda progress: progress, "lin_1.0")
     for outside in (0.0, 0.5, 1.0):
-        schedule = FloatSchedule(lambda progress, outside=outside: -1.0 if progress == outside else 0.1)
+        schedule = negative_at(outside)
         with pytest.raises(ValueError, match="^clip_range='<schedule>' reaches -1.0, which"):
             check_schedule(CLIP_RANGE, schedule, "<schedule>")
     with pytest.raises(ValueError, match="^clip_range=-1.0 is not allowed"):

@@ -107,6 +107,8 @@ def test_numbers_of_tests_are_checked() -> None:
 def test_detectable_by_hand() -> None:
     # Squares around the means: 2 and 8, over 1 + 1 degrees of freedom.
     assert pooled_deviation(np.array([1.0, 3.0]), np.array([0.0, 4.0])) == pytest.approx(math.sqrt(5.0))
+    assert pooled_deviation(np.array([1.0, 3.0]), np.array([5.0])) == pytest.approx(math.sqrt(2.0))
+    assert math.isnan(pooled_deviation(np.array([1.0]), np.array([5.0])))
     runs = np.arange(10.0)
     scores = {("ppo", "A"): runs, ("mine", "A"): 2 * runs, ("mine", "B"): runs, ("other", "B"): runs}
     found = detectable(scores, compare(scores, ["ppo", "mine", "other"], ["A", "B"], "ppo"), "ppo")
