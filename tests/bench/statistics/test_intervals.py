@@ -86,7 +86,9 @@ def test_share_interval_by_hand() -> None:
         [0.0, pytest.approx(0.565518, abs=1e-6)],
         [pytest.approx(0.434482, abs=1e-6), 1.0],
     ]
-    assert np.isnan(share_interval(0.0, 0)).all()
+    unknown = share_interval(0.0, 0)
+    assert unknown.shape == (3,)
+    assert np.isnan(unknown).all()
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 4), (3, 10), (19, 20)])
@@ -99,6 +101,7 @@ def test_trials_by_hand() -> None:
     # The mean of shares of 5 and of 5 trials is one of 10; of 4 and of 12 trials, 4 / (1/4 + 1/12).
     assert trials([5, 5]) == pytest.approx(10.0)
     assert trials([4, 12]) == pytest.approx(12.0)
+    assert trials([3, 3, 3]) == pytest.approx(9.0)
     assert trials([]) == 0.0
 
 
@@ -110,6 +113,14 @@ def test_mean_bands_by_hand() -> None:
     alone = mean_bands(np.array([[5.0], [0.0]]))
     assert alone[0].tolist() == [5.0, 0.0]
     assert np.isnan(alone[1:]).all()
+
+
+def test_bands_are_intervals_point_by_point() -> None:
+    first = np.array([[0.0, 0.0, 3.0], [1.0, 2.0, 3.0], [0.0, 0.0, -3.0]])
+    second = np.array([[1.0, 2.0, 3.0, 9.0], [0.0, 0.0, 0.0, 0.0], [4.0, 5.0, 5.0, 1.0]])
+    found = mean_bands(first, second)
+    for point in range(3):
+        assert found[:, point] == pytest.approx(mean_interval(first[point], second[point]), rel=1e-12)
 
 
 # Hesterberg 2015, section 5.2, with t = 2.776445, 2.262157 and 2.093024.
