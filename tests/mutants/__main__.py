@@ -158,7 +158,7 @@ def main() -> int:
         trees: Queue[Path] = Queue()
         for number in range(options.processes):
             tree = Path(temporary) / str(number)
-            ignored = shutil.ignore_patterns("__pycache__", ".*", "results", "_build", "published")
+            ignored = shutil.ignore_patterns("__pycache__", ".*", "results", "_build")
             shutil.copytree(PROJECT, tree, ignore=ignored)
             trees.put(tree)
         with server(Path(temporary)) as socket, ThreadPoolExecutor(options.processes) as pool:
