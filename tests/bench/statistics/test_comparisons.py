@@ -125,6 +125,7 @@ def test_least_p_value_by_hand() -> None:
     assert least_p_value([HIGH], [LOW]) == 2 / 20
     assert least_p_value([HIGH, HIGH], [LOW, LOW]) == 2 / 400
     assert least_p_value([np.ones(1)], [np.ones(1)]) == 1.0
+    assert least_p_value([], []) == 1.0
     assert least_p_value([np.ones(20)], [np.ones(20)]) == pytest.approx(2 / 137846528820)
 
 
