@@ -105,7 +105,7 @@ class Controller:
         counted = state | {
             "updates": state["updates"] + 1,
             "updates_at_bound": state["updates_at_bound"]
-            + (self.at_bound(base, state["multiplier"]) or state.get("held", 0.0) == 1.0),
+            + (self.at_bound(base, state["multiplier"]) or state.get("held") == 1.0),
         }
         if measured is None or base == 0:
             return counted  # nothing to learn from; at a base of 0 the schedule has switched the coefficient off

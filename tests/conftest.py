@@ -1,7 +1,18 @@
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+import os
+
+from hypothesis import HealthCheck, Phase, settings
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("any machine", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+# Of mutation tests: the same few examples for every mutant, and no search for the smallest that fails.
+settings.register_profile(
+    "mutants",
+    settings.get_profile("any machine"),
+    max_examples=20,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "any machine"))

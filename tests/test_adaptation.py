@@ -124,6 +124,8 @@ def test_state_is_plain_floats_kept_in_place() -> None:
         ({"factor": 1.0}, r"adapt\['kl_coef'\]\['factor'\]=1.0.*\(1.0, inf\)"),
         ({"fcator": 2.0}, r"key='fcator'.*Did you mean 'factor'"),
         ({"low": 0.0}, r"adapt\['kl_coef'\]\['low'\]=0.0"),
+        ({"high": 0.0}, r"adapt\['kl_coef'\]\['high'\]=0.0"),
+        ({"high": -0.5}, r"adapt\['kl_coef'\]\['high'\]=-0.5"),
         ({"low": 2.0}, r"kl_coef starts at 1.0, outside low=2.0"),
         ({"tighter": "sideways"}, r"'down' or 'up'"),
     ],
@@ -143,13 +145,48 @@ def test_an_unknown_coefficient_is_named() -> None:
         build_controllers({"kl_ceof": BAND}, {"kl_coef": KL_COEF}, RULES)
 
 
-@pytest.mark.parametrize("value", ["lin", "lin_", "lin_x", "lin_0.2_0.3", "lin_0.2_0_0", "cos_0.2"])
-def test_unknown_schedule_strings_are_refused(value: str) -> None:
-    with pytest.raises(ValueError, match="clip_range"):
-        as_schedule("clip_range", value)
+@pytest.mark.parametrize("bound", ["low", "high"])
+def test_bounds_are_within_the_range_of_the_coefficient(bound: str) -> None:
+    small = Coefficient("kl_coef", 1.0, low=0.5, high=2.0, tighter="up")
+    outside = {"low": 0.5, "high": 2.0, bound: 0.25 if bound == "low" else 4.0}
+    with pytest.raises(ValueError, match=r"kl_coef=.* reaches (0.25|4.0), which"):
+        build_controllers({"kl_coef": BAND | outside}, {"kl_coef": small}, RULES)
 
 
-@pytest.mark.parametrize("value", [None, True, {"a": 1}])
-def test_what_is_no_schedule_is_refused(value: Any) -> None:
-    with pytest.raises(TypeError, match="clip_range"):
-        as_schedule("clip_range", value)
+@pytest.mark.parametrize("adapt", ["kl_coef", ["kl_coef"], 3])
+def test_what_is_no_dictionary_is_refused(adapt: Any) -> None:
+    with pytest.raises(TypeError, match=r"adapt=.*: a dictionary of coefficient name"):
+        build_controllers(adapt, {"kl_coef": KL_COEF}, RULES)
+    with pytest.raises(TypeError, match=r"adapt\['kl_coef'\]=.*: a dictionary with 'rule'"):
+        build_controllers({"kl_coef": adapt}, {"kl_coef": KL_COEF}, RULES)
+    assert build_controllers(None, {"kl_coef": KL_COEF}, RULES) == {}
+
+
+def test_a_start_at_a_bound_is_allowed_and_minus_one_is_outside() -> None:
+    for start in (0.25, 4.0):
+        assert Adapted(KL_COEF, start, BAND).values(1.0) == {"kl_coef": start}
+    with pytest.raises(ValueError, match="kl_coef starts at -1.0, outside low=0.25"):
+        Adapted(KL_COEF, -1.0, BAND)
+
+
+def test_the_clip_fraction_falls_as_the_clip_range_rises() -> None:
+    coefficients = {"clip_range": CLIP_RANGE, "kl_coef": KL_COEF}
+    for name, follow, tighter in (
+        ("clip_range", "kl", "down"),
+        ("clip_range", "clip_fraction", "up"),
+        ("kl_coef", "clip_fraction", "up"),
+        ("kl_coef", "kl", "up"),
+    ):
+        built = build_controllers({name: BAND | {"follow": follow}}, coefficients, RULES)
+        assert built[name].coefficient.tighter == tighter
+    lower = Coefficient("lower_clip_range", 0.2, low=0.0, tighter="down")
+    built = build_controllers({lower.name: BAND | {"follow": "clip_fraction"}}, {lower.name: lower}, RULES)
+    assert built[lower.name].coefficient.tighter == "down"
+
+
+def test_records_do_not_change() -> None:
+    (controller,) = build_controllers({"kl_coef": BAND}, {"kl_coef": KL_COEF}, RULES).values()
+    with pytest.raises(AttributeError):
+        controller.low = 0.0  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        controller.rule.name = "mine"  # type: ignore[misc]

@@ -180,6 +180,17 @@ def test_estimators_have_the_right_mean(estimator: Any, direction: Any) -> None:
     assert estimate == pytest.approx(expected)
 
 
+# Of a ratio of 2, with log 2 = 0.6931472: -log 2, (log 2)^2 / 2 and 1 - log 2; twice those of 1/2.
+@pytest.mark.parametrize(
+    ("estimator", "forward", "reverse"),
+    [("k1", -0.6931472, 1.3862944), ("k2", 0.2402265, 0.4804530), ("k3", 0.3068528, 0.3862944)],
+)
+def test_estimators_by_hand(estimator: Any, forward: float, reverse: float) -> None:
+    ratio = th.tensor([2.0], dtype=th.float64).log()
+    assert float(estimate_kl(ratio, estimator)) == pytest.approx(forward, abs=1e-7)
+    assert float(estimate_kl(ratio, estimator, "reverse")) == pytest.approx(reverse, abs=1e-7)
+
+
 @pytest.mark.parametrize("log_ratio", [-89.0, -200.0])
 def test_a_small_ratio_does_not_overflow(log_ratio: float) -> None:
     """r log r - (r - 1) is 1 at r = 0, with the gradient log r times r, which is 0."""
@@ -218,3 +229,14 @@ def test_unknown_distribution_is_refused() -> None:
 def test_unknown_estimator_is_refused() -> None:
     with pytest.raises(ValueError, match="k4"):
         estimate_kl(th.zeros(1), "k4")  # type: ignore[arg-type]
+
+
+def test_both_have_as_many_dimensions() -> None:
+    half = th.full((1, 2), 0.5).log()
+    with pytest.raises(ValueError, match="shorter"):
+        kl_divergence(Distributions("categorical", (half, half)), Distributions("categorical", (half,)))
+
+
+def test_parameters_are_a_record() -> None:
+    with pytest.raises(AttributeError):
+        Distributions("bernoulli", (th.zeros(1, 2),)).tensors = ()  # type: ignore[misc]

@@ -114,6 +114,31 @@ def test_probabilities_at_the_edge_give_numbers(probability: float) -> None:
     assert high <= 1.0000001 / probability
 
 
+def test_each_row_by_itself() -> None:
+    chances = (0.1, 0.5, 0.9)
+    rows = th.cat([two_choices(chance).tensors[0] for chance in chances])
+    low, high = ratio_bounds(Distributions("categorical", (rows, rows)), th.zeros(3, 2), 0.05)
+    assert low.shape == high.shape == (3,)
+    for row, chance in enumerate(chances):
+        one = two_choices(chance).tensors[0]
+        alone = bounds(Distributions("categorical", (one, one)), [0.0, 0.0], 0.05)
+        assert (float(low[row]), float(high[row])) == pytest.approx(alone)
+    low, high = ratio_bounds(standard_normal(2, batch=2), th.tensor([[0.5, 1.0], [3.0, -1.0]]), 0.05)
+    for row, action in enumerate([[0.5, 1.0], [3.0, -1.0]]):
+        assert (float(low[row]), float(high[row])) == pytest.approx(bounds(standard_normal(2), action, 0.05))
+
+
+def test_a_gaussian_may_be_moved_and_stretched() -> None:
+    old = Distributions("normal", (th.tensor([[3.0]]).double(), th.tensor([[2.0]]).double()))
+    assert bounds(old, [4.0], 0.05) == pytest.approx(bounds(standard_normal(1), [0.5], 0.05))
+
+
+def test_an_action_has_as_many_dimensions() -> None:
+    choices = two_choices(0.5).tensors[0]
+    with pytest.raises(ValueError, match="shorter"):
+        ratio_bounds(Distributions("categorical", (choices, choices)), th.zeros(1, 1), 0.05)
+
+
 def test_no_radius_no_room() -> None:
     for family in FAMILIES:
         old, action = FAMILIES[family](0.3)

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,9 +33,9 @@ FOLDERS = ("terms", "rules", "stops", "bench/statistics")
 FILES = ("kl", "kl_ball", "adaptation", "schedules", "loop/losses")
 # Tests of a module beside those that bear its name: of each what has its name too, or all of a file.
 BESIDE = {
-    "terms": ("tests/contract/test_terms.py", "tests/contract/test_arguments.py", "tests/terms/test_logs.py"),
-    "rules": ("tests/contract/test_rules.py", "tests/contract/test_arguments.py"),
-    "stops": ("tests/contract/test_stops.py", "tests/contract/test_arguments.py"),
+    "terms": ("tests/terms/test_logs.py", "tests/contract/test_arguments.py", "tests/contract/test_terms.py"),
+    "rules": ("tests/contract/test_arguments.py", "tests/contract/test_rules.py"),
+    "stops": ("tests/contract/test_arguments.py", "tests/contract/test_stops.py"),
 }
 SECONDS = 120
 # Changes of annotations (BitOr), and those that say the same as another: one operator for each is enough.
@@ -72,21 +73,23 @@ def tests(module: str) -> list[str]:
     path = Path(module).relative_to(PACKAGE)
     own = Path("tests") / path.with_name(f"test_{path.name}")
     beside = BESIDE.get(str(path.parent), ())
-    chosen = ["-k", f"{path.stem} or test_arguments or test_logs"] if beside else []
+    chosen = ["-k", f"{path.stem} or test_arguments.py or test_logs.py"] if beside else []
     return [str(own), *beside, *chosen]
 
 
 @contextmanager
 def server(folder: Path) -> Iterator[Path]:
-    """Start the server, give the path of its socket, and end it."""
+    """Start the server, give the path of its socket, and end it.
+
+    :raise SystemExit: the server ended before it listened
+    """
     socket = folder / "socket"
     process = subprocess.Popen([sys.executable, str(HERE / "server.py"), str(socket)])
     try:
-        while not socket.exists() and process.poll() is None:
-            try:
-                process.wait(0.1)
-            except subprocess.TimeoutExpired:
-                continue
+        while not socket.exists():
+            if process.poll() is not None:
+                raise SystemExit(f"the server of tests ended with exit code {process.returncode} before it listened")
+            time.sleep(0.1)
         yield socket
     finally:
         process.kill()
@@ -96,8 +99,10 @@ def server(folder: Path) -> Iterator[Path]:
 def mutate(module: str, tree: Path, socket: Path) -> list[tuple[WorkItem, WorkResult]]:
     """Run all mutants of a module in a copy of the project; changes that are filtered out are not among the results."""
     client = [sys.executable, "-I", "-S", str(HERE / "client.py"), str(socket), str(SECONDS)]
-    command = shlex.join([*client, "-x", "-q", "-p", "no:cacheprovider", *tests(module)])
-    if subprocess.run(shlex.split(command), cwd=tree).returncode != 0:
+    run = ["-x", "-q", "-p", "no:cacheprovider", *tests(module)]
+    command = shlex.join([*client, *run])
+    # Without the server, which writes no bytecode: that of the tests, and of all that does not change, is read later.
+    if subprocess.run([sys.executable, "-m", "pytest", *run], cwd=tree).returncode != 0:
         raise SystemExit(f"the tests of {module} fail without a change: pytest {shlex.join(tests(module))}")
     configuration, session = tree / "mutants.toml", tree / "mutants.sqlite"
     session.unlink(missing_ok=True)
@@ -153,7 +158,7 @@ def main() -> int:
         trees: Queue[Path] = Queue()
         for number in range(options.processes):
             tree = Path(temporary) / str(number)
-            ignored = shutil.ignore_patterns("__pycache__", ".*", "results", "_build", "published")
+            ignored = shutil.ignore_patterns("__pycache__", ".*", "results", "_build")
             shutil.copytree(PROJECT, tree, ignore=ignored)
             trees.put(tree)
         with server(Path(temporary)) as socket, ThreadPoolExecutor(options.processes) as pool:
@@ -169,7 +174,12 @@ def main() -> int:
                 found = survivors(module, results)
                 unknown = [one for one in found if (module, one.becomes) not in known]
                 left += len(unknown)
-                print(f"{module}: {len(results)} mutants, {len(found)} survive, {len(unknown)} not judged", flush=True)
+                silent = sum("no answer" in (result.output or "") for _, result in results)
+                print(
+                    f"{module}: {len(results)} mutants, {len(found)} survive, {len(unknown)} not judged; "
+                    f"{silent} took over {SECONDS} s or ended the process",
+                    flush=True,
+                )
                 for one in unknown:
                     print(f"    {one.line}: {one.becomes}", flush=True)
     return int(left > 0)

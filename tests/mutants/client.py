@@ -10,5 +10,7 @@ with socket.socket(socket.AF_UNIX) as connection:
     connection.connect(path)
     request = {"folder": os.getcwd(), "arguments": arguments, "seconds": int(seconds)}
     connection.sendall(json.dumps(request).encode() + b"\n")
-    # No answer: the tests took too long, or the mutant ended their process.
-    sys.exit(int(connection.recv(16) or b"1"))
+    answer = connection.recv(16)
+    if not answer:
+        print("no answer")  # the tests took too long, or the mutant ended their process
+    sys.exit(int(answer or b"1"))

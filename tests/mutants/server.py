@@ -6,6 +6,7 @@ answer is pytest's exit code.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -42,5 +43,8 @@ class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
 
 
 if __name__ == "__main__":
+    # The bytecode of a mutant could be taken for that of the next one.
     sys.dont_write_bytecode = True
+    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "HYPOTHESIS_PROFILE": "mutants"}
+    gc.freeze()  # what is imported lives on; pytest collects garbage in each fork
     Server(sys.argv[1], Handler).serve_forever()

@@ -21,6 +21,12 @@ def test_clip_range_moves_the_other_way(measured: float, expected: float) -> Non
     assert band({"multiplier": 4.0}, measured, direction=-1, **PAPER) == {"multiplier": expected}
 
 
+@pytest.mark.parametrize(("measured", "expected"), [(1.0, 4.0), (1.0625, 8.0), (0.25, 4.0), (0.1875, 2.0)])
+def test_the_edges_are_within_the_band(measured: float, expected: float) -> None:
+    edges = {"target": 0.5, "width": 2.0, "factor": 2.0}
+    assert band({"multiplier": 4.0}, measured, direction=1, **edges) == {"multiplier": expected}
+
+
 @given(st.floats(1e-6, 1e6), st.floats(0, 10), st.sampled_from([1, -1]))
 def test_moves_by_the_factor_or_not_at_all(multiplier: float, measured: float, direction: int) -> None:
     after = band({"multiplier": multiplier}, measured, direction=direction, **PAPER)["multiplier"]

@@ -58,6 +58,11 @@ def test_by_hand() -> None:
     assert run([10.0, 12.0, 15.0, 14.0, 14.0], exploration=0.6)["multiplier"] == 2.0
 
 
+def test_returns_that_never_changed_are_no_reward() -> None:
+    state = run([10.0, 10.0, 10.0])
+    assert (state["pulls_0"], state["rewards_0"], state["changes"]) == (1.0, 0.0, 0.0)
+
+
 def test_what_is_old_counts_less() -> None:
     state = run([10.0, 12.0, 15.0, 14.0, 14.0], discount=0.5)
     # Arm 0 had two pulls, 2 and 1 updates ago: 1/4 + 1/2. Its rewards: 1 / 4 and -1 * 1.875 / 3.0, halved.
@@ -66,10 +71,23 @@ def test_what_is_old_counts_less() -> None:
     assert state["rewards_0"] == pytest.approx(0.25 - 0.5 * 1.875 / 3.0)
 
 
-def test_a_gap_without_an_episode_credits_the_arm_of_all_updates_since() -> None:
+def test_the_first_update_had_no_arm_before() -> None:
+    assert (run([10.0])["arm"], run([10.0])["arm_before"]) == (0.0, -1.0)
+
+
+def test_the_bonus_after_little_more_than_one_pull_by_hand() -> None:
+    remembered = {"pulls_0": 0.0, "pulls_1": 0.5, "rewards_0": 0.3, "rewards_1": 0.0}
+    before = {"measured": 7.0, "measured_at": 8.0, "changes": 1.0, "measurements": 1.0, "arm": 0.0, "arm_before": 0.0}
+    # No change, for arm 0, is its first pull: 0.3 + sqrt(log 1.5) = 0.9368, and sqrt(log 1.5 / 0.5) = 0.9005.
+    state = after({"multiplier": 1.0} | remembered | before, 7.0, at=9.0, exploration=1.0)
+    assert (state["pulls_0"], state["pulls_1"], state["arm"]) == (1.0, 0.5, 0.0)
+
+
+@pytest.mark.parametrize("at", [5.0, 7.0])
+def test_a_gap_without_an_episode_credits_the_arm_of_all_updates_since(at: float) -> None:
     state = run([10.0, 12.0, 15.0])
-    assert state["arm"] == 1.0
-    late = after(state, 20.0, at=7.0)
+    assert (state["arm"], state["measured_at"]) == (1.0, 3.0)
+    late = after(state, 20.0, at)
     assert (late["pulls_0"], late["pulls_1"]) == (1.0, 1.0)
 
 

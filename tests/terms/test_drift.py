@@ -56,5 +56,10 @@ def test_falls_as_a_scale_shrinks_and_vanishes_with_a_large_one(advantage: float
     assert value(1e9) == pytest.approx(float(batch.advantages * batch.ratio), abs=1e-6)
 
 
+def test_an_excluded_action_without_an_advantage_has_no_drift() -> None:
+    # The negative side would be 0 times log 0.
+    assert surrogate(drift, minibatch([0.0], [0.0]), **PAPER) == [0.0]
+
+
 def test_log() -> None:
     assert float(log(minibatch([2, 2], [2.0, 0.5]), **PAPER)["drift"]) == pytest.approx(0.4768117 / 2)

@@ -41,8 +41,8 @@ CASES: dict[str, tuple[Any, dict[str, float], list[tuple[float, float, float]], 
     "rollback": (
         rollback,
         {"clip_range": 0.5, "rollback_slope": 0.3},
-        [(-1, 0.5, 0), (0, 2, 0), (1, 2, 0), (-1, 2, 0), (1, 0.25, 0)],
-        {"rollback_fraction": 1 / 5},
+        [(-1, 0.5, 0), (0, 2, 0), (1, 2, 0), (-1, 2, 0), (1, 0.25, 0), (1, 1, 0), (-1, 1, 0)],
+        {"rollback_fraction": 1 / 7},
     ),
     "spo": (
         spo,

@@ -73,3 +73,17 @@ def test_log() -> None:
     assert float(logged["trust_region_clip_fraction"]) == 0.5
     assert float(logged["trust_region_clip_lower"]) == pytest.approx(0.5)
     assert float(logged["trust_region_clip_upper"]) == pytest.approx(1.5)
+
+
+def test_log_at_the_bounds() -> None:
+    # Below 1/2 and above 2, at the bound, and beyond it without or against an advantage: the first of each is removed.
+    below = [(-1, 0.25), (-1, 0.5), (0, 0.25), (0.5, 0.25), (1, 0.25)]
+    above = [(1, 4), (1, 2), (0, 4), (-0.5, 4), (-1, 4)]
+    inside = [(1, 1), (-1, 1), (-2, 1)]
+    advantage, ratio = zip(*below, *above, *inside, strict=True)
+    batch = minibatch(advantage, ratio)
+    batch.prepared = {
+        "trust_region_clip_lower": th.full((13,), 0.5, dtype=th.float64),
+        "trust_region_clip_upper": th.full((13,), 2.0, dtype=th.float64),
+    }
+    assert float(log(batch, **CHOSEN)["trust_region_clip_fraction"]) == pytest.approx(2 / 13)

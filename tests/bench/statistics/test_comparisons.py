@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,7 @@ def test_least_p_value_by_hand() -> None:
     assert least_p_value([HIGH], [LOW]) == 2 / 20
     assert least_p_value([HIGH, HIGH], [LOW, LOW]) == 2 / 400
     assert least_p_value([np.ones(1)], [np.ones(1)]) == 1.0
+    assert least_p_value([], []) == 1.0
     assert least_p_value([np.ones(20)], [np.ones(20)]) == pytest.approx(2 / 137846528820)
 
 
@@ -133,6 +135,20 @@ def test_no_test_without_tasks_or_numbers() -> None:
     for broken in (NAN, INFINITY):
         assert math.isnan(permutation_test([np.array([1.0, broken])], [LOW]))
         assert all(math.isnan(part) for part in improvement_interval([np.array([1.0, broken])], [LOW]))
+
+
+def test_tasks_of_both_arms_belong_together() -> None:
+    for function in (probability_of_improvement, improvement_interval, permutation_test, least_p_value):
+        with pytest.raises(ValueError, match="shorter"):
+            function([HIGH, HIGH], [LOW])
+
+
+def test_five_percent_is_a_difference() -> None:
+    at_the_line = compare({("ppo", "A"): LOW, ("mine", "A"): HIGH}, ["ppo", "mine"], ["A"], "ppo")["mine"]
+    assert replace(at_the_line, adjusted_p_value=0.05).differs
+    assert not replace(at_the_line, adjusted_p_value=0.0501).differs
+    with pytest.raises(AttributeError):
+        at_the_line.p_value = 0.0  # type: ignore[misc]
 
 
 def test_holm_by_hand() -> None:

@@ -98,3 +98,13 @@ def test_main_effects_need_levels_and_all_arms() -> None:
     assert math.isnan(unfinished.axes["x"][0].difference.value)
     with pytest.raises(ValueError, match="arm b has the axes"):
         main_effects({"a": {"x": 1}, "b": {"y": 1}}, constant(a=0.0, b=1.0), 100, seed=0)
+
+
+def test_results_are_records() -> None:
+    ablation = ablation_contrasts(AblationArms("full", {"clip": "less"}), constant(full=1.0, less=0.5), 100, seed=0)
+    with pytest.raises(AttributeError):
+        ablation.without = {}  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        ablation.without["clip"].name = "kl"  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        main_effects({}, {}, 100, seed=0).balanced = False  # type: ignore[misc]

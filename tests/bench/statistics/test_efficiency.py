@@ -75,3 +75,12 @@ def test_a_return_that_is_no_number_leaves_a_gap() -> None:
     assert found.value[0] == 0.5
     assert math.isnan(found.value[1])
     assert math.isnan(found.low[1])
+
+
+def test_fifty_points_stay_where_they_are() -> None:
+    steps = np.arange(1.0, 51.0) ** 2
+    found = efficiency_curve([[Course(steps, steps), Course(steps, steps)]], 100, seed=0)
+    assert found.x == tuple(steps)
+    both = efficiency_curves({}, [], {}, 100, seed=0)
+    with pytest.raises(AttributeError):
+        both.untimed = ["ppo"]  # type: ignore[misc]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from sb3_ppo_variants.bench.statistics import intervals
 from sb3_ppo_variants.bench.statistics.aggregates import iqm
 from sb3_ppo_variants.bench.statistics.intervals import (
     Array,
@@ -38,6 +39,10 @@ def test_mean_interval_of_skewed_runs_by_hand() -> None:
     skewed = (1.0, 1.0 - 4.302653, 1.0 + 4.302653 + 25.350428)
     assert mean_interval(np.array([0.0, 0.0, 3.0])) == pytest.approx(skewed, abs=1e-4)
     assert mean_interval(np.array([0.0, 0.0, -3.0])) == pytest.approx((-1.0, -skewed[2], -skewed[1]), abs=1e-4)
+    # Squares 12, cubes 24: the mean 1 has the standard error 1 and the skewness 4 * 24 / (3 * 2) / 16 = 1 again. With
+    # three degrees of freedom the longer tail adds 4 / 6 * (1 + 2 * 3.182446^2) = 14.170617.
+    longer = (1.0, 1.0 - 3.182446, 1.0 + 3.182446 + 14.170617)
+    assert mean_interval(np.array([0.0, 0.0, 0.0, 4.0])) == pytest.approx(longer, abs=1e-4)
 
 
 def test_mean_interval_of_tasks_by_hand() -> None:
@@ -46,6 +51,11 @@ def test_mean_interval_of_tasks_by_hand() -> None:
     assert mean_interval(pair, pair + 4.0) == pytest.approx((3.0, 3.0 - 3.042435, 3.0 + 3.042435), abs=1e-6)
     # A task whose runs are equal adds nothing: half of the interval of the other.
     assert mean_interval(np.array([1.0, 2.0, 3.0]), np.zeros(4)) == pytest.approx((1.0, -0.242069, 2.242069), abs=1e-6)
+    # Two skewed tasks: each adds 1/4 to the variance, and 1/8 to the third cumulant. The skewness is sqrt(1/2), with
+    # four degrees of freedom, and the longer tail adds 4 / 6 * sqrt(1/2) * (1 + 2 * 2.776445^2) = 7.739187.
+    skewed = np.array([0.0, 0.0, 3.0])
+    expected = (1.0, 1.0 - 2.776445 * math.sqrt(0.5), 1.0 + (2.776445 + 7.739187) * math.sqrt(0.5))
+    assert mean_interval(skewed, skewed) == pytest.approx(expected, abs=1e-4)
 
 
 def test_mean_interval_of_equal_values_and_of_one() -> None:
@@ -76,7 +86,9 @@ def test_share_interval_by_hand() -> None:
         [0.0, pytest.approx(0.565518, abs=1e-6)],
         [pytest.approx(0.434482, abs=1e-6), 1.0],
     ]
-    assert np.isnan(share_interval(0.0, 0)).all()
+    unknown = share_interval(0.0, 0)
+    assert unknown.shape == (3,)
+    assert np.isnan(unknown).all()
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 4), (3, 10), (19, 20)])
@@ -89,6 +101,7 @@ def test_trials_by_hand() -> None:
     # The mean of shares of 5 and of 5 trials is one of 10; of 4 and of 12 trials, 4 / (1/4 + 1/12).
     assert trials([5, 5]) == pytest.approx(10.0)
     assert trials([4, 12]) == pytest.approx(12.0)
+    assert trials([3, 3, 3]) == pytest.approx(9.0)
     assert trials([]) == 0.0
 
 
@@ -100,6 +113,14 @@ def test_mean_bands_by_hand() -> None:
     alone = mean_bands(np.array([[5.0], [0.0]]))
     assert alone[0].tolist() == [5.0, 0.0]
     assert np.isnan(alone[1:]).all()
+
+
+def test_bands_are_intervals_point_by_point() -> None:
+    first = np.array([[0.0, 0.0, 3.0], [1.0, 2.0, 3.0], [0.0, 0.0, -3.0]])
+    second = np.array([[1.0, 2.0, 3.0, 9.0], [0.0, 0.0, 0.0, 0.0], [4.0, 5.0, 5.0, 1.0]])
+    found = mean_bands(first, second)
+    for point in range(3):
+        assert found[:, point] == pytest.approx(mean_interval(first[point], second[point]), rel=1e-12)
 
 
 # Hesterberg 2015, section 5.2, with t = 2.776445, 2.262157 and 2.093024.
@@ -125,6 +146,11 @@ def test_bootstraps_are_seeded() -> None:
     assert bootstrap(strata, mean, 500, seed=3) != bootstrap(strata, mean, 500, seed=4)
 
 
+def test_resamples_are_drawn_in_batches_of_one_size() -> None:
+    # Another size gives other intervals to large studies.
+    assert intervals.BATCH == 10_000_000
+
+
 def test_a_band_resamples_whole_curves() -> None:
     # Two runs whose curves are each other's mirror: the second point's resample is fixed by the first's, and a mean
     # over both points never moves. Drawn point by point it would.
@@ -147,19 +173,28 @@ def test_no_interval_without_two_runs_and_no_number_without_strata() -> None:
     assert math.isnan(bootstrap([], mean, 200, seed=0).value)
     band = bootstrap_band(np.array([1.0]), [np.array([[5.0]])], mean, 200, seed=0)
     assert band.value == (5.0,)
+    assert math.isnan(band.low[0])
     assert math.isnan(band.high[0])
+    with pytest.raises(AttributeError):
+        band.value = (6.0,)  # type: ignore[misc]
 
 
+# Of 39 numbers a resample: one resample at a time, seven, and all.
+@pytest.mark.parametrize(("batch", "resamples"), [(0, 1), (39 * 7 + 5, 7), (1_000_000, 200)])
 @pytest.mark.parametrize("block", [1, 1_000_000])
-def test_the_bootstrap_is_that_of_scipy(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bootstrap_is_that_of_scipy(
+    block: int, batch: int, resamples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also when the resamples of one point are held at once, or those of all."""
-    monkeypatch.setattr("sb3_ppo_variants.bench.statistics.intervals.BLOCK", block)
+    monkeypatch.setattr(intervals, "BLOCK", block)
+    monkeypatch.setattr(intervals, "BATCH", batch)
     samples = [np.random.default_rng(count).normal(size=(3, count)) for count in (5, 8)]
     found = bootstrap_band(np.arange(3.0), samples, iqm, 200, seed=7)
     theirs = stats.bootstrap(
         samples,
         iqm,
         n_resamples=200,
+        batch=resamples,
         axis=-1,
         method="percentile",
         confidence_level=1 - 2 * expanded_tail([5, 8]),

@@ -7,26 +7,55 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
+from sb3_ppo_variants.bench.statistics import power
 from sb3_ppo_variants.bench.statistics.comparisons import compare, permutation_test
+from sb3_ppo_variants.bench.statistics.intervals import Array
 from sb3_ppo_variants.bench.statistics.power import detectable, detectable_effect, pooled_deviation
 
 
-def share_found(effects: Sequence[float], seeds: int, tests: int, studies: int = 1_000) -> float:
-    """Share of simulated studies in which an arm with these effects differs after Holm's correction."""
-    rng = np.random.default_rng(5)
-    found = [
-        permutation_test([rng.normal(d, 1.0, seeds) for d in effects], [rng.normal(size=seeds) for _ in effects])
-        for _ in range(studies)
-    ]
-    return float(np.mean(np.array(found) <= 0.05 / tests))
+def test_of_single_runs_by_hand() -> None:
+    # One run against one in six tasks: only six wins of six have a p-value below 5 %, 2 / 64. All six are won with
+    # probability 0.8 where each is with 0.963492, so at 1.792737 times the deviation of a gap, sqrt(2).
+    assert detectable_effect([(1, 1)] * 6, tests=1) == pytest.approx(1.792737 * math.sqrt(2), rel=0.02)
+    # Two tests need 2.5 %. And where one task alone differs, the five others are all won once in 32 studies.
+    assert detectable_effect([(1, 1)] * 6, tests=2) == math.inf
+    assert detectable_effect([(1, 1)] * 6, tests=1, only=5) == math.inf
 
 
-# The standard error of 1 000 studies is 0.013.
-def test_the_decision_finds_the_effect_in_four_of_five_studies() -> None:
-    everywhere = detectable_effect([(5, 5), (5, 5)], tests=24)
-    assert share_found([everywhere, everywhere], 5, tests=24) == pytest.approx(0.8, abs=0.05)
-    alone = detectable_effect([(10, 10), (10, 10)], tests=1, only=0)
-    assert share_found([alone, 0.0], 10, tests=1) == pytest.approx(0.8, abs=0.05)
+def test_the_least_shifts_one_by_one() -> None:
+    shifted, others, weights = [(2, 1), (1, 3)], [(1, 2)], [3, 2, 3]
+    found = power._least_shifts(40, shifted, others, weights, needed=26)
+    rng = np.random.default_rng(0)
+    gaps = [rng.standard_normal((40, m, 1)) - rng.standard_normal((40, 1, n)) for n, m in [*shifted, *others]]
+    for study in range(40):
+        won = 2 * 3 * np.sum(gaps[2][study] < 0)
+        worth = [(gap, 2 * 3) for gap in gaps[0][study].ravel()] + [(gap, 2 * 2) for gap in gaps[1][study].ravel()]
+        expected = math.inf
+        for gap, more in sorted(worth):
+            won += more
+            if won >= 26:
+                expected = gap
+                break
+        assert found[study] == expected
+    # All comparisons of the shifted tasks are worth 24: without one of the other no shift is enough.
+    assert 0 < np.sum(found == math.inf) < 40
+
+
+def test_the_quantile_and_the_number_of_studies(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulated = []
+
+    def record(studies: int, *arguments: object) -> Array:
+        simulated.append(studies)
+        return np.arange(11.0)
+
+    power._detectable.cache_clear()
+    monkeypatch.setattr(power, "_least_shifts", record)
+    # 25, 40 000 and 1 000 000 comparisons, of 20 millions in all where that leaves 200 studies.
+    for counts in ([(5, 5)], [(100, 100)] * 4, [(1_000, 1_000)]):
+        assert detectable_effect(counts, tests=1) == 8.0
+    assert [repr(studies) for studies in simulated] == ["2000", "500", "200"]
+    assert power.COMPARISONS == 20_000_000
+    power._detectable.cache_clear()
 
 
 def test_on_one_task_it_is_the_effect_of_mann_whitneys_test() -> None:
@@ -78,6 +107,8 @@ def test_numbers_of_tests_are_checked() -> None:
 def test_detectable_by_hand() -> None:
     # Squares around the means: 2 and 8, over 1 + 1 degrees of freedom.
     assert pooled_deviation(np.array([1.0, 3.0]), np.array([0.0, 4.0])) == pytest.approx(math.sqrt(5.0))
+    assert pooled_deviation(np.array([1.0, 3.0]), np.array([5.0])) == pytest.approx(math.sqrt(2.0))
+    assert math.isnan(pooled_deviation(np.array([1.0]), np.array([5.0])))
     runs = np.arange(10.0)
     scores = {("ppo", "A"): runs, ("mine", "A"): 2 * runs, ("mine", "B"): runs, ("other", "B"): runs}
     found = detectable(scores, compare(scores, ["ppo", "mine", "other"], ["A", "B"], "ppo"), "ppo")
@@ -85,3 +116,26 @@ def test_detectable_by_hand() -> None:
     assert found["mine"].everywhere == found["mine"].alone["A"] == detectable_effect([(10, 10)], tests=1)
     # Squares 82.5 and 330 over 18 degrees of freedom.
     assert found["mine"].scores["A"] == pytest.approx(found["mine"].everywhere * math.sqrt(412.5 / 18))
+    # Where all runs of an arm score the same, any difference is seen.
+    same = {("ppo", "A"): np.ones(5), ("mine", "A"): np.zeros(5)}
+    assert detectable(same, compare(same, ["ppo", "mine"], ["A"], "ppo"), "ppo")["mine"].scores == {"A": 0.0}
+    with pytest.raises(AttributeError):
+        found["mine"].everywhere = 0.0  # type: ignore[misc]
+
+
+def share_found(effects: Sequence[float], seeds: int, tests: int, studies: int = 1_000) -> float:
+    """Share of simulated studies in which an arm with these effects differs after Holm's correction."""
+    rng = np.random.default_rng(5)
+    found = [
+        permutation_test([rng.normal(d, 1.0, seeds) for d in effects], [rng.normal(size=seeds) for _ in effects])
+        for _ in range(studies)
+    ]
+    return float(np.mean(np.array(found) <= 0.05 / tests))
+
+
+# The standard error of 1 000 studies is 0.013.
+def test_the_decision_finds_the_effect_in_four_of_five_studies() -> None:
+    everywhere = detectable_effect([(5, 5), (5, 5)], tests=24)
+    assert share_found([everywhere, everywhere], 5, tests=24) == pytest.approx(0.8, abs=0.05)
+    alone = detectable_effect([(10, 10), (10, 10)], tests=1, only=0)
+    assert share_found([alone, 0.0], 10, tests=1) == pytest.approx(0.8, abs=0.05)

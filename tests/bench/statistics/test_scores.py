@@ -4,8 +4,17 @@ import math
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from sb3_ppo_variants.bench.statistics.scores import Shortfall, scale, scores, shortfalls, split_runs
+from sb3_ppo_variants.bench.statistics.scores import (
+    Scale,
+    Shortfall,
+    known_returns,
+    scale,
+    scores,
+    shortfalls,
+    split_runs,
+)
 from tests.bench.statistics.numbers import RESULTS, make_study, rows
 
 
@@ -50,3 +59,19 @@ def test_a_scale_leaves_out_what_is_no_number() -> None:
     assert (found.low, found.high, found.from_study_range) == (2.0, 5.0, True)
     assert scale(study, "Range-v0", [np.array([nan])]).low == 0.0
     assert scale(study, "Known-v0", [np.array([nan])]).high == 110.0
+
+
+def test_a_scale_of_known_scores() -> None:
+    assert scale(make_study(), "Known-v0", [np.array([3.0, 5.0])]) == Scale(10.0, 110.0, from_study_range=False)
+
+
+def test_the_largest_return_is_known() -> None:
+    found = known_returns(pd.DataFrame({"mean_return": [1e154, -1e154, 1.1e154]}))["mean_return"]
+    assert found.isna().tolist() == [False, False, True]
+
+
+def test_results_are_records() -> None:
+    with pytest.raises(AttributeError):
+        Scale(0.0, 1.0, from_study_range=False).low = 1.0  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        Shortfall("ppo", "Known-v0", (), (), ()).missing = (0,)  # type: ignore[misc]

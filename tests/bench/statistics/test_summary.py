@@ -145,3 +145,13 @@ def test_size_of_updates_by_hand() -> None:
     )
     assert update_sizes(logged) == {("mine", "Known-v0"): pytest.approx((0.05, 0.01, 0.09))}
     assert update_sizes(logged.drop(columns="kl")) == {}
+
+
+def test_finished_seeds_in_words() -> None:
+    summary = summarise(RESULTS[(RESULTS["arm"] != "mine") | (RESULTS["environment"] != "Range-v0")], make_study())
+    assert (summary.finished("ppo"), summary.seeds("ppo")) == ([2, 2], "2")
+    assert (summary.finished("mine"), summary.seeds("mine")) == ([2, 0], "0 to 2")
+    alone = RESULTS[RESULTS["environment"] == "Known-v0"]
+    assert summarise(alone, make_study(environments={"Known-v0": {}})).seeds("mine") == "2"
+    with pytest.raises(AttributeError):
+        summary.arms = []  # type: ignore[misc]
