@@ -13,11 +13,18 @@ from typing import Any
 import torch as th
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
+from sb3_ppo_variants.compiled.buffer import Outputs
 from sb3_ppo_variants.compiled.check import CheckTimes, Quantity, difference, draw_again, draws_of
 from sb3_ppo_variants.compiled.native import Function, in_place_of, native
 from sb3_ppo_variants.compiled.part import Part
 from sb3_ppo_variants.compiled.snapshot import policy_roots
-from sb3_ppo_variants.compiled.unsupported import Ended, refuse_hooks, refuse_other_rollout, refuse_replaced_forward
+from sb3_ppo_variants.compiled.unsupported import (
+    Ended,
+    Unsupported,
+    refuse_hooks,
+    refuse_other_rollout,
+    refuse_replaced_forward,
+)
 
 # What `reset_noise` of state-dependent exploration draws.
 NOISE = ("exploration_mat", "exploration_matrices")
@@ -35,9 +42,11 @@ class _Forward:
     structure: Any
     times: CheckTimes = field(default_factory=CheckTimes)
 
-    def __call__(self, inputs: Sequence[th.Tensor]) -> Any:
-        outputs = self.run(inputs)
-        return tuple(outputs) if self.structure is None else tree_unflatten(list(outputs), self.structure)
+    def __call__(self, inputs: Sequence[th.Tensor], outputs: Outputs | None) -> Any:
+        returned = self.run(inputs)
+        if outputs is not None:
+            return outputs
+        return tuple(returned) if self.structure is None else tree_unflatten(list(returned), self.structure)
 
 
 class CompiledActor:
@@ -72,34 +81,35 @@ class CompiledActor:
             return False
         return not self._part.ended
 
-    def __call__(self, observations: Any, **others: Any) -> Any:
+    def __call__(self, observations: Any, others: Mapping[str, Any], outputs: Outputs | None = None) -> Any:
         """What the policy returns, without a gradient.
 
         :param observations: a tensor or a dictionary of tensors
         :param others: further arguments of the policy, arrays: the masks of sb3-contrib's MaskablePPO
+        :param outputs: tensors that native code writes to and returns; ``None`` for its own. Eager code returns its own
         """
         # A callback may leave the policy in training mode.
         if self._part.ended or self._policy.training:
-            return self._eager(observations, **others)
+            return self._eager(observations, others)
         try:
             if self._state is None:
                 self._look()
             spec, tensors = self._flat(observations, others)
             noise = self._noise()
             rest = [*noise.values(), *tensors]
-            inputs = [*self._weights, *rest]
-            key = (spec, tuple(noise), *((tensor.shape, tensor.dtype) for tensor in rest))
+            inputs = [*self._weights, *rest, *(outputs or ())]
+            key = (spec, tuple(noise), outputs is None, *((tensor.shape, tensor.dtype) for tensor in rest))
             is_first = key not in self._forwards
             if is_first:
                 make = partial(self._native, inputs, spec, list(noise))
                 self._forwards[key] = self._part.trace((self._state, key), make)
         except Exception as error:
             self._part.leave(error)
-            return self._eager(observations, **others)
+            return self._eager(observations, others)
         forward = self._forwards[key]
         if is_first and forward.times.due():
-            return self._checked(forward, inputs, observations, others)
-        return forward(inputs)
+            return self._checked(forward, inputs, outputs, observations, others)
+        return forward(inputs, outputs)
 
     def _look(self) -> None:
         """Look at everything that a trace takes for granted, and at the weights, which a callback may have replaced."""
@@ -110,26 +120,31 @@ class CompiledActor:
         self._state = (self._part.state(policy_roots(self._policy)), kinds)
 
     @th.no_grad()
-    def _eager(self, observations: Any, **others: Any) -> Any:
+    def _eager(self, observations: Any, others: Mapping[str, Any]) -> Any:
         return self._policy(observations, **others)
 
     def _checked(
-        self, forward: _Forward, inputs: Sequence[th.Tensor], observations: Any, others: Mapping[str, Any]
+        self,
+        forward: _Forward,
+        inputs: Sequence[th.Tensor],
+        outputs: Outputs | None,
+        observations: Any,
+        others: Mapping[str, Any],
     ) -> Any:
         """Act in both ways, and compare them; the eager one counts where they differ."""
         device = self._weights[0].device
         draws_before = draws_of(device)
-        eager = self._eager(observations, **others)
+        eager = self._eager(observations, others)
         draws = draws_of(device)
         draw_again(device, draws_before)
         try:
-            outputs = forward(inputs)
-            found = difference(_quantities(tree_leaves(outputs), tree_leaves(eager)))
+            returned = forward(inputs, outputs)
+            found = difference(_quantities(tree_leaves(returned), tree_leaves(eager)))
             reason = None if found is None else f"{found} from eager mode, which is more than rounding"
         except Exception as error:
             reason = f"the library fails when it runs: {error}"
         if reason is None:
-            return outputs
+            return returned
         draw_again(device, draws)
         self._part.leave(Ended(reason))
         return eager
@@ -154,22 +169,33 @@ class CompiledActor:
 
         def function(tensors: Sequence[th.Tensor]) -> tuple[list[th.Tensor], Any]:
             weights, rest = tensors[: len(names)], tensors[len(names) :]
-            observations, others = _arguments(spec, rest[len(noise) :])
+            observations, others, outputs = _arguments(spec, rest[len(noise) :])
             vars(policy.action_dist).update(zip(noise, rest, strict=False))  # put back after the trace, as all else
             with th.no_grad(), in_place_of(policy, dict(zip(names, weights, strict=True))):
-                return tree_flatten(forward(policy, observations, **others))
+                returned = tree_flatten(forward(policy, observations, **others))
+            return _written(returned, outputs) if outputs else returned
 
         run, structure = native(function, inputs, policy_roots(policy), fixed=len(names))
         flat = tree_flatten(tuple(range(structure.num_leaves)))[1]
         return _Forward(run, None if structure == flat else structure)
 
 
-def _arguments(spec: Spec, tensors: Sequence[th.Tensor]) -> tuple[Any, dict[str, th.Tensor]]:
-    """What ``_flat`` has made flat."""
+def _arguments(spec: Spec, tensors: Sequence[th.Tensor]) -> tuple[Any, dict[str, th.Tensor], Sequence[th.Tensor]]:
+    """What ``_flat`` has made flat, and the outputs after it."""
     keys, names = spec
-    number = 1 if keys is None else len(keys)
+    first = 1 if keys is None else len(keys)
+    last = first + len(names)
     observations = tensors[0] if keys is None else dict(zip(keys, tensors, strict=False))
-    return observations, dict(zip(names, tensors[number:], strict=True))
+    return observations, dict(zip(names, tensors[first:last], strict=True)), tensors[last:]
+
+
+def _written(returned: tuple[list[th.Tensor], Any], outputs: Sequence[th.Tensor]) -> tuple[list[th.Tensor], Any]:
+    """Write what the policy returns to the outputs, and return nothing."""
+    for tensor, output in zip(returned[0], outputs, strict=True):
+        if (tensor.shape, tensor.dtype) != (output.shape, output.dtype):
+            raise Unsupported(f"the policy returns {tensor.dtype} of shape {tuple(tensor.shape)}, SB3's does not")
+        output.copy_(tensor)
+    return tree_flatten(())
 
 
 def _quantities(native: Sequence[th.Tensor], eager: Sequence[th.Tensor]) -> Iterator[Quantity]:

@@ -70,9 +70,10 @@ def step_state(algorithm: LossComputation, update: Update) -> StepState:
     """
     policy, optimizer = algorithm.policy, algorithm.policy.optimizer
     if update.rollout is None:
-        raise Unsupported(
-            f"{type(algorithm.rollout_buffer).__name__} makes minibatches that are more than rows of the rollout"
-        )
+        reason = f"{type(algorithm.rollout_buffer).__name__} makes minibatches that are more than rows of the rollout"
+        if algorithm.device.type != "cpu":
+            reason += f", or the rollout takes more than an eighth of the memory of {algorithm.device}"
+        raise Unsupported(reason)
     group = plain_group(optimizer)
     if group is None:
         kind = type(optimizer).__name__

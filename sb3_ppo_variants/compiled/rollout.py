@@ -17,7 +17,7 @@ from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.compiled.actor import CompiledActor
-from sb3_ppo_variants.compiled.buffer import as_array, compute_returns_and_advantage, writer
+from sb3_ppo_variants.compiled.buffer import compute_returns_and_advantage, record
 from sb3_ppo_variants.vec_env.dummy import without_deep_copies
 
 
@@ -49,7 +49,7 @@ def collect_rollouts(
         self.policy.reset_noise(env.num_envs)
     if use_masking and not is_masking_supported(env):
         raise ValueError("the environment has no action masks: wrap it in sb3_contrib's ActionMasker")
-    add, within_bounds = writer(rollout_buffer), _within_bounds(self)
+    steps, within_bounds = record(rollout_buffer, self._last_obs, self.device), _within_bounds(self)
     masks: dict[str, Any] = {}
     callback.on_rollout_start()
     n_steps = 0
@@ -57,11 +57,11 @@ def collect_rollouts(
         while n_steps < n_rollout_steps:
             if self.use_sde and self.sde_sample_freq > 0 and n_steps % self.sde_sample_freq == 0:
                 self.policy.reset_noise(env.num_envs)
-            obs_tensor = _as_tensor(self._last_obs, self.device)
+            obs_tensor = steps.observe(self._last_obs)
             if use_masking:
                 masks["action_masks"] = action_masks = get_action_masks(env)
-            actions, values, log_probs = act(obs_tensor, **masks)
-            actions = as_array(actions)
+            actions, values, log_probs = act(obs_tensor, masks, steps.outputs)
+            actions = steps.array(actions)
             clipped_actions = within_bounds(actions)
             new_obs, rewards, dones, infos = env.step(clipped_actions)
             self.num_timesteps += env.num_envs
@@ -77,22 +77,17 @@ def collect_rollouts(
                     terminal_obs = self.policy.obs_to_tensor(infos[idx]["terminal_observation"])[0]
                     terminal_value = _values(self.policy, terminal_obs)[0]
                     rewards[idx] += self.gamma * terminal_value
-            add(self._last_obs, actions, rewards, self._last_episode_starts, values, log_probs, **masks)
+            steps.add(self._last_obs, actions, rewards, self._last_episode_starts, values, log_probs, **masks)
             self._last_obs = new_obs
             self._last_episode_starts = dones
 
     if isinstance(self.action_space, spaces.Discrete):
         actions = actions.reshape(-1, 1)  # as callbacks find them after SB3's loop
-    values = _values(self.policy, _as_tensor(new_obs, self.device))
+    values = _values(self.policy, obs_as_tensor(self._last_obs, self.device))
     compute_returns_and_advantage(rollout_buffer, values, dones)
     callback.update_locals(locals())
     callback.on_rollout_end()
     return True
-
-
-def _as_tensor(observations: Any, device: th.device) -> Any:
-    plain = device.type == "cpu" and isinstance(observations, np.ndarray)
-    return th.from_numpy(observations) if plain else obs_as_tensor(observations, device)
 
 
 def _within_bounds(model: Any) -> Callable[[np.ndarray], np.ndarray]:

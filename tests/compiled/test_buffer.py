@@ -10,13 +10,13 @@ import torch as th
 from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
-from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 
-from sb3_ppo_variants.compiled.buffer import compute_returns_and_advantage, writer
+from sb3_ppo_variants.compiled.buffer import DirectRecord, Record, compute_returns_and_advantage, record
 
 
-def buffer(steps: int, n_envs: int, observations: spaces.Space[Any] | None = None) -> RolloutBuffer:
-    space = spaces.Box(-1, 1, (2,), np.float32) if observations is None else observations
+def buffer(steps: int, n_envs: int) -> RolloutBuffer:
+    space = spaces.Box(-1, 1, (2,), np.float32)
     return RolloutBuffer(steps, space, spaces.Discrete(3), "cpu", gamma=0.5, gae_lambda=0.5, n_envs=n_envs)
 
 
@@ -54,20 +54,68 @@ def test_an_episode_that_ends_takes_nothing_from_the_next() -> None:
     assert one.advantages.tolist() == [[1.0], [2.0]]
 
 
-@pytest.mark.parametrize("observations", [None, spaces.Discrete(5)])
-def test_a_step_is_written_as_by_sb3(observations: spaces.Space[Any] | None) -> None:
-    made = []
-    for add in (lambda one: one.add, writer):
-        one = buffer(2, 2, observations)
-        obs = np.array([3, 4]) if observations else np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)
-        step = (np.array([1, 2]), np.array([0.5, -1.0]), np.array([True, False]))
-        for _ in range(2):
-            assert not one.full
-            add(one)(obs, *step, th.tensor([[1.5], [2.5]]), th.tensor([-0.5, -0.25]))
-        assert one.full
-        assert one.pos == 2
-        made.append(one)
+ACTIONS: dict[str, spaces.Space[Any]] = {
+    "discrete": spaces.Discrete(3),
+    "box": spaces.Box(-1, 1, (2, 2), np.float32),
+    "multibinary": spaces.MultiBinary(2),
+}
+OBSERVATIONS: dict[str, spaces.Space[Any]] = {
+    "vector": spaces.Box(-1, 1, (2,), np.float32),
+    "number": spaces.Discrete(5),
+    "dictionary": spaces.Dict({"a": spaces.Box(-1, 1, (2,), np.float32), "b": spaces.Discrete(5)}),
+}
+
+
+def draw(space: spaces.Space[Any], generator: np.random.Generator) -> Any:
+    """Samples of two environments."""
+    if isinstance(space, spaces.Dict):
+        return {key: draw(part, generator) for key, part in space.items()}
+    shape = (2, *(space.shape or ()))
+    if isinstance(space, spaces.Box):
+        return generator.uniform(-1, 1, shape).astype(np.float32)
+    return generator.integers(0, 2, shape).astype(space.dtype)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("observation", OBSERVATIONS)
+def test_steps_are_kept_as_by_sb3(observation: str, action: str, native: bool) -> None:
+    cls: Any = DictRolloutBuffer if observation == "dictionary" else RolloutBuffer
+    mine, stock = (cls(3, OBSERVATIONS[observation], ACTIONS[action], "cpu", n_envs=2) for _ in range(2))
+    generator = np.random.default_rng(0)
+    steps = record(mine, draw(OBSERVATIONS[observation], generator), th.device("cpu"))
+    assert isinstance(steps, DirectRecord) == (action != "multibinary")
+    for _ in range(3):
+        assert not mine.full
+        obs, actions = draw(OBSERVATIONS[observation], generator), draw(ACTIONS[action], generator)
+        values, log_probs = th.rand(2, 1), th.rand(2)
+        rest = (generator.random(2), np.array([True, False]))
+        stock.add(obs, actions, *rest, values, log_probs)
+        seen = steps.observe(obs)
+        returned = (th.as_tensor(actions), values, log_probs)
+        if native and steps.outputs is not None:
+            for output, tensor in zip(steps.outputs, returned, strict=True):
+                output.copy_(tensor)
+            returned = steps.outputs
+        assert np.array_equal(steps.array(returned[0]), actions)
+        steps.add(obs, steps.array(returned[0]), *rest, *returned[1:])
+        for key, part in obs.items() if isinstance(obs, dict) else [("", obs)]:
+            assert np.array_equal(seen[key] if key else seen, part)
+    assert mine.full
     for name in ("observations", "actions", "rewards", "episode_starts", "values", "log_probs"):
-        assert np.array_equal(getattr(made[0], name), getattr(made[1], name)), name
-    assert made[1].values.tolist() == [[1.5, 2.5], [1.5, 2.5]]
-    assert made[1].actions[0].tolist() == [[1], [2]]
+        one, other = (vars(buffer)[name] for buffer in (mine, stock))
+        for key in one if isinstance(one, dict) else [...]:
+            assert np.array_equal(one[key], other[key]), name
+
+
+def test_what_a_callback_puts_in_the_place_of_observations_is_kept() -> None:
+    one = buffer(2, 2)
+    obs = np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)
+    steps = record(one, obs, th.device("cpu"))
+    steps.observe(obs)
+    steps.add(obs + 1, np.array([0, 1]), np.zeros(2), np.zeros(2), th.zeros(2, 1), th.zeros(2))
+    assert np.array_equal(one.observations[0], obs + 1)
+
+
+def test_observations_of_another_type_are_left_to_the_buffer() -> None:
+    assert type(record(buffer(2, 2), np.zeros((2, 2)), th.device("cpu"))) is Record  # VecNormalize gives others, say
