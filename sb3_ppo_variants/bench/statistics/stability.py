@@ -67,8 +67,8 @@ def stability(runs: Sequence[RunEvaluations], low: float, high: float, seed: int
     :param seed: seed of the simulation of a constant policy
     :raises ValueError: as :func:`.falls.run_stability`
     """
-    judged = [run_stability(run, low, high) for run in runs]
-    climbed = [(run, result) for run, result in zip(runs, judged, strict=True) if result.climbed]
+    judged = [(run, run_stability(run, low, high)) for run in runs]
+    climbed = [(run, result) for run, result in judged if result.climbed]
     falls = [fall for _, result in climbed for fall in result.falls]
     fell = sum(bool(result.falls) for _, result in climbed)
     rates = [

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import FrozenInstanceError
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from sb3_ppo_variants.bench.statistics.falls import RunEvaluations
 from sb3_ppo_variants.bench.statistics.scores import Scale, split_runs
-from sb3_ppo_variants.bench.statistics.stability import stability_table
+from sb3_ppo_variants.bench.statistics.stability import _noise, stability_table
 
 KNOWN = Scale(0.0, 100.0, from_study_range=False)
 
@@ -65,6 +68,20 @@ def test_noise_of_the_evaluations_makes_false_falls() -> None:
     quiet = rows(0, [50.0] * 100, std_return=15.0)
     assert stability_table(split_runs(noisy), ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"].false_fall_rate > 0.0
     assert stability_table(split_runs(quiet), ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"].false_fall_rate == 0.0
+
+
+def test_noise_by_hand() -> None:
+    """Ten episodes: 15 ** 2 * 10 / 9 = 250, and the range is from -100 to 100."""
+    run = RunEvaluations(np.array([1.0, 2.0]), np.zeros(2), np.array([15.0, 15.0]), np.array([10.0, 10.0]))
+    assert _noise(run, -100.0, 100.0) == (pytest.approx(math.sqrt(250.0) / 200.0), 10)
+
+
+def test_a_result_is_not_changed_later() -> None:
+    table = stability_table(split_runs(RESULTS), ["ppo"], {"A": KNOWN}, seed=0)
+    with pytest.raises(FrozenInstanceError):
+        table.found = {}  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        table.found["ppo", "A"].runs = 3  # type: ignore[misc]
 
 
 def test_environments_that_cannot_be_judged_are_listed() -> None:
