@@ -40,7 +40,7 @@ def report(study: str, section: str) -> str:
 def speed(folder: str, table: str) -> str:
     """A table of a published measurement of speed.
 
-    :param folder: ``speed`` or ``speed_cuda``
+    :param folder: of a published measurement of speed
     :param table: its name
     """
     return tables.render(table, publish.published(folder))

@@ -10,7 +10,8 @@ from typing import Any
 from benchmarks.measurements import scaling
 from benchmarks.measurements.tables import TABLES, render
 
-PUBLISHED = {name: Path(__file__).parents[1] / "published" / name for name in ("speed", "speed_cuda")}
+FOLDERS = ("speed", "speed_one_cpu", "speed_cuda")
+PUBLISHED = {name: Path(__file__).parents[1] / "published" / name for name in FOLDERS}
 TITLES = {
     "summary": "Speed end to end, stock PPO = 1, and the share of the time that is environment and matrix products",
     "ratios": "Speed as a multiple of stock PPO's",

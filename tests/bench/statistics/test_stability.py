@@ -73,7 +73,9 @@ def test_noise_of_the_evaluations_makes_false_falls() -> None:
 def test_noise_by_hand() -> None:
     """Ten episodes: 15 ** 2 * 10 / 9 = 250, and the range is from -100 to 100."""
     run = RunEvaluations(np.array([1.0, 2.0]), np.zeros(2), np.array([15.0, 15.0]), np.array([10.0, 10.0]))
-    assert _noise(run, -100.0, 100.0) == (pytest.approx(math.sqrt(250.0) / 200.0), 10)
+    deviation, fewest = _noise(run, -100.0, 100.0)
+    assert deviation == pytest.approx(math.sqrt(250.0) / 200.0)
+    assert fewest == 10
 
 
 def test_a_result_is_not_changed_later() -> None:
