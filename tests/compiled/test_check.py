@@ -89,9 +89,7 @@ def test_a_wrong_step_is_not_taken(monkeypatch: pytest.MonkeyPatch, quantity: st
 
 def test_a_wrong_action_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "native", Traces())
-    monkeypatch.setattr(
-        actor, "native", Wrong(-2, after=40)
-    )  # the values are the last input but one
+    monkeypatch.setattr(actor, "native", Wrong(-2, after=40))  # the values are the last input but one
     with pytest.warns(UserWarning, match="the rollout: the values differs by"):
         model = learn(True, updates=4)
     assert th.allclose(
