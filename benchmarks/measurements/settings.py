@@ -127,15 +127,13 @@ class Setting:
     def vec_env(self, kind: str = "dummy") -> VecEnv:
         """The environments, seeded; each with ``Monitor`` or, in EnvPool, what does its work.
 
-        :param kind: of the vector: ``dummy``, ``fast_dummy``, ``subprocess`` or ``envpool``
+        :param kind: of the vector: ``dummy``, ``subprocess`` or ``envpool``
         """
-        if kind in ("fast_dummy", "envpool"):
+        if kind == "envpool":
             # Not in the interpreter of another implementation.
-            from sb3_ppo_variants.vec_env import EnvPoolVecEnv, FastDummyVecEnv
+            from sb3_ppo_variants.vec_env import EnvPoolVecEnv
 
-            if kind == "envpool":
-                return EnvPoolVecEnv(str(self.environment), self.n_envs, seed=0)
-            return make_vec_env(self.environment, n_envs=self.n_envs, seed=0, vec_env_cls=FastDummyVecEnv)
+            return EnvPoolVecEnv(str(self.environment), self.n_envs, seed=0)
         cls = SubprocVecEnv if kind == "subprocess" else DummyVecEnv
         return make_vec_env(self.environment, n_envs=self.n_envs, seed=0, vec_env_cls=cls)
 

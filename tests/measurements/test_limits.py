@@ -9,7 +9,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
 from benchmarks.measurements.limits import Trainer
 from benchmarks.measurements.settings import scaled, setting
-from sb3_ppo_variants.vec_env import EnvPoolVecEnv, FastDummyVecEnv
+from sb3_ppo_variants.vec_env import EnvPoolVecEnv
 
 
 def test_the_limit_has_every_step_and_every_product(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_continuous_actions_and_images_have_a_limit(name: str) -> None:
 
 def test_kinds_of_vectors() -> None:
     chosen = scaled("CartPole-v1", 2)
-    kinds: dict[str, type[Any]] = {"dummy": DummyVecEnv, "fast_dummy": FastDummyVecEnv, "subprocess": SubprocVecEnv}
+    kinds: dict[str, type[Any]] = {"dummy": DummyVecEnv, "subprocess": SubprocVecEnv}
     for kind, cls in kinds.items():
         vec_env = chosen.vec_env(kind)
         assert type(vec_env) is cls
