@@ -7,6 +7,8 @@ from typing import Any
 
 import torch as th
 
+from sb3_ppo_variants.compiled.decompositions import once
+
 
 def adam(
     parameters: Sequence[th.Tensor],
@@ -42,7 +44,8 @@ def adam(
     """
     steps = steps + 1
     t = steps.double()  # as torch, which keeps the powers in Python's floats
-    step_sizes, roots = (learning_rate / (1 - betas[0] ** t)).unbind(), (1 - betas[1] ** t).sqrt().unbind()
+    step_sizes = once(learning_rate / (1 - betas[0] ** t)).unbind()
+    roots = once((1 - betas[1] ** t).sqrt()).unbind()
     averages = [old.lerp(gradient, 1 - betas[0]) for old, gradient in zip(averages, gradients, strict=True)]
     squares = [
         betas[1] * old + (1 - betas[1]) * gradient * gradient for old, gradient in zip(squares, gradients, strict=True)

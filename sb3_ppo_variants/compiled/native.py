@@ -35,6 +35,8 @@ from sb3_ppo_variants.loop.faster import without_validation
 
 # Draws from torch's own generator, as in eager mode.
 CONFIGURATION: Mapping[str, bool] = MappingProxyType({"fallback_random": True})
+# Of a library for the CPU: `decompositions` knows better where channels lie last.
+LIBRARY: Mapping[str, bool] = MappingProxyType({**CONFIGURATION, "layout_optimization": False})
 # Of the libraries in the cache: another number, and those of before are not found again.
 FORMAT = 2
 # The name under which a library keeps the fingerprint of its function.
@@ -147,7 +149,7 @@ def _compile(graph: GraphModule, inputs: tuple[th.Tensor, ...], package: Path) -
         made = th._inductor.aoti_compile_and_package(
             exported,
             package_path=str(Path(folder) / "new.pt2"),
-            inductor_configs={**CONFIGURATION, "aot_inductor.metadata": {MADE_FOR: package.stem}},
+            inductor_configs={**LIBRARY, "aot_inductor.metadata": {MADE_FOR: package.stem}},
         )
         os.replace(made, package)  # atomic: another process may compile the same
 
@@ -160,7 +162,7 @@ def _fingerprint(graph: GraphModule, inputs: tuple[th.Tensor, ...]) -> str:
         *codes,
         *(repr((tensor.shape, tensor.stride(), tensor.dtype, tensor.device)) for tensor in inputs),
         *(repr((name, tensor.dtype, tensor.device, tensor.tolist())) for name, tensor in constants),
-        repr((FORMAT, dict(CONFIGURATION), th.__version__, th.get_num_threads(), _machine())),
+        repr((FORMAT, dict(LIBRARY), th.__version__, th.get_num_threads(), _machine())),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 

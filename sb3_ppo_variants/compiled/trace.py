@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_unflatten
 
 from sb3_ppo_variants.compiled.adam import adam
 from sb3_ppo_variants.compiled.check import CheckTimes
+from sb3_ppo_variants.compiled.decompositions import once
 from sb3_ppo_variants.compiled.inputs import Inputs, StepState
 from sb3_ppo_variants.compiled.native import Function, in_place_of, native
 from sb3_ppo_variants.compiled.snapshot import policy_roots
@@ -132,7 +133,7 @@ def _with_tensors(update: Update, values: Mapping[str, th.Tensor], options: Mapp
 def _stopped(minibatch: Minibatch, update: Update) -> th.Tensor:
     """Whether a condition ends the update before this step, a scalar."""
     reached = [measure(minibatch) > limit for measure, limit in update.conditions]
-    return th.stack(reached).any() if reached else th.zeros((), dtype=th.bool, device=minibatch.ratio.device)
+    return once(th.stack(reached).any()) if reached else th.zeros((), dtype=th.bool, device=minibatch.ratio.device)
 
 
 def _clip_and_step(
@@ -149,7 +150,7 @@ def _clip_and_step(
     used = [index for index, gradient in enumerate(gradients) if gradient is not None]
     taken = [gradient for gradient in gradients if gradient is not None]
     norm: th.Tensor = th.linalg.vector_norm(th.stack([th.linalg.vector_norm(gradient) for gradient in taken]))
-    scale = (values["max_grad_norm"] / (norm + 1e-6)).clamp(max=1.0).to(norm.dtype)
+    scale = once((values["max_grad_norm"] / (norm + 1e-6)).clamp(max=1.0).to(norm.dtype))
     before = [[column[index] for index in used] for column in (inputs.parameters, inputs.averages, inputs.squares)]
     parameters, averages, squares, _ = adam(
         before[0],
