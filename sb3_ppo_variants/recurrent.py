@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from stable_baselines3.common.distributions import Distribution
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
 from sb3_ppo_variants.loop.rollout import in_storage_order
+from sb3_ppo_variants.loop.sequences import whole_sequences
 from sb3_ppo_variants.variants import AdaptiveClip, DualClip, KLPenalty
 
 
@@ -25,6 +27,11 @@ class RecurrentVariantPPO(VariantAlgorithm, RecurrentPPO):
     """
 
     stock = RecurrentPPO
+
+    def train(self) -> None:
+        """As in the stock class; where native code is asked for, LSTMs run over whole sequences."""
+        with whole_sequences(self.policy) if self.compile else nullcontext():
+            super().train()
 
     def _evaluate_actions(self, samples: Any) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
         return self.policy.evaluate_actions(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 # How long an example takes says more about the machine than about the code.
@@ -16,3 +17,9 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "any machine"))
+
+
+@pytest.fixture
+def eager_rollouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rollouts of eager mode, bit for bit, with ``compile=True``."""
+    monkeypatch.setattr("sb3_ppo_variants.compiled.actor.CompiledActor.begin", lambda *_: False)

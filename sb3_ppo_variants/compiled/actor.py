@@ -17,6 +17,7 @@ from sb3_ppo_variants.compiled.buffer import Outputs
 from sb3_ppo_variants.compiled.check import CheckTimes, Quantity, difference, draw_again, draws_of
 from sb3_ppo_variants.compiled.native import Function, in_place_of, native
 from sb3_ppo_variants.compiled.part import Part
+from sb3_ppo_variants.compiled.recurrent import arguments_of_policy, single_steps
 from sb3_ppo_variants.compiled.snapshot import policy_roots
 from sb3_ppo_variants.compiled.unsupported import (
     Ended,
@@ -85,7 +86,8 @@ class CompiledActor:
         """What the policy returns, without a gradient.
 
         :param observations: a tensor or a dictionary of tensors
-        :param others: further arguments of the policy, arrays: the masks of sb3-contrib's MaskablePPO
+        :param others: further arguments of the policy, arrays or tensors: the masks of sb3-contrib's MaskablePPO, or
+            the states of its LSTMs as :func:`.recurrent.flat_states` gives them
         :param outputs: tensors that native code writes to and returns; ``None`` for its own. Eager code returns its own
         """
         # A callback may leave the policy in training mode.
@@ -121,7 +123,7 @@ class CompiledActor:
 
     @th.no_grad()
     def _eager(self, observations: Any, others: Mapping[str, Any]) -> Any:
-        return self._policy(observations, **others)
+        return self._policy(observations, **arguments_of_policy(others))
 
     def _checked(
         self,
@@ -171,8 +173,8 @@ class CompiledActor:
             weights, rest = tensors[: len(names)], tensors[len(names) :]
             observations, others, outputs = _arguments(spec, rest[len(noise) :])
             vars(policy.action_dist).update(zip(noise, rest, strict=False))  # put back after the trace, as all else
-            with th.no_grad(), in_place_of(policy, dict(zip(names, weights, strict=True))):
-                returned = tree_flatten(forward(policy, observations, **others))
+            with th.no_grad(), in_place_of(policy, dict(zip(names, weights, strict=True))), single_steps(policy):
+                returned = tree_flatten(forward(policy, observations, **arguments_of_policy(others)))
             return _written(returned, outputs) if outputs else returned
 
         run, structure = native(function, inputs, policy_roots(policy), fixed=len(names))

@@ -6,8 +6,11 @@ import inspect
 from contextlib import AbstractContextManager
 from typing import Any
 
+from sb3_contrib import RecurrentPPO
+
 from sb3_ppo_variants.compiled.actor import CompiledActor
 from sb3_ppo_variants.compiled.part import Part
+from sb3_ppo_variants.compiled.recurrent_rollout import collect_recurrent_rollouts
 from sb3_ppo_variants.compiled.rollout import collect_rollouts
 from sb3_ppo_variants.compiled.step import CompiledStep
 from sb3_ppo_variants.loop.execution import CollectRollouts, EagerExecution, Step
@@ -58,4 +61,5 @@ class Compiler:
             return stock(*args, **kwargs)
         bound = inspect.signature(stock).bind(*args, **kwargs)
         bound.apply_defaults()
-        return collect_rollouts(self._algorithm, self._actor, **bound.arguments)
+        loop = collect_recurrent_rollouts if isinstance(self._algorithm, RecurrentPPO) else collect_rollouts
+        return loop(self._algorithm, self._actor, **bound.arguments)

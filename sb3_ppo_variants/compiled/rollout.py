@@ -73,9 +73,9 @@ def collect_rollouts(
             self._update_info_buffer(infos, dones)
             n_steps += 1
             for idx, done in enumerate(dones):
-                if done and _is_cut_off(infos[idx]):
+                if done and is_cut_off(infos[idx]):
                     terminal_obs = self.policy.obs_to_tensor(infos[idx]["terminal_observation"])[0]
-                    terminal_value = _values(self.policy, terminal_obs)[0]
+                    terminal_value = predicted_values(self.policy, terminal_obs)[0]
                     rewards[idx] += self.gamma * terminal_value
             steps.add(self._last_obs, actions, rewards, self._last_episode_starts, values, log_probs, **masks)
             self._last_obs = new_obs
@@ -83,7 +83,7 @@ def collect_rollouts(
 
     if isinstance(self.action_space, spaces.Discrete):
         actions = actions.reshape(-1, 1)  # as callbacks find them after SB3's loop
-    values = _values(self.policy, obs_as_tensor(self._last_obs, self.device))
+    values = predicted_values(self.policy, obs_as_tensor(self._last_obs, self.device))
     compute_returns_and_advantage(rollout_buffer, values, dones)
     callback.update_locals(locals())
     callback.on_rollout_end()
@@ -102,12 +102,20 @@ def _within_bounds(model: Any) -> Callable[[np.ndarray], np.ndarray]:
     return lambda actions: np.minimum(np.maximum(actions, space.low), space.high)
 
 
-def _is_cut_off(info: dict[str, Any]) -> bool:
-    """Whether an episode ended by its time limit alone, so that the value of its last observation counts."""
+def is_cut_off(info: dict[str, Any]) -> bool:
+    """Whether an episode ended by its time limit alone, so that the value of its last observation counts.
+
+    :param info: of the step that ended it
+    """
     return info.get("terminal_observation") is not None and info.get("TimeLimit.truncated", False)
 
 
 @th.no_grad()
-def _values(policy: Any, observations: Any) -> th.Tensor:
-    values: th.Tensor = policy.predict_values(observations)
+def predicted_values(policy: Any, *args: Any) -> th.Tensor:
+    """Values without a gradient.
+
+    :param policy: of the model
+    :param args: of its ``predict_values``
+    """
+    values: th.Tensor = policy.predict_values(*args)
     return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch as th
-from sb3_contrib import MaskablePPO
+from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import PPO
 from torch.nn.modules import module as all_modules
 
@@ -61,11 +61,11 @@ def refuse_replaced_forward(policy: th.nn.Module) -> None:
 
 
 def refuse_other_rollout(collect_rollouts: Any) -> None:
-    """Refuse a loop of its own: RecurrentPPO's, or that of a user's class.
+    """Refuse a loop of a user's class.
 
     :param collect_rollouts: the method that would be called in eager mode
-    :raises Unsupported: when it is neither PPO's nor MaskablePPO's
+    :raises Unsupported: when it is none of PPO's, MaskablePPO's and RecurrentPPO's
     """
     function = getattr(collect_rollouts, "__func__", collect_rollouts)
-    if function not in (PPO.collect_rollouts, MaskablePPO.collect_rollouts):
-        raise Unsupported(f"{function.__qualname__} is neither PPO's nor MaskablePPO's")
+    if function not in (PPO.collect_rollouts, MaskablePPO.collect_rollouts, RecurrentPPO.collect_rollouts):
+        raise Unsupported(f"{function.__qualname__} is none of PPO's, MaskablePPO's and RecurrentPPO's")
