@@ -66,13 +66,12 @@ class _MaskedSequences:
             self.action_masks = self.swap_and_flatten(self.action_masks)  # type: ignore[attr-defined]
         yield from super().get(batch_size)  # type: ignore[misc]
 
-    def _get_samples(self, *args: Any, **kwargs: Any) -> Any:
-        samples = super()._get_samples(*args, **kwargs)  # type: ignore[misc]
-        return MaskableRecurrentRolloutBufferSamples(*samples, action_masks=self._padded_masks(*args))
+    def _get_samples(self, batch_inds: np.ndarray, *args: Any, **kwargs: Any) -> Any:
+        samples = super()._get_samples(batch_inds, *args, **kwargs)  # type: ignore[misc]
+        masks = self._padded_masks(batch_inds) if self.has_masks else None
+        return MaskableRecurrentRolloutBufferSamples(**samples._asdict(), action_masks=masks)
 
-    def _padded_masks(self, batch_inds: np.ndarray, *_: Any) -> th.Tensor | None:
-        if not self.has_masks:
-            return None
+    def _padded_masks(self, batch_inds: np.ndarray) -> th.Tensor:
         # A row in which nothing is allowed has no distribution.
         padded: th.Tensor = self.pad(self.action_masks[batch_inds], padding_value=1.0)  # type: ignore[attr-defined]
         return padded.reshape(-1, self.mask_dims)

@@ -31,7 +31,7 @@ from stable_baselines3.common.type_aliases import Schedule
 def _distribution_without_masks(action_space: spaces.Space[Any]) -> Distribution:
     """SB3's own distribution, of as many logits as the masked one has."""
     if isinstance(action_space, spaces.MultiBinary):
-        return MultiCategoricalDistribution([2] * int(action_space.n))
+        return MultiCategoricalDistribution([2] * action_space.shape[0])
     return make_proba_distribution(action_space)
 
 
@@ -76,7 +76,7 @@ class MaskableRecurrentActorCriticPolicy(RecurrentActorCriticPolicy):
         distribution.apply_masking(self._action_masks)
         return distribution  # type: ignore[no-any-return]
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         obs: th.Tensor,
         lstm_states: RNNStates,
@@ -91,7 +91,7 @@ class MaskableRecurrentActorCriticPolicy(RecurrentActorCriticPolicy):
         with self.masked_by(action_masks):
             return super().forward(obs, lstm_states, episode_starts, deterministic)
 
-    def get_distribution(
+    def get_distribution(  # type: ignore[override]
         self,
         obs: th.Tensor,
         lstm_states: tuple[th.Tensor, th.Tensor],
@@ -105,7 +105,7 @@ class MaskableRecurrentActorCriticPolicy(RecurrentActorCriticPolicy):
         with self.masked_by(action_masks):
             return super().get_distribution(obs, lstm_states, episode_starts)
 
-    def evaluate_actions(
+    def evaluate_actions(  # type: ignore[override]
         self,
         obs: th.Tensor,
         actions: th.Tensor,
@@ -120,7 +120,7 @@ class MaskableRecurrentActorCriticPolicy(RecurrentActorCriticPolicy):
         with self.masked_by(action_masks):
             return super().evaluate_actions(obs, actions, lstm_states, episode_starts)
 
-    def _predict(
+    def _predict(  # type: ignore[override]
         self,
         observation: th.Tensor,
         lstm_states: tuple[th.Tensor, th.Tensor],
