@@ -16,7 +16,7 @@ DOORS, LENGTH = 3, 6
 WAIT = DOORS  # the action after the doors
 
 
-class Corridor(gym.Env[np.ndarray, int]):
+class Corridor(gym.Env[np.ndarray, np.int64]):
     """The reward is 1 for the right door; a random one gives 1/3 on average."""
 
     observation_space = gym.spaces.Box(0.0, 1.0, (DOORS,), np.float32)
@@ -24,7 +24,7 @@ class Corridor(gym.Env[np.ndarray, int]):
 
     def action_masks(self) -> np.ndarray:
         """Wait until the last step, then open a door."""
-        return (np.arange(DOORS + 1) == WAIT) == (self.steps < LENGTH - 1)
+        return np.equal(np.arange(DOORS + 1) == WAIT, self.steps < LENGTH - 1)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Show the right door."""
@@ -32,7 +32,7 @@ class Corridor(gym.Env[np.ndarray, int]):
         self.steps, self.door = 0, int(self.np_random.integers(DOORS))
         return np.eye(DOORS, dtype=np.float32)[self.door], {}
 
-    def step(self, action: int) -> Any:
+    def step(self, action: np.int64) -> Any:
         """Show nothing any more."""
         self.steps += 1
         return np.zeros(DOORS, np.float32), float(action == self.door), self.steps == LENGTH, False, {}

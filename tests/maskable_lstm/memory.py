@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from sb3_ppo_variants.maskable_lstm import MaskableRecurrentPPO
 
 
-class Recall(gym.Env[np.ndarray, int]):
+class Recall(gym.Env[np.ndarray, np.int64]):
     """The first of three observations is -1 or 1, in turn, the others are 0; the last action says which.
 
     Action 2 is not allowed and costs 1.
@@ -35,7 +35,7 @@ class Recall(gym.Env[np.ndarray, int]):
         self.cue, self.steps = -self.cue, 0
         return np.array([self.cue], dtype=np.float32), {}
 
-    def step(self, action: int) -> Any:
+    def step(self, action: np.int64) -> Any:
         self.steps += 1
         right = int(self.steps == 3 and action == (self.cue + 1) // 2)
         reward = float(right - (action == 2))

@@ -47,17 +47,21 @@ def rows_of(masks: list[int]) -> np.ndarray:
     return np.tile(np.array(masks, dtype=bool), (ROWS, 1))
 
 
+def probabilities(distribution: Any) -> list[list[float]]:
+    """Of the first row."""
+    return [tensor.exp()[0].tolist() for tensor in distributions_of(distribution).tensors]
+
+
 @pytest.mark.parametrize("action", CASES)
 def test_every_method_is_masked(action: str) -> None:
     masks, expected, allowed = CASES[action]
     policy = policy_of(action)
     observations, states, starts = inputs()
-    for tensors_of in (
-        lambda: policy.get_distribution(observations, states.pi, starts, action_masks=rows_of(masks))[0],
-        lambda: policy.forward(observations, states, starts, action_masks=rows_of(masks)) and policy.action_dist,
-    ):
-        tensors = distributions_of(tensors_of()).tensors
-        assert [tensor.exp()[0].tolist() for tensor in tensors] == [pytest.approx(part) for part in expected]
+    approximately = [pytest.approx(part) for part in expected]
+    distribution, _ = policy.get_distribution(observations, states.pi, starts, action_masks=rows_of(masks))
+    assert probabilities(distribution) == approximately
+    policy.forward(observations, states, starts, action_masks=rows_of(masks))
+    assert probabilities(policy.action_dist) == approximately
     actions = th.tensor([allowed] * ROWS).squeeze(-1)
     _, log_prob, entropy = policy.evaluate_actions(observations, actions, states, starts, action_masks=rows_of(masks))
     halves = sum(0.5 in part for part in expected)  # choices between two

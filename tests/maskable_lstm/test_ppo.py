@@ -103,7 +103,7 @@ def test_the_update_gives_masked_logits_no_gradient(cls: Any, action: str) -> No
     def watch(_: Any, __: Any, output: th.Tensor) -> None:
         if output.requires_grad:
             masks = th.as_tensor(model.policy._action_masks).bool()
-            output.register_hook(
+            output.register_hook(  # type: ignore[no-untyped-call]
                 lambda grad: largest.append((grad[~masks].abs().max().item(), grad[masks].abs().max().item()))
             )
 
