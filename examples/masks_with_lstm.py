@@ -24,7 +24,8 @@ class Corridor(gym.Env[np.ndarray, np.int64]):
 
     def action_masks(self) -> np.ndarray:
         """Wait until the last step, then open a door."""
-        return np.equal(np.arange(DOORS + 1) == WAIT, self.steps < LENGTH - 1)
+        waiting = self.steps < LENGTH - 1
+        return np.array([(action == WAIT) == waiting for action in range(DOORS + 1)])
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Show the right door."""

@@ -114,7 +114,7 @@ class MaskableRecurrentPPO(RecurrentPPO):
 
     def train(self) -> None:
         """Update the policy as RecurrentPPO does, with the masks of each minibatch."""
-        with self.policy.masked_by(None), _masks_of_minibatches(self.policy, self.rollout_buffer):
+        with _masks_of_minibatches(self.policy, self.rollout_buffer):
             super().train()
 
     def predict(
