@@ -10,6 +10,12 @@ from sb3_ppo_variants.maskable import (
     MaskableKLPenaltyPPO,
     MaskableVariantPPO,
 )
+from sb3_ppo_variants.maskable_recurrent import (
+    MaskableRecurrentAdaptiveClipPPO,
+    MaskableRecurrentDualClipPPO,
+    MaskableRecurrentKLPenaltyPPO,
+    MaskableRecurrentVariantPPO,
+)
 from sb3_ppo_variants.minibatch import Minibatch
 from sb3_ppo_variants.ppo import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
 from sb3_ppo_variants.recurrent import (
@@ -33,6 +39,10 @@ __all__ = [
     "MaskableAdaptiveClipPPO",
     "MaskableDualClipPPO",
     "MaskableKLPenaltyPPO",
+    "MaskableRecurrentAdaptiveClipPPO",
+    "MaskableRecurrentDualClipPPO",
+    "MaskableRecurrentKLPenaltyPPO",
+    "MaskableRecurrentVariantPPO",
     "MaskableVariantPPO",
     "Minibatch",
     "Option",

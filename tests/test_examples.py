@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from examples import cluster, custom_term, lstm, masked, plot_coefficients
+from examples import cluster, custom_term, lstm, masked, masks_with_lstm, plot_coefficients
 
 
 def test_masked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,6 +17,11 @@ def test_masked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lstm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lstm, "STEPS", 256)
     assert lstm.main().num_timesteps == 256
+
+
+def test_masks_with_lstm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masks_with_lstm, "STEPS", 480)
+    assert masks_with_lstm.main().num_timesteps == 480
 
 
 def test_custom_term(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from sb3_ppo_variants import AdaptiveClipPPO, MaskableAdaptiveClipPPO, RecurrentAdaptiveClipPPO, VariantPPO
+from sb3_ppo_variants import (
+    AdaptiveClipPPO,
+    MaskableAdaptiveClipPPO,
+    MaskableRecurrentAdaptiveClipPPO,
+    RecurrentAdaptiveClipPPO,
+    VariantPPO,
+)
 from tests.environments import SpacesEnv
 from tests.models import SMALL
 
@@ -27,6 +33,7 @@ def trained(cls: Any, policy: str = "MlpPolicy", **arguments: Any) -> Any:
         (AdaptiveClipPPO, "MlpPolicy"),
         (MaskableAdaptiveClipPPO, "MlpPolicy"),
         (RecurrentAdaptiveClipPPO, "MlpLstmPolicy"),
+        (MaskableRecurrentAdaptiveClipPPO, "MlpLstmPolicy"),
     ],
 )
 def test_what_rl_zoo_passes_to_watch_a_model(cls: Any, policy: str, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import FloatSchedule
 
-from sb3_ppo_variants import MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
+from sb3_ppo_variants import MaskableRecurrentVariantPPO, MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
+from sb3_ppo_variants.maskable_lstm import MaskableRecurrentPPO
 from tests.environments import SpacesEnv
 from tests.models import Dumps
 
@@ -137,6 +138,15 @@ RECURRENT_CASES: dict[str, Case] = {
 @pytest.mark.parametrize("case", RECURRENT_CASES)
 def test_recurrent_equals_stock(case: str, log_kl: bool) -> None:
     assert_equal_runs(RecurrentPPO, RecurrentVariantPPO, RECURRENT_CASES[case], log_kl)
+
+
+@pytest.mark.parametrize("use_masking", [False, True])
+@pytest.mark.parametrize("log_kl", [False, True])
+@pytest.mark.parametrize("case", MASKABLE_CASES)
+def test_maskable_recurrent_equals_its_stock(case: str, log_kl: bool, use_masking: bool) -> None:
+    env, n_envs, arguments = MASKABLE_CASES[case]
+    with_lstm = (env, n_envs, arguments | {"policy_kwargs": LSTM})
+    assert_equal_runs(MaskableRecurrentPPO, MaskableRecurrentVariantPPO, with_lstm, log_kl, use_masking=use_masking)
 
 
 def assert_equal_runs(stock_cls: Any, our_cls: Any, case: Case, log_kl: bool, **learn: Any) -> None:

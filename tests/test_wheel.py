@@ -27,6 +27,7 @@ NOT_CODE = [
         )
     ),
     "sb3_ppo_variants/zoo/hyperparams/maskable.yml",
+    "sb3_ppo_variants/zoo/hyperparams/maskable_recurrent.yml",
     "sb3_ppo_variants/zoo/hyperparams/ppo.yml",
     "sb3_ppo_variants/zoo/hyperparams/recurrent.yml",
 ]

@@ -27,6 +27,8 @@ from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.maskable_lstm import MaskableRecurrentPPO
+from sb3_ppo_variants.maskable_lstm import evaluate_policy as evaluate_maskable_recurrent
 from sb3_ppo_variants.zoo.algorithms import ALGORITHMS
 
 # RL Zoo's names of the classes, with those that this package adds.
@@ -125,6 +127,8 @@ def evaluate(run: Run, folder: Path, episodes: int) -> ModelScore:
         normalized.obs_rms, normalized.ret_rms = learned.obs_rms, learned.ret_rms
     model: BaseAlgorithm = algorithm.load(folder / f"{run.file_name}.zip", device="cpu")
     judge: Any = evaluate_maskable if isinstance(model, MaskablePPO) else evaluate_policy
+    if isinstance(model, MaskableRecurrentPPO):
+        judge = evaluate_maskable_recurrent
     returns, _ = judge(model, env, episodes, deterministic=run.evaluation_deterministic, return_episode_rewards=True)
     env.close()
     return ModelScore(tuple(map(float, returns)), run.evaluation_deterministic)

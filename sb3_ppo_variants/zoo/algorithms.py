@@ -10,6 +10,12 @@ from sb3_ppo_variants.maskable import (
     MaskableKLPenaltyPPO,
     MaskableVariantPPO,
 )
+from sb3_ppo_variants.maskable_recurrent import (
+    MaskableRecurrentAdaptiveClipPPO,
+    MaskableRecurrentDualClipPPO,
+    MaskableRecurrentKLPenaltyPPO,
+    MaskableRecurrentVariantPPO,
+)
 from sb3_ppo_variants.ppo import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
 from sb3_ppo_variants.recurrent import (
     RecurrentAdaptiveClipPPO,
@@ -31,13 +37,16 @@ ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
     "recurrent_dual_clip_ppo": RecurrentDualClipPPO,
     "recurrent_kl_penalty_ppo": RecurrentKLPenaltyPPO,
     "recurrent_adaptive_clip_ppo": RecurrentAdaptiveClipPPO,
+    "maskable_recurrent_variant_ppo": MaskableRecurrentVariantPPO,
+    "maskable_recurrent_dual_clip_ppo": MaskableRecurrentDualClipPPO,
+    "maskable_recurrent_kl_penalty_ppo": MaskableRecurrentKLPenaltyPPO,
+    "maskable_recurrent_adaptive_clip_ppo": MaskableRecurrentAdaptiveClipPPO,
 }
 
 
 def host(name: str) -> str:
-    """The stock algorithm under a variant: ``"ppo"``, ``"maskable"`` or ``"recurrent"``.
+    """The stock algorithm under a variant: ``"ppo"``, ``"maskable"``, ``"recurrent"`` or ``"maskable_recurrent"``.
 
     :param name: a key of :data:`ALGORITHMS`
     """
-    first = name.split("_")[0]
-    return first if first in ("maskable", "recurrent") else "ppo"
+    return next((host for host in ("maskable_recurrent", "maskable", "recurrent") if name.startswith(host)), "ppo")

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import yaml
@@ -19,8 +20,10 @@ from stable_baselines3.common.vec_env import unwrap_vec_normalize
 from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.runs.environments import make_evaluation_env
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.study.study import Study
 from tests.bench.conftest import Finished
 from tests.bench.hub_server import serving
+from tests.maskable_lstm.memory import Recall, solved
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.processes
@@ -199,3 +202,26 @@ def test_rl_zoo_loads_it_from_a_stand_in(folder: Path, tmp_path: Path) -> None:
     loaded = tmp_path / "logs" / "ppo" / "CartPole-v1_1"
     assert (loaded / "CartPole-v1.zip").read_bytes() == (folder / "ppo-CartPole-v1.zip").read_bytes()
     assert (loaded / "evaluations.npz").is_file()
+
+
+def test_a_model_with_masks_and_lstm_is_scored_with_both(tmp_path: Path) -> None:
+    from sb3_ppo_variants.bench.hub import evaluate
+
+    arm = {"algorithm": "sb3_ppo_variants.MaskableRecurrentVariantPPO", "policy": "MlpLstmPolicy"}
+    study = Study.model_validate(
+        {
+            "name": "recall",
+            "total_timesteps": 12,
+            "seeds": 1,
+            "evaluation": {"every": 12, "episodes": 4, "last": 1},
+            "environments": ["Recall-v0"],
+            "arms": {"both": arm},
+        }
+    )
+    gym.register("Recall-v0", entry_point=lambda **kwargs: Recall())
+    try:
+        run = study.run("both", "Recall-v0", 0)
+        solved().save(tmp_path / f"{run.file_name}.zip")
+        assert evaluate(run, tmp_path, 4).returns == (1.0, 1.0, 1.0, 1.0)
+    finally:
+        del gym.registry["Recall-v0"]

@@ -17,6 +17,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.utils import FloatSchedule
 
+from sb3_ppo_variants.maskable_lstm import MaskableRecurrentEvalCallback
 from tests.contract.classes import (
     ROLLOUT,
     Host,
@@ -91,7 +92,10 @@ def test_a_callback_that_writes_to_the_model_is_heard(cls: Any) -> None:
 
 
 def eval_callback(cls: Any, folder: Path, **arguments: Any) -> BaseCallback:
-    kind: Any = MaskableEvalCallback if host_of(cls).masks else callbacks.EvalCallback
+    host = host_of(cls)
+    kind: Any = MaskableEvalCallback if host.masks else callbacks.EvalCallback
+    if host.masks and host.recurrent:
+        kind = MaskableRecurrentEvalCallback
     return kind(  # type: ignore[no-any-return]
         make_env(cls), n_eval_episodes=2, eval_freq=8, verbose=0, log_path=str(folder), **arguments
     )

@@ -12,6 +12,7 @@ from sb3_contrib.common.maskable.utils import get_action_masks
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.utils import set_random_seed
 
+from sb3_ppo_variants.maskable_lstm import evaluate_policy as evaluate_with_masks_and_states
 from tests.contract.classes import HOSTS, each_class, host_of, learn, make_env, make_model, saved, stock_of
 
 
@@ -74,7 +75,10 @@ def test_hidden_state_is_used_where_there_is_one(cls: Any) -> None:
 
 def evaluate(model: Any, **arguments: Any) -> Any:
     """With the masks where the host has them."""
-    function: Any = evaluate_masked if host_of(type(model)).masks else evaluate_policy
+    host = host_of(type(model))
+    function: Any = evaluate_masked if host.masks else evaluate_policy
+    if host.masks and host.recurrent:
+        function = evaluate_with_masks_and_states
     set_random_seed(0)
     return function(model, make_env(type(model)), n_eval_episodes=4, **arguments)
 

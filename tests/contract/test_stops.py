@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import sb3_ppo_variants.stops
-from sb3_ppo_variants import MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
+from sb3_ppo_variants import MaskableRecurrentVariantPPO, MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
 from sb3_ppo_variants.stopping import Stop
 from sb3_ppo_variants.stops import STOPS
 from tests.environments import SpacesEnv
@@ -22,6 +22,7 @@ POLICIES = {
     VariantPPO: "MlpPolicy",
     MaskableVariantPPO: "MlpPolicy",
     RecurrentVariantPPO: "MlpLstmPolicy",
+    MaskableRecurrentVariantPPO: "MlpLstmPolicy",
 }
 
 

@@ -14,7 +14,15 @@ from stable_baselines3.common.env_util import make_vec_env
 from torch.distributions import Bernoulli, Categorical, Independent, Normal
 from torch.nn.utils import clip_grad_norm_
 
-from sb3_ppo_variants import KLPenaltyPPO, MaskableVariantPPO, Minibatch, RecurrentVariantPPO, Term, VariantPPO
+from sb3_ppo_variants import (
+    KLPenaltyPPO,
+    MaskableRecurrentVariantPPO,
+    MaskableVariantPPO,
+    Minibatch,
+    RecurrentVariantPPO,
+    Term,
+    VariantPPO,
+)
 from sb3_ppo_variants.kl import Distributions, distributions_of, kl_divergence
 from sb3_ppo_variants.loop import training
 from sb3_ppo_variants.loop.rollout import draw_minibatches
@@ -34,6 +42,9 @@ HOSTS: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
     "recurrent": (RecurrentVariantPPO, "MlpLstmPolicy", "box", LSTM),
     "recurrent_multidiscrete": (RecurrentVariantPPO, "MlpLstmPolicy", "multidiscrete", LSTM),
     "recurrent_multibinary": (RecurrentVariantPPO, "MlpLstmPolicy", "multibinary", LSTM),
+    "masked_recurrent": (MaskableRecurrentVariantPPO, "MlpLstmPolicy", "discrete", LSTM),
+    "masked_recurrent_multidiscrete": (MaskableRecurrentVariantPPO, "MlpLstmPolicy", "multidiscrete", LSTM),
+    "masked_recurrent_multibinary": (MaskableRecurrentVariantPPO, "MlpLstmPolicy", "multibinary", LSTM),
 }
 pytestmark = pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
 

@@ -25,6 +25,7 @@ from sb3_ppo_variants import (
     AdaptiveClipPPO,
     KLPenaltyPPO,
     MaskableAdaptiveClipPPO,
+    MaskableRecurrentKLPenaltyPPO,
     RecurrentKLPenaltyPPO,
     ResumeCallback,
     resume_model,
@@ -115,6 +116,12 @@ SCENARIOS: dict[str, Callable[[], OnPolicyAlgorithm]] = {
     ),
     "maskable_adaptive_clip": lambda: MaskableAdaptiveClipPPO(
         "MlpPolicy", make_vec_env(Masked, n_envs=2), desired_kl=1e-9, **PPO_SMALL
+    ),
+    "maskable_recurrent_kl_penalty": lambda: MaskableRecurrentKLPenaltyPPO(
+        "MlpLstmPolicy",
+        make_vec_env(Masked, n_envs=2),
+        desired_kl=1e-9,
+        **{**PPO_SMALL, "policy_kwargs": {"net_arch": [8], "lstm_hidden_size": 8}},
     ),
     "trpo": lambda: TRPO("MlpPolicy", cartpoles(), batch_size=16, **SMALL),
     "dict": lambda: PPO(

@@ -19,7 +19,7 @@ def test_a_trial_read_back_is_what_was_sampled(name: str) -> None:
     trial = optuna.create_study().ask()
     sampled = HYPERPARAMS_SAMPLER[name](trial, 2, 1, {})
     assert HYPERPARAMS_CONVERTER[name](trial.params) == sampled
-    policy = "MlpLstmPolicy" if name.startswith("recurrent") else "MlpPolicy"
+    policy = "MlpLstmPolicy" if "recurrent" in name else "MlpPolicy"
     ALGORITHMS[name](policy, "CartPole-v1", **sampled)
     own = {"dual_clip": {"dual_clip"}, "kl_penalty": {"kl_coef", "desired_kl"}, "adaptive_clip": {"desired_kl"}}
     variant = name.removeprefix("maskable_").removeprefix("recurrent_").removesuffix("_ppo")

@@ -13,6 +13,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_ppo_variants.maskable_lstm import MaskableRecurrentEvalCallback, MaskableRecurrentPPO
+
 TIMES_FILE = "evaluation_times.csv"
 TIME_COLUMNS = ("timesteps", "seconds", "evaluation_seconds")
 
@@ -59,6 +61,12 @@ class MaskableTimedEvaluation(TimedEvaluation, MaskableEvalCallback):
     """The same with the action masks of the environment."""
 
 
+class MaskableRecurrentTimedEvaluation(TimedEvaluation, MaskableRecurrentEvalCallback):
+    """The same with action masks and hidden states."""
+
+
 def evaluation_callback(model: BaseAlgorithm) -> type[TimedEvaluation]:
     """Return the callback that evaluates a model: with its action masks, when it has any."""
+    if isinstance(model, MaskableRecurrentPPO):
+        return MaskableRecurrentTimedEvaluation
     return MaskableTimedEvaluation if isinstance(model, MaskablePPO) else TimedEvaluation

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sb3_ppo_variants.bench.runs.evaluation import (
-    TIMES_FILE,
-)
+from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, evaluation_callback
 from sb3_ppo_variants.bench.runs.train import execute
 from sb3_ppo_variants.bench.study.study import Study
 from tests.bench.conftest import Finished
+from tests.maskable_lstm.memory import recall, solved
 
 
 def test_the_clock_of_evaluations(finished: Finished) -> None:
@@ -50,8 +49,15 @@ class OneWay(gym.Env[np.ndarray, np.int64]):
         return np.zeros(2, np.float32), 1.0, self.steps == 6, False, {}
 
 
-@pytest.mark.parametrize("algorithm", ["sb3_contrib.MaskablePPO", "sb3_ppo_variants.MaskableDualClipPPO"])
-def test_models_with_action_masks_are_evaluated_with_them(algorithm: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("algorithm", "policy"),
+    [
+        ("sb3_contrib.MaskablePPO", "MlpPolicy"),
+        ("sb3_ppo_variants.MaskableDualClipPPO", "MlpPolicy"),
+        ("sb3_ppo_variants.MaskableRecurrentDualClipPPO", "MlpLstmPolicy"),
+    ],
+)
+def test_models_with_action_masks_are_evaluated_with_them(algorithm: str, policy: str, tmp_path: Path) -> None:
     gym.register("OneWay-v0", entry_point=lambda **kwargs: OneWay())
     study = Study.model_validate(
         {
@@ -61,7 +67,7 @@ def test_models_with_action_masks_are_evaluated_with_them(algorithm: str, tmp_pa
             "evaluation": {"every": 32, "episodes": 2, "last": 1},
             "arguments": {"device": "cpu", "n_steps": 32, "batch_size": 16},
             "environments": ["OneWay-v0"],
-            "arms": {"masked": {"algorithm": algorithm}},
+            "arms": {"masked": {"algorithm": algorithm, "policy": policy}},
         }
     )
     try:
@@ -70,3 +76,10 @@ def test_models_with_action_masks_are_evaluated_with_them(algorithm: str, tmp_pa
         del gym.registry["OneWay-v0"]
     with np.load(tmp_path / "evaluations.npz") as stored:
         assert stored["results"].tolist() == [[6.0, 6.0], [6.0, 6.0]]
+
+
+def test_models_with_masks_and_lstm_keep_their_hidden_states(tmp_path: Path) -> None:
+    model = solved()
+    callback = evaluation_callback(model)(recall(), tmp_path / "times.csv", n_eval_episodes=4, eval_freq=12)
+    model.learn(12, callback=callback)
+    assert callback.last_mean_reward == 1.0

@@ -119,6 +119,7 @@ def test_the_file_of_the_installed_rl_zoo() -> None:
     assert hyperparameters("zoo", "sb3_ppo_variants.DualClipPPO", "CartPole-v1").n_envs == 8
     recurrent = hyperparameters("zoo", "sb3_ppo_variants.RecurrentDualClipPPO", "CartPole-v1")
     assert (recurrent.policy, recurrent.arguments) == ("MlpLstmPolicy", {"n_steps": 64})
+    assert hyperparameters("zoo", "sb3_ppo_variants.MaskableRecurrentDualClipPPO", "CartPole-v1") == recurrent
     with pytest.raises(ValueError, match="RL Zoo tunes no MaskablePPO"):
         hyperparameters("zoo", "sb3_contrib.MaskablePPO", "CartPole-v1")
 
