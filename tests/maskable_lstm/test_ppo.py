@@ -203,5 +203,5 @@ def test_compiled_rollouts_run_in_eager_mode_with_a_warning() -> None:
     with pytest.warns(UserWarning, match="runs in eager mode") as warned:
         model.learn(128)
     rollout, update = [str(warning.message) for warning in warned]
-    assert "the rollout: MaskableRecurrentPPO.collect_rollouts is neither" in rollout
+    assert "the rollout: MaskableRecurrentPPO.collect_rollouts is none of" in rollout
     assert "the update: MaskableRecurrentRolloutBuffer makes minibatches that are more than rows" in update
