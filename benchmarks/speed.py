@@ -10,7 +10,8 @@ they work for. The parts:
 ratios    rollout, update and end to end, the first iteration with an empty and a filled cache of compiled code, peak
           memory. Settings A to D: stock, eager, log_kl, KL penalty, compiled, a single file of PyTorch, those of SBX,
           tianshou and rlox that `--other` has, and the environment and the matrix products alone; E to H, 32 and 64
-          environments: stock, SubprocVecEnv, compiled, EnvPool, SBX, and what they have alone
+          environments: stock, SubprocVecEnv, compiled, EnvPool, SBX, and what they have alone; I and J, LSTM
+          policies: stock RecurrentPPO, RecurrentVariantPPO in eager mode and with compile=True
 scaling   steps per second over the number of environments, time over the width of the network, and their figure
 beside    work of an update besides its gradient steps
 threads   two torch threads on two CPUs against one

@@ -116,6 +116,11 @@ class Setting:
         return Hyperparameters(**{one.name: given[one.name] for one in fields(Hyperparameters)})
 
     @property
+    def recurrent(self) -> bool:
+        """Whether RecurrentPPO takes the place of PPO."""
+        return self.policy == LSTM
+
+    @property
     def steps(self) -> int:
         """Environment steps in an iteration."""
         return self.hyperparameters.n_steps * self.n_envs
@@ -166,6 +171,9 @@ ZOO_CARTPOLE = {
 }
 WIDE = {"n_steps": 256, "batch_size": 256, "policy_kwargs": {"net_arch": [256, 256, 256]}}
 IMAGES = {"n_steps": 16, "batch_size": 64, "n_epochs": 2}
+LSTM = "MlpLstmPolicy"
+LSTM_EIGHT = {"n_steps": 128, "batch_size": 256}
+LSTM_ONE = {"n_steps": 2048, "batch_size": 128}
 
 SETTINGS = {
     "A": Setting("HalfCheetah-v5, 1 environment, SB3's defaults", "HalfCheetah-v5", seconds=0.8),
@@ -176,8 +184,10 @@ SETTINGS = {
     "F": scaled("CartPole-v1", 64),
     "G": scaled("HalfCheetah-v5", 32),
     "H": scaled("HalfCheetah-v5", 64),
+    "I": Setting("CartPole-v1, LSTM, 8 environments", "CartPole-v1", 8, LSTM_EIGHT, LSTM, seconds=14.0),
+    "J": Setting("CartPole-v1, LSTM, 1 environment", "CartPole-v1", 1, LSTM_ONE, LSTM, seconds=30.0),
 }
-# Every implementation is measured in the first four, and kinds of vectors in the others.
+# Every implementation is measured in the first four, kinds of vectors in the next, RecurrentPPO in the last.
 LEADING = ("A", "B", "C", "D")
 
 

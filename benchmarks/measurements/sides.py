@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from benchmarks.measurements.settings import LEADING, Setting
+from benchmarks.measurements.settings import LEADING, Setting, setting
 from benchmarks.measurements.stable_baselines import StableBaselines
 
 
@@ -53,7 +53,7 @@ class Class:
 
     :param title: for the tables
     :param module: where its class is
-    :param name: of its class
+    :param name: of its class; in a recurrent setting, "Recurrent" is put before it
     :param arguments: beside those of the setting
     :param vec_env: kind of the environments' vector
     :param limit: as in :class:`Side`
@@ -74,7 +74,10 @@ class Class:
         :param arguments: in addition to those of the implementation
         """
         own = {"seed": 0, "device": device} | chosen.arguments | self.arguments | arguments
-        cls = getattr(importlib.import_module(self.module), self.name)
+        module, name = self.module, self.name
+        if chosen.recurrent:
+            module, name = module.replace("stable_baselines3", "sb3_contrib"), f"Recurrent{name}"
+        cls = getattr(importlib.import_module(module), name)
         return cls(chosen.policy, chosen.vec_env(self.vec_env), **own)
 
     def trainer(self, chosen: Setting, device: str) -> Trainer:
@@ -125,6 +128,8 @@ SIDES: dict[str, Side] = {
     "kl_penalty": _own("KLPenaltyPPO", name="KLPenaltyPPO"),
     "compiled": _compiled("VariantPPO, compiled"),
     "compiled_envpool": _compiled("VariantPPO, compiled, EnvPool", vec_env="envpool", limit="limit_envpool"),
+    # Its update is compiled in part, which "strict" refuses.
+    "compiled_in_part": _own("VariantPPO, compile=True", name="VariantPPO", arguments={"compile": True}),
     "single_file": Adapted("a single file of PyTorch", "single_file"),
     "sbx": Class("SBX", "sbx", "PPO"),
     "tianshou": Adapted("tianshou", "tianshou_ppo"),
@@ -148,10 +153,14 @@ _USUAL = ["stock", "stock_again", "eager", "log_kl", "kl_penalty", "compiled", "
 _USUAL += [*OTHERS, "limit"]
 _VECTORS = ["stock", "stock_subprocess", "compiled", "compiled_envpool", "sbx", "limit", "limit_envpool"]
 
+_RECURRENT = ["stock", "stock_again", "eager", "compiled_in_part"]
+
 
 def sides_in(name: str) -> list[str]:
-    """The sides that are measured in a setting: every implementation, or kinds of vectors of many environments.
+    """The sides that are measured in a setting: every implementation, kinds of vectors, or ways to train LSTM policies.
 
     :param name: letter of the setting
     """
+    if setting(name).recurrent:
+        return _RECURRENT
     return _USUAL if name in LEADING else _VECTORS
