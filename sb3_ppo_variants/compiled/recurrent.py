@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch as th
-from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
 from sb3_ppo_variants.compiled.unsupported import Unsupported
+from sb3_ppo_variants.loop.sequences import sequences_by
 
 STATES = ("hidden_pi", "cell_pi", "hidden_vf", "cell_vf")
 States = tuple[th.Tensor, th.Tensor]
@@ -36,21 +36,12 @@ def arguments_of_policy(others: Mapping[str, Any]) -> dict[str, Any]:
     return {"lstm_states": RNNStates((hidden_pi, cell_pi), (hidden_vf, cell_vf)), **rest}
 
 
-@contextmanager
-def single_steps(policy: Any) -> Iterator[None]:
-    """Let the LSTMs of sb3-contrib's policies take single steps within the block, in operations that can be traced.
+def single_steps(policy: Any) -> AbstractContextManager[None]:
+    """A block in which a policy's LSTMs take single steps, in operations that can be traced.
 
-    :param policy: another one is left as it is, and so is a ``_process_sequence`` of a user's class
+    :param policy: as in :func:`.sequences_by`
     """
-    stock: Any = RecurrentActorCriticPolicy._process_sequence
-    if getattr(type(policy), "_process_sequence", None) is not stock or "_process_sequence" in vars(policy):
-        yield
-        return
-    policy._process_sequence = _step
-    try:
-        yield
-    finally:
-        del policy._process_sequence
+    return sequences_by(policy, _step)
 
 
 def _step(

@@ -6,8 +6,8 @@ episodes, so a start can only be at the first step of a sequence, where it sets 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch as th
@@ -16,17 +16,26 @@ from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 States = tuple[th.Tensor, th.Tensor]
 
 
+def whole_sequences(policy: Any) -> AbstractContextManager[None]:
+    """A block in which a policy's LSTMs run over whole sequences.
+
+    :param policy: as in :func:`sequences_by`
+    """
+    return sequences_by(policy, process_sequence)
+
+
 @contextmanager
-def whole_sequences(policy: Any) -> Iterator[None]:
-    """Let a policy's LSTMs run over whole sequences within the block.
+def sequences_by(policy: Any, function: Callable[..., Any]) -> Iterator[None]:
+    """Let a function run a policy's LSTMs within the block.
 
     :param policy: a user's class with a ``_process_sequence`` of its own is left as it is
+    :param function: with the arguments of ``_process_sequence``
     """
     stock: Any = RecurrentActorCriticPolicy._process_sequence
     if getattr(type(policy), "_process_sequence", None) is not stock or "_process_sequence" in vars(policy):
         yield
         return
-    policy._process_sequence = process_sequence
+    policy._process_sequence = function
     try:
         yield
     finally:
