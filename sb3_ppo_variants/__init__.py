@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from sb3_ppo_variants.chain import Term
 from sb3_ppo_variants.coefficients import Coefficient, Option
+from sb3_ppo_variants.loop.hook import UpdateHook
 from sb3_ppo_variants.maskable import (
     MaskableAdaptiveClipPPO,
     MaskableDualClipPPO,
@@ -24,6 +25,7 @@ from sb3_ppo_variants.recurrent import (
     RecurrentKLPenaltyPPO,
     RecurrentVariantPPO,
 )
+from sb3_ppo_variants.regularization import Regularizer
 from sb3_ppo_variants.resume import ResumeCallback, resume_model
 from sb3_ppo_variants.schedules import ExponentialDecay, LinearDecay
 
@@ -50,8 +52,10 @@ __all__ = [
     "RecurrentDualClipPPO",
     "RecurrentKLPenaltyPPO",
     "RecurrentVariantPPO",
+    "Regularizer",
     "ResumeCallback",
     "Term",
+    "UpdateHook",
     "VariantPPO",
     "__version__",
     "resume_model",

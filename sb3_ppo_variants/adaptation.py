@@ -199,6 +199,7 @@ def build_controllers(
     adapt: Any,
     coefficients: Mapping[str, Coefficient],
     rules: Mapping[str, Rule],
+    shares: tuple[str, ...] = (),
 ) -> dict[str, Controller]:
     """The controllers that a user's ``adapt`` describes.
 
@@ -207,6 +208,7 @@ def build_controllers(
         does not say it
     :param coefficients: of the objective
     :param rules: those that have a name
+    :param shares: what the model's regularizers measure, which every rule with a target may follow as well
     :raises ValueError: naming the argument, what was given and what is allowed
     :raises TypeError: for something that is not a dictionary
     """
@@ -220,18 +222,22 @@ def build_controllers(
             raise TypeError(
                 f"adapt[{name!r}]={spec!r}: a dictionary with 'rule', 'follow', 'low', 'high' and the rule's own"
             )
-        controllers[name] = _controller(coefficients[name], dict(spec), rules)
+        controllers[name] = _controller(coefficients[name], dict(spec), rules, shares)
     return controllers
 
 
-def _controller(coefficient: Coefficient, spec: dict[str, Any], rules: Mapping[str, Rule]) -> Controller:
+def _controller(
+    coefficient: Coefficient, spec: dict[str, Any], rules: Mapping[str, Rule], shares: tuple[str, ...]
+) -> Controller:
     name = coefficient.name
     where = f"adapt[{name!r}]"
     rule, follow = spec.pop("rule", None), spec.pop("follow", None)
     if rule not in rules:
         raise ValueError(one_of(f"{where}['rule']", rule, rules))
-    if follow not in rules[rule].follows:
-        raise ValueError(one_of(f"{where}['follow']", follow, rules[rule].follows))
+    targeted = any(number.name == "target" for number in rules[rule].arguments)
+    follows = (*rules[rule].follows, *(shares if targeted else ()))
+    if follow not in follows:
+        raise ValueError(one_of(f"{where}['follow']", follow, follows))
     tighter = spec.pop("tighter", _tighter(coefficient, follow))
     if rules[rule].directed and tighter not in ("down", "up"):
         raise ValueError(f"{where}['tighter']={tighter!r}: say which way makes the update smaller, 'down' or 'up'")

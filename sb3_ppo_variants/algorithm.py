@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch as th
-from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
-from stable_baselines3.common.vec_env import VecMonitor, is_vecenv_wrapped
 from typing_extensions import Self
 
-from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation, State, build_controllers
-from sb3_ppo_variants.chain import Chain, build_chain
-from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, Coefficient
+from sb3_ppo_variants.adaptation import Adaptation, State, build_controllers
+from sb3_ppo_variants.chain import build_chain
+from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, VF_LEARNING_RATE, Coefficient
 from sb3_ppo_variants.loading import changed_arguments
+from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.backup import Backup
-from sb3_ppo_variants.loop.execution import EagerExecution, Execution
-from sb3_ppo_variants.loop.rollout import has_indices
+from sb3_ppo_variants.loop.hook import UpdateHook
 from sb3_ppo_variants.loop.training import TrainingLoop
-from sb3_ppo_variants.messages import Warnings, one_of, warn_user
+from sb3_ppo_variants.messages import Warnings, warn_user
+from sb3_ppo_variants.parts import (
+    HOOK_ARGUMENTS,
+    arguments_of_parts,
+    build_hooks,
+    check_monitor,
+    check_parts,
+    execution_of,
+    unknown_argument,
+)
+from sb3_ppo_variants.regularization import build_regularization
+from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.schedules import as_schedule, check_schedule, sampled
 from sb3_ppo_variants.signatures import constructor_signature
@@ -34,7 +43,18 @@ from sb3_ppo_variants.terms import TERMS
 # Arguments of SB3 that may be given as RL Zoo's strings; the zoo itself converts them only for its own entry point.
 STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 # What `_setup_model` builds from the arguments.
-REBUILT = ("_chain", "_adaptation", "_stopping", "_execution", "_backup", "_warnings", "_finished_returns")
+REBUILT = (
+    "_chain",
+    "_regularization",
+    "_hooks",
+    "_apart",
+    "_adaptation",
+    "_stopping",
+    "_execution",
+    "_backup",
+    "_warnings",
+    "_finished_returns",
+)
 # The stock arguments that may be adapted, whatever the objective.
 STOCK_COEFFICIENTS = {coefficient.name: coefficient for coefficient in (LEARNING_RATE, *LOSS_WEIGHTS)}
 
@@ -52,15 +72,20 @@ class VariantAlgorithm(TrainingLoop):
     :param adapt: coefficient name to a feedback rule, see :func:`.adaptation.build_controllers`; ``None`` for none.
         ``learning_rate``, ``ent_coef`` and ``vf_coef`` may be adapted as well
     :param stop: conditions that end an update early, name to limit, see :mod:`.stops`; ``None`` for none
+    :param regularizers: losses added to PPO's, a name of :mod:`.regularizers`, a function, or a list of these; ``None``
+        for none
+    :param hooks: what happens around the steps of an update besides, a list of :class:`.loop.hook.UpdateHook`; those of
+        the package are switched on by their arguments, see :mod:`.hooks`
     :param log_kl: log the exact KL of every update, ``train/kl`` and ``train/kl_max``; costs a pass over the rollout
         before and after
     :param compile: run updates and rollouts as native code, several times faster and the same within rounding, see
         :mod:`.compiled`; the first run on a machine compiles for some ten seconds. What cannot be compiled runs in
         eager mode with a warning; ``"strict"`` raises instead
-    :param kwargs: keyword arguments of the stock class, and the coefficients and options of the terms, each a number,
-        an SB3 schedule or a string like ``"lin_0.2"`` or ``"exp_0.2"``; ``ent_coef`` and ``vf_coef`` may be
-        schedules too
-    :raises TypeError: for an argument that neither the stock class nor a term in the objective has
+    :param vf_learning_rate: learning rate of the critic's own layers, as ``learning_rate``; ``None`` for the same
+    :param kwargs: keyword arguments of the stock class and of the hooks, and the coefficients and options of the terms
+        and regularizers, each a number, an SB3 schedule or a string like ``"lin_0.2"`` or ``"exp_0.2"``; ``ent_coef``
+        and ``vf_coef`` may be schedules too
+    :raises TypeError: for an argument that neither the stock class nor a part in use has
     :raises ValueError: for a bad value; the message names the argument, the value and what is allowed
     """
 
@@ -83,11 +108,14 @@ class VariantAlgorithm(TrainingLoop):
         objective: Any = "clip",
         adapt: Mapping[str, Mapping[str, Any]] | None = None,
         stop: Mapping[str, float] | None = None,
+        regularizers: Any = None,
+        hooks: Sequence[UpdateHook] = (),
+        vf_learning_rate: float | Schedule | str | None = None,
         log_kl: bool = False,
         compile: bool | str = False,
         **kwargs: Any,
     ) -> None:
-        chain = build_chain(_as_list(objective), TERMS)
+        known = arguments_of_parts(build_chain(_as_list(objective), TERMS), regularizers)
         stock = inspect.signature(self.stock.__init__)
         own = {name: kwargs.pop(name) for name in set(kwargs) - set(stock.parameters)}
         arguments = stock.bind(self, policy, env, *args, **kwargs).arguments
@@ -98,18 +126,22 @@ class VariantAlgorithm(TrainingLoop):
         self.objective = _as_list(objective)
         self.adapt = adapt
         self.stop = stop
+        self.regularizers = regularizers
+        self.hooks = hooks
+        self.vf_learning_rate = vf_learning_rate
         self.log_kl = log_kl
         self.compile = compile
         # What the rules have learned, in plain floats: saved with the model, and not reset by `_setup_model`.
         self.adaptive_state: dict[str, State] = {}
-        self._set_term_arguments(chain, own)
+        # What the hooks remember from update to update, likewise.
+        self.hook_state: dict[str, Any] = {}
+        self._set_arguments(known, own)
         if set_up:
             self._setup_model()
             self._adaptation.check_starts(self._scheduled_values(1.0))
 
-    def _set_term_arguments(self, chain: Chain, given: Mapping[str, Any]) -> None:
-        """Keep the coefficients and options of the terms as attributes of the same names."""
-        known = chain.coefficients | chain.options
+    def _set_arguments(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+        """Keep the arguments of terms, regularizers and hooks as attributes of the same names."""
         for name, value in given.items():
             if name not in known:
                 raise TypeError(self._unknown_argument(name, value, known))
@@ -131,10 +163,7 @@ class VariantAlgorithm(TrainingLoop):
 
     @classmethod
     def _unknown_argument(cls, name: str, value: Any, known: Iterable[str]) -> str:
-        for term in TERMS.values():
-            if name in [argument.name for argument in term.arguments]:
-                return f"{name}={value!r} belongs to the term {term.name!r}, which is not in the objective"
-        return f"{cls.__name__}: " + one_of("argument", name, [*known, *cls._constructor_names()])
+        return unknown_argument(cls.__name__, name, value, [*known, *cls._constructor_names()])
 
     @classmethod
     def _constructor_names(cls) -> list[str]:
@@ -150,47 +179,36 @@ class VariantAlgorithm(TrainingLoop):
                 "a model with another one is loaded by the host's own Variant class, VariantPPO.load for PPO"
             )
         self._chain = build_chain(self.objective, TERMS)
-        for name, argument in (self._chain.coefficients | self._chain.options).items():
+        self._regularization = build_regularization(self.regularizers, REGULARIZERS)
+        for name, argument in arguments_of_parts(self._chain, self.regularizers).items():
             if getattr(self, name, argument.default) is None:
-                raise TypeError(f"{name} is needed by the objective and has no default")
+                raise TypeError(f"{name} is needed by the objective or a regularizer and has no default")
             setattr(self, name, getattr(self, name, argument.default))
         for name in STOCK_SCHEDULES:
             if isinstance(getattr(self, name), str):
                 setattr(self, name, as_schedule(name, getattr(self, name)))
         self._setup_lr_schedule()
-        if self.compile not in (False, True, "strict"):
-            raise ValueError(one_of("compile", self.compile, ("False", "True", "strict")))
-        self._execution = self._make_execution()
+        self._execution = execution_of(self, self.compile)
         self._backup = Backup()
         self._warnings = Warnings()
         self._stopping = build_stopping(self.stop, STOPS)
         self._build_adaptation()
         self._finished_returns = []
+        self._hooks = build_hooks(self._hook_values(), self.hooks)
+        self._apart = ApartDraws(self._draw_indices)
         super()._setup_model()
-        start = self._chain.bind(self._adaptation.values(self._scheduled_values(1.0)) | self._options())
-        if (start.needs_old or self._measures_kl) and not has_indices(self.rollout_buffer):
-            raise ValueError(
-                f"rollout_buffer_class={type(self.rollout_buffer).__name__} has no _get_samples, which the exact KL "
-                "needs to know the samples of a minibatch; use a subclass of SB3's RolloutBuffer"
-            )
+        values = self._adaptation.values(self._scheduled_values(1.0))
+        needs_indices = self._chain.bind(values | self._options()).needs_old or self._measures_kl
+        check_parts(self, needs_indices, self._regularization.bind(values), self._hooks)
 
-    def _make_execution(self) -> Execution:
-        if not self.compile:
-            return EagerExecution(self)
-        try:
-            # Only here: it imports private modules of torch, which another release may have moved.
-            from sb3_ppo_variants.compiled.compiler import Compiler
-        except (ImportError, AttributeError) as error:
-            if self.compile == "strict":
-                raise
-            warn_user(f"compile={self.compile!r} runs in eager mode: this version of torch is not supported: {error}")
-            return EagerExecution(self)
-        return Compiler(self, strict=self.compile == "strict")
+    def _hook_values(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("vf_learning_rate", *HOOK_ARGUMENTS)}
 
     @property
     def _coefficients(self) -> dict[str, Coefficient]:
         """Everything that may follow a schedule and a rule."""
-        return STOCK_COEFFICIENTS | self._chain.coefficients
+        critic = {} if self.vf_learning_rate is None else {VF_LEARNING_RATE.name: VF_LEARNING_RATE}
+        return STOCK_COEFFICIENTS | critic | self._chain.coefficients | self._regularization.coefficients
 
     def _build_adaptation(self) -> None:
         for name, coefficient in self._coefficients.items():
@@ -199,7 +217,7 @@ class VariantAlgorithm(TrainingLoop):
         for name, option in self._chain.options.items():
             option.check(getattr(self, name))
         bases = self._scheduled_values(1.0)
-        controllers = build_controllers(self.adapt, self._coefficients, RULES)
+        controllers = build_controllers(self.adapt, self._coefficients, RULES, self._regularization.shares)
         if LEARNING_RATE.name in controllers and len(set(sampled(self.lr_schedule))) > 1:
             raise ValueError(
                 f"adapt['learning_rate']: learning_rate={self.learning_rate!r} is a schedule, and a learned rate would "
@@ -258,7 +276,7 @@ class VariantAlgorithm(TrainingLoop):
         :raises ValueError: when a named class is given a zip with another objective
         """
         model: Self = super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
-        known = model._coefficients | model._chain.options
+        known = model._coefficients | model._chain.options | HOOK_ARGUMENTS
         for name, value in kwargs.items():
             if name not in known and name not in cls._constructor_names():
                 raise TypeError(cls._unknown_argument(name, value, known))
@@ -275,18 +293,9 @@ class VariantAlgorithm(TrainingLoop):
         :raises ValueError: when a rule follows the returns of episodes and no Monitor records them, or when an
             adaptive coefficient starts at 0 or out of bounds, as in a model that was loaded with other coefficients
         """
-        self._check_monitor()
+        check_monitor(self, self._adaptation)
         self._adaptation.check_starts(self._scheduled_values(1.0))
         # ``tb_log_name`` is the third argument after ``total_timesteps``.
         if len(args) < 3:
             kwargs.setdefault("tb_log_name", type(self).__name__)
         return super().learn(total_timesteps, *args, **kwargs)
-
-    def _check_monitor(self) -> None:
-        """Refuse to train a rule on returns that nothing would record."""
-        if self.env is None or not self._adaptation.follows(EPISODE_RETURN):
-            return
-        if not (is_vecenv_wrapped(self.env, VecMonitor) or all(self.env.env_is_wrapped(Monitor))):
-            raise ValueError(
-                f"adapt follows {EPISODE_RETURN!r}, which Monitor and VecMonitor record: wrap the environment in one"
-            )

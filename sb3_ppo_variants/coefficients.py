@@ -88,7 +88,29 @@ class Option:
             raise ValueError(one_of(self.name, value, self.choices))
 
 
+@dataclass(frozen=True)
+class Flag:
+    """Whether a part is used.
+
+    :param name: the argument's name
+    :param default: ``False``
+    """
+
+    name: str
+    default: bool = False
+
+    def check(self, value: Any) -> None:
+        """Refuse what is neither ``True`` nor ``False``.
+
+        :param value: what to check
+        :raises ValueError: naming the argument and the value
+        """
+        if not isinstance(value, bool):
+            raise ValueError(one_of(self.name, value, ("True", "False")))
+
+
 # PPO's own arguments that may follow a schedule and a rule; any term may read the first.
 CLIP_RANGE = Coefficient("clip_range", default=0.2, low=0.0, tighter="down")
 LEARNING_RATE = Coefficient("learning_rate", default=3e-4, low=0.0, finite=True, tighter="down")
+VF_LEARNING_RATE = Coefficient("vf_learning_rate", low=0.0, finite=True, tighter="down")
 LOSS_WEIGHTS = (Coefficient("ent_coef", default=0.0, finite=True), Coefficient("vf_coef", default=0.5, finite=True))

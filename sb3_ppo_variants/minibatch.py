@@ -11,14 +11,33 @@ import torch as th
 from sb3_ppo_variants.kl import Direction, Distributions, kl_divergence
 
 
+class StatesApart:
+    """States drawn apart from the minibatch: the policy in them one gradient step ago, and now.
+
+    :param before: the distributions one step earlier, without gradient; in the first step of an update those of now
+    :param now: the current distributions
+    """
+
+    def __init__(self, before: Distributions, now: Distributions) -> None:
+        self.before, self.now = before, now
+
+    def kl(self) -> th.Tensor:
+        """Exact KL(before || now), shape ``(batch,)``, in nats, summed over action dimensions."""
+        return kl_divergence(self.before, self.now)
+
+
 class Minibatch:
-    r"""What a term sees of a minibatch; all tensors have the shape ``(batch,)``.
+    r"""What a term or a regularizer sees of a minibatch; all tensors have the shape ``(batch,)``.
 
     :param advantages: as they enter the surrogate, so normalised when ``normalize_advantage`` is on
     :param log_ratio: :math:`\log \pi_\theta(a|s) - \log \pi_{old}(a|s)`; its exponential is ``ratio``
     :param old: the old distribution of each sample, when a term needs the exact divergence
     :param new: the current distribution of each sample
     :param prepared: what the terms made of the old distributions once per rollout, the rows of these samples
+    :param samples: what the rollout buffer drew, with the observations; with an LSTM they are padded
+    :param features: the last hidden layer of the policy before its activation function, now and before the update, each
+        of shape ``(batch, width)``, when a regularizer needs it
+    :param apart: other states, when a regularizer needs them
     """
 
     def __init__(
@@ -28,14 +47,20 @@ class Minibatch:
         old: Distributions | None = None,
         new: Distributions | None = None,
         prepared: Mapping[str, th.Tensor] | None = None,
+        samples: Any = None,
+        features: tuple[th.Tensor, th.Tensor] | None = None,
+        apart: StatesApart | None = None,
     ) -> None:
         self.advantages = advantages
         self.log_ratio = log_ratio
         self.ratio = th.exp(log_ratio)
         self.prepared = {} if prepared is None else prepared
+        self.samples = samples
         self._old = old
         self._new = new
         self._kl: dict[Direction, th.Tensor] = {}
+        self._features, self._apart = features, apart
+        self.asked_for_features = self.asked_for_states_apart = False
 
     def kl(self, direction: Direction = "forward") -> th.Tensor:
         """Exact divergence per sample, computed at most once per direction.
@@ -50,6 +75,28 @@ class Minibatch:
             pair = (self._old, self._new) if direction == "forward" else (self._new, self._old)
             self._kl[direction] = kl_divergence(*pair)
         return self._kl[direction]
+
+    @property
+    def features(self) -> tuple[th.Tensor, th.Tensor]:
+        """The last hidden layer of the policy before its activation function, now and before the update.
+
+        :raises RuntimeError: when the record of the regularizer does not say that it needs them
+        """
+        self.asked_for_features = True
+        if self._features is None:
+            raise RuntimeError("a regularizer asks for features, but no record says needs_features=True")
+        return self._features
+
+    @property
+    def apart(self) -> StatesApart:
+        """States drawn apart from the minibatch.
+
+        :raises RuntimeError: when the record of the regularizer does not say that it needs them
+        """
+        self.asked_for_states_apart = True
+        if self._apart is None:
+            raise RuntimeError("a regularizer asks for states apart, but no record says needs_states_apart=True")
+        return self._apart
 
     @property
     def asked_for_kl(self) -> bool:
@@ -85,7 +132,7 @@ class Minibatch:
         minibatch = Minibatch.__new__(Minibatch)
         minibatch.advantages, minibatch.log_ratio, minibatch.ratio = advantages, log_ratio, ratio
         minibatch.prepared, minibatch._kl = prepared, kl
-        minibatch._old = minibatch._new = None
+        minibatch.samples = minibatch._old = minibatch._new = minibatch._features = minibatch._apart = None
         return minibatch
 
     def detach(self) -> Minibatch:
@@ -100,10 +147,12 @@ class OldPolicy:
 
     :param distributions: of every valid step of the rollout
     :param prepared: what the terms made of it, each of shape ``(n_steps * n_envs, ...)``
+    :param features: of its last hidden layer, shape ``(n_steps * n_envs, width)``, when a regularizer needs them
     """
 
     distributions: Distributions
     prepared: Mapping[str, th.Tensor]
+    features: th.Tensor | None = None
 
     def select_rows(self, indices: th.Tensor) -> OldPolicy:
         """The old policy at some steps.
@@ -111,4 +160,5 @@ class OldPolicy:
         :param indices: integers of shape ``(batch,)``
         """
         prepared = {name: tensor[indices] for name, tensor in self.prepared.items()}
-        return OldPolicy(self.distributions.select_rows(indices), prepared)
+        features = None if self.features is None else self.features[indices]
+        return OldPolicy(self.distributions.select_rows(indices), prepared, features)

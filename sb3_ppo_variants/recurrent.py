@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch as th
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer
 from stable_baselines3.common.distributions import Distribution
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
-from sb3_ppo_variants.loop.rollout import in_storage_order
+from sb3_ppo_variants.loop.rollout import Terminal, get_samples, in_storage_order
 from sb3_ppo_variants.loop.sequences import whole_sequences
+from sb3_ppo_variants.loop.update import Update
 from sb3_ppo_variants.variants import AdaptiveClip, DualClip, KLPenalty
 
 
@@ -58,10 +60,48 @@ class RecurrentVariantPPO(VariantAlgorithm, RecurrentPPO):
         return None  # its minibatches are padded sequences
 
     def _samples_in_order(self) -> Iterator[Any]:
+        return in_storage_order(self.rollout_buffer, self.batch_size, self._first_steps())
+
+    def _first_steps(self) -> np.ndarray:
         # A chunk begins with the hidden state of its first step, and so does the first step of each environment.
         first_steps = np.zeros((self.n_envs, self.n_steps))
         first_steps[:, 0] = 1.0
-        return in_storage_order(self.rollout_buffer, self.batch_size, first_steps.reshape(-1, 1))
+        return first_steps.reshape(-1, 1)
+
+    def _draw_indices(self, generator: np.random.Generator, number: int) -> np.ndarray:
+        size = self.n_steps * self.n_envs  # steps that follow one another, as in a minibatch
+        return (generator.integers(size) + np.arange(min(number, size))) % size
+
+    def _samples_at(self, indices: np.ndarray, update: Update) -> Any:
+        return get_samples(self.rollout_buffer, indices, self._first_steps())
+
+    def _predict_last_values(self, observations: Any) -> th.Tensor:
+        starts = th.as_tensor(self._last_episode_starts, dtype=th.float32, device=self.device)
+        return self.policy.predict_values(observations, self._states_of_critic(), starts)
+
+    def _predict_terminal_value(self, terminal: Terminal) -> th.Tensor:
+        observations, _ = self.policy.obs_to_tensor(terminal.observation)
+        goes_on = th.zeros(1, device=self.device)
+        return self.policy.predict_values(observations, self._critic_states_after(terminal), goes_on)
+
+    def _states_of_critic(self) -> tuple[th.Tensor, th.Tensor]:
+        """The states of the critic's LSTM after the rollout, each of shape ``(layers, n_envs, width)``."""
+        states: Any = self._last_lstm_states
+        return cast(tuple[th.Tensor, th.Tensor], states.vf)
+
+    def _critic_states_after(self, terminal: Terminal) -> tuple[th.Tensor, th.Tensor]:
+        """The states of the critic's LSTM after a step, hidden and cell, each of shape ``(layers, 1, width)``.
+
+        :param terminal: the step
+        """
+        if terminal.step + 1 == self.n_steps:
+            hidden, cell = (state[:, [terminal.env]] for state in self._states_of_critic())
+            return hidden, cell
+        # What the next step began with, in the flattened buffer.
+        row, buffer = terminal.env * self.n_steps + terminal.step + 1, cast(RecurrentRolloutBuffer, self.rollout_buffer)
+        kept = (buffer.hidden_states_vf[row], buffer.cell_states_vf[row])
+        hidden, cell = (th.as_tensor(state, device=self.device).unsqueeze(1) for state in kept)
+        return hidden, cell
 
 
 class RecurrentDualClipPPO(DualClip, RecurrentVariantPPO):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from sb3_ppo_variants.parts import HOOK_ARGUMENTS
+
 # Arguments of the base class that a named class has decided.
 DECIDED = ("objective", "adapt", "stop")
 
@@ -28,6 +30,11 @@ def constructor_signature(cls: Any) -> inspect.Signature:
     base = {p.name: p for p in parameters}
     hidden = {*base, *(() if cls.fixed_objective is None else DECIDED)}
     own = [parameter for name, parameter in added.items() if name not in hidden]
+    if constructor is cls.stock.__init__:
+        own += [
+            inspect.Parameter(a.name, inspect.Parameter.KEYWORD_ONLY, default=a.default)
+            for a in HOOK_ARGUMENTS.values()
+        ]
     if cls.fixed_objective is None and constructor is cls.stock.__init__:
         own.append(inspect.Parameter("coefficients", inspect.Parameter.VAR_KEYWORD))
     return inspect.Signature([*base.values(), *own])

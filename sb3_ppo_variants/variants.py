@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch as th
@@ -13,13 +14,14 @@ from typing_extensions import TypedDict, Unpack
 from sb3_ppo_variants.algorithm import VariantAlgorithm
 from sb3_ppo_variants.coefficients import Number
 from sb3_ppo_variants.kl import Direction, Estimator
+from sb3_ppo_variants.loop.hook import UpdateHook
 
 
 class StockArguments(TypedDict, total=False):
     """The keyword arguments of the stock classes, for editors and type checkers; their meanings are SB3's.
 
-    ``compile`` is this package's own. MaskablePPO has no state-dependent exploration and RecurrentPPO no rollout buffer
-    class: those raise there.
+    The last ones are this package's own. MaskablePPO has no state-dependent exploration and RecurrentPPO no rollout
+    buffer class: those raise there.
     """
 
     learning_rate: float | Schedule | str
@@ -45,6 +47,14 @@ class StockArguments(TypedDict, total=False):
     verbose: int
     seed: int | None
     device: th.device | str
+    regularizers: Any
+    hooks: Sequence[UpdateHook]
+    vf_learning_rate: float | Schedule | str | None
+    outer_step: float
+    outer_momentum: float
+    reset_adam_step: bool
+    recompute_advantages: bool
+    rpo_noise: float
     compile: bool | str
     _init_setup_model: bool
 

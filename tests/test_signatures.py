@@ -29,11 +29,15 @@ def test_keyword_arguments_of_this_package() -> None:
     def added(cls: Any) -> list[str]:
         return [p.name for p in inspect.signature(cls).parameters.values() if p.kind is not p.POSITIONAL_OR_KEYWORD]
 
-    assert added(VariantPPO) == ["objective", "adapt", "stop", "log_kl", "compile", "coefficients"]
+    of_hooks = ["outer_step", "outer_momentum", "reset_adam_step", "recompute_advantages", "rpo_noise"]
+    of_all = ["regularizers", "hooks", "vf_learning_rate"]
+    assert added(VariantPPO) == [
+        "objective", "adapt", "stop", *of_all, "log_kl", "compile", *of_hooks, "coefficients",
+    ]  # fmt: skip
     assert added(RecurrentVariantPPO) == added(VariantPPO)
-    assert added(DualClipPPO) == ["dual_clip", "log_kl", "compile"]
+    assert added(DualClipPPO) == ["dual_clip", "log_kl", *of_all, "compile", *of_hooks]
     assert added(AdaptiveClipPPO) == [
-        "desired_kl", "desired_clip_fraction", "clip_range_bounds", "log_kl", "compile",
+        "desired_kl", "desired_clip_fraction", "clip_range_bounds", "log_kl", *of_all, "compile", *of_hooks,
     ]  # fmt: skip
 
 

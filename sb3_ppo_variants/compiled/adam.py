@@ -37,7 +37,7 @@ def adam(
     :param averages: :math:`m`
     :param squares: :math:`v`
     :param steps: number of steps that each parameter has taken so far, shape ``(n,)``; :math:`t` is one more
-    :param learning_rate: :math:`\alpha`, a scalar in double precision
+    :param learning_rate: :math:`\alpha` in double precision, a scalar or one for each parameter, shape ``(n,)``
     :param betas: :math:`\beta_1, \beta_2`
     :param eps: :math:`\varepsilon`
     :return: the new parameters, averages, squares and number of steps
@@ -59,18 +59,20 @@ def adam(
     return moved, averages, squares, steps
 
 
-def plain_group(optimizer: th.optim.Optimizer) -> dict[str, Any] | None:
-    """The one parameter group of a plain Adam without hooks; ``None`` for any other optimiser.
+def plain_groups(optimizer: th.optim.Optimizer) -> list[dict[str, Any]] | None:
+    """The parameter groups of a plain Adam without hooks, alike but for their rates; ``None`` for any other optimiser.
 
     :param optimizer: of a policy
     """
-    group = optimizer.param_groups[0]
+    groups = optimizer.param_groups
     variations = ("weight_decay", "amsgrad", "maximize", "differentiable", "capturable", "fused")
-    if type(optimizer) is not th.optim.Adam or len(optimizer.param_groups) > 1 or any(map(group.get, variations)):
+    if type(optimizer) is not th.optim.Adam or any(any(map(group.get, variations)) for group in groups):
+        return None
+    if any((group["betas"], group["eps"]) != (groups[0]["betas"], groups[0]["eps"]) for group in groups):
         return None
     if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks or "step" in vars(optimizer):
         return None
-    return group
+    return groups
 
 
 def states_of(optimizer: th.optim.Optimizer, parameters: Sequence[th.Tensor]) -> list[dict[str, th.Tensor]]:

@@ -14,7 +14,7 @@ from sb3_ppo_variants.compiled.recurrent_rollout import collect_recurrent_rollou
 from sb3_ppo_variants.compiled.rollout import collect_rollouts
 from sb3_ppo_variants.compiled.step import CompiledStep
 from sb3_ppo_variants.loop.execution import CollectRollouts, EagerExecution, Step
-from sb3_ppo_variants.loop.losses import LossComputation
+from sb3_ppo_variants.loop.passes import RolloutPasses
 from sb3_ppo_variants.loop.update import Update
 
 
@@ -25,7 +25,7 @@ class Compiler:
     :param strict: raise where a part would stay eager
     """
 
-    def __init__(self, algorithm: LossComputation, strict: bool) -> None:
+    def __init__(self, algorithm: RolloutPasses, strict: bool) -> None:
         self._algorithm, self._strict = algorithm, strict
         self._eager = EagerExecution(algorithm)
         self._update = Part("the update", strict)

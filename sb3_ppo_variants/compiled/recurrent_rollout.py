@@ -18,7 +18,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from sb3_ppo_variants.compiled.actor import CompiledActor
 from sb3_ppo_variants.compiled.buffer import compute_returns_and_advantage
 from sb3_ppo_variants.compiled.recurrent import flat_states
-from sb3_ppo_variants.compiled.rollout import is_cut_off, predicted_values
+from sb3_ppo_variants.compiled.rollout import predicted_values
+from sb3_ppo_variants.loop.rollout import is_cut_off
 from sb3_ppo_variants.vec_env.dummy import without_deep_copies
 
 

@@ -18,6 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.compiled.actor import CompiledActor
 from sb3_ppo_variants.compiled.buffer import compute_returns_and_advantage, record
+from sb3_ppo_variants.loop.rollout import is_cut_off
 from sb3_ppo_variants.vec_env.dummy import without_deep_copies
 
 
@@ -100,14 +101,6 @@ def _within_bounds(model: Any) -> Callable[[np.ndarray], np.ndarray]:
         return scale
     # `np.clip` takes twice as long for so few numbers.
     return lambda actions: np.minimum(np.maximum(actions, space.low), space.high)
-
-
-def is_cut_off(info: dict[str, Any]) -> bool:
-    """Whether an episode ended by its time limit alone, so that the value of its last observation counts.
-
-    :param info: of the step that ended it
-    """
-    return info.get("terminal_observation") is not None and info.get("TimeLimit.truncated", False)
 
 
 @th.no_grad()

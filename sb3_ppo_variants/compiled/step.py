@@ -49,6 +49,7 @@ class CompiledStep:
         if isinstance(self._traced.run, CudaGraph):
             self._tensors = self._traced.run.place(self._tensors)
         self._inputs: Inputs = tree_unflatten(self._tensors, spec)
+        update.rollout = self._inputs.rollout  # on a GPU the graph's own, for hooks that change it
         self._shape = tuple(self._inputs.indices.shape)
         self._taken = 0
         # In the first step the ratio is 1, where a term may have a kink, and a rounding error gives another gradient.
@@ -83,6 +84,8 @@ class CompiledStep:
 
     def _in_native_code(self, draw: Draw) -> StepResult:
         self._inputs.indices.copy_(th.from_numpy(draw.indices))
+        for tensor, indices in zip(self._inputs.apart, draw.apart or (), strict=True):
+            tensor.copy_(th.from_numpy(indices))
         scalars, advantages, log_ratio, ratio, *named = self._traced.run(self._tensors)
         prepared = dict(zip(self._traced.prepared, named, strict=False))
         kl = dict(zip(self._traced.kl, named[len(prepared) :], strict=True))
@@ -138,13 +141,17 @@ class CompiledStep:
             Quantity("the policy loss", mine[0], theirs[0], of_advantages),
             Quantity("the value loss", mine[1], theirs[1], 0.01 * of_returns),
             Quantity("the entropy loss", mine[2], theirs[2]),
+            *(
+                Quantity(f"the loss of regularizer {index}", native, eager, of_advantages)
+                for index, (native, eager) in enumerate(zip(mine[5:], theirs[5:], strict=True))
+            ),
         ]
 
     def _gradients(
         self, native: StepResult, eager: StepResult, before: Sequence[th.Tensor], expected: Sequence[th.Tensor]
     ) -> list[Quantity]:
         """The gradient is what a step adds to Adam's averages."""
-        number, beta = len(self._inputs.parameters), self._state.group["betas"][0]
+        number, beta = len(self._inputs.parameters), self._state.groups[0]["betas"][0]
         averages = slice(number, 2 * number)
         native_one, eager_one = (
             th.cat(
@@ -155,7 +162,7 @@ class CompiledStep:
         small = 1e-3 * (1 + float(self._inputs.rollout.returns.square().mean().sqrt()))
         tolerance = TOLERANCE_OF_GRADIENT
         return [
-            Quantity("the norm of the gradient", native.scalars[-1], eager.scalars[-1], small, tolerance),
+            Quantity("the norm of the gradient", native.scalars[4], eager.scalars[4], small, tolerance),
             Quantity("the gradient", native_one, eager_one, small / math.sqrt(len(eager_one)), tolerance),
         ]
 

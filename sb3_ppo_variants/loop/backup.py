@@ -31,7 +31,7 @@ class Backup:
         policy = model.policy
         self._copy = _copied([policy.state_dict(), policy.optimizer.state_dict()], self._copy)
         training, updates, returns = policy.training, model._n_updates, model._finished_returns
-        dictionaries = [model.adaptive_state, *(getattr(model.logger, name) for name in LOGGER_STATE)]
+        dictionaries = [model.adaptive_state, model.hook_state, *(getattr(model.logger, name) for name in LOGGER_STATE)]
         entries = [dict(dictionary) for dictionary in dictionaries]
         try:
             yield

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import torch as th
 
-from sb3_ppo_variants.loop.losses import LossComputation
+from sb3_ppo_variants.loop.passes import RolloutPasses
 from sb3_ppo_variants.loop.records import StepResult
 from sb3_ppo_variants.loop.rollout import Draw, select_rows
 from sb3_ppo_variants.loop.update import Update
@@ -44,7 +44,7 @@ class EagerExecution:
     :param algorithm: the model
     """
 
-    def __init__(self, algorithm: LossComputation) -> None:
+    def __init__(self, algorithm: RolloutPasses) -> None:
         self._algorithm = algorithm
 
     def step(self, update: Update) -> AbstractContextManager[Step]:
@@ -71,7 +71,7 @@ class EagerStep:
     :param update: in progress
     """
 
-    def __init__(self, algorithm: LossComputation, update: Update) -> None:
+    def __init__(self, algorithm: RolloutPasses, update: Update) -> None:
         self._algorithm, self._update = algorithm, update
 
     def __call__(self, draw: Draw) -> StepResult:
@@ -81,16 +81,19 @@ class EagerStep:
         """
         algorithm, update = self._algorithm, self._update
         samples = select_rows(update.rollout, draw.indices) if draw.samples is None else draw.samples
+        apart = None if draw.apart is None else algorithm._samples_at(draw.apart[0], update)
         old = None
         if update.old is not None:
             old = update.old.select_rows(th.as_tensor(draw.indices, device=algorithm.device))
-        losses = algorithm._losses(samples, old, update)
+        losses = algorithm._losses(samples, old, update, apart)
         detached = losses.detach()
         if any(bool(measure(detached.minibatch) > limit) for measure, limit in update.conditions):
             return StepResult.of(detached)
         optimizer = algorithm.policy.optimizer
         optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
+        if draw.apart is not None:
+            algorithm._keep_apart(draw.apart[1], update)
         norm = th.nn.utils.clip_grad_norm_(update.parameters, algorithm.max_grad_norm)
         optimizer.step()
         return StepResult.of(detached, norm.detach())

@@ -16,9 +16,10 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch.nn import functional as F
 
 from sb3_ppo_variants.kl import Distributions, distributions_of, parameters_of
+from sb3_ppo_variants.loop.features import last_hidden_layer
 from sb3_ppo_variants.loop.records import EvaluatedSamples, Losses
 from sb3_ppo_variants.loop.update import Update
-from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
+from sb3_ppo_variants.minibatch import Minibatch, OldPolicy, StatesApart
 
 
 class LossComputation(OnPolicyAlgorithm):
@@ -66,32 +67,77 @@ class LossComputation(OnPolicyAlgorithm):
         actions: th.Tensor = samples.actions
         return actions.long().flatten() if isinstance(self.action_space, spaces.Discrete) else actions
 
-    def _losses(self, samples: Any, old: OldPolicy | None, update: Update) -> Losses:
+    def _losses(self, samples: Any, old: OldPolicy | None, update: Update, apart: Any = None) -> Losses:
         """The losses of one minibatch.
 
         :param samples: of the rollout buffer
         :param old: the policy before the update, at these samples
         :param update: in progress
+        :param apart: samples whose states are drawn apart, if a regularizer needs them
         """
         distribution: Any = getattr(self.policy, "action_dist", None)
         before = parameters_of(distribution)
-        batch = self._evaluate(samples)
-        if update.chain.needs_kl and parameters_of(distribution) is before:
+        with last_hidden_layer(self.policy, update.regularizers.needs_features) as layer:
+            batch = self._evaluate(samples)
+        if update.needs_kl and parameters_of(distribution) is before:
             # The policy has made its distribution elsewhere, and this one is of another minibatch.
             distribution = self._get_distribution(samples)
         minibatch = Minibatch(
             self._normalized(batch.advantages),
             batch.log_prob - batch.old_log_prob,
             old=None if old is None else old.distributions,
-            new=self._distributions(distribution, samples) if update.chain.needs_kl else None,
+            new=self._distributions(distribution, samples) if update.needs_kl else None,
             prepared=None if old is None else old.prepared,
+            samples=samples,
+            features=self._features(layer, samples, old),
+            apart=None if apart is None else self._states_apart(apart, update),
         )
         policy_loss = -update.chain(minibatch).mean()
         value_loss = self._value_loss(batch.returns, self._clipped(batch.values, batch.old_values, update))
         # Without a closed form the entropy is estimated from the actions taken.
         entropy_loss = -th.mean(-batch.log_prob if batch.entropy is None else batch.entropy)
         loss = policy_loss + update.values["ent_coef"] * entropy_loss + update.values["vf_coef"] * value_loss
-        return Losses(minibatch, policy_loss, value_loss, entropy_loss, loss)
+        regularizers = update.regularizers(minibatch)
+        return Losses(minibatch, policy_loss, value_loss, entropy_loss, sum(regularizers, loss), regularizers)
+
+    def _features(
+        self, layer: list[th.Tensor], samples: Any, old: OldPolicy | None
+    ) -> tuple[th.Tensor, th.Tensor] | None:
+        """The features of a minibatch now and before the update, without its padding.
+
+        :param layer: what the last hidden layer gave, if it was watched
+        :param samples: the minibatch
+        :param old: the policy before the update, at these samples
+        """
+        if not layer or old is None or old.features is None:
+            return None
+        return self._valid_rows(layer[-1], samples), old.features
+
+    def _states_apart(self, samples: Any, update: Update) -> StatesApart:
+        """The policy one step before and now, in states drawn apart.
+
+        :param samples: with these states
+        :param update: in progress
+        """
+        assert update.apart is not None
+        assert update.apart.before is not None
+        return StatesApart(update.apart.before, self._distributions_at(samples))
+
+    def _distributions_at(self, samples: Any) -> Distributions:
+        """The current action distributions of a minibatch, without its padding.
+
+        :param samples: the minibatch
+        """
+        return self._distributions(self._get_distribution(samples), samples)
+
+    def _valid_rows(self, tensor: th.Tensor, samples: Any) -> th.Tensor:
+        """A tensor of a minibatch without its padding.
+
+        :param tensor: shape ``(batch, ...)``
+        :param samples: the minibatch
+        """
+        valid = self._valid(samples)
+        return tensor if valid is None else tensor[valid]
 
     def _evaluate(self, samples: Any) -> EvaluatedSamples:
         """A minibatch under the current policy, without its padding.

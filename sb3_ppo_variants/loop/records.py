@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch as th
@@ -30,26 +31,37 @@ class EvaluatedSamples(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """The losses of a minibatch, scalars, and what the policy loss was made of."""
+    """The losses of a minibatch, scalars, and what the policy loss was made of.
+
+    ``regularizers`` has the losses of the regularizers, which are in the total.
+    """
 
     minibatch: Minibatch
     policy: th.Tensor
     value: th.Tensor
     entropy: th.Tensor
     total: th.Tensor
+    regularizers: Sequence[th.Tensor] = ()
 
     def detach(self) -> Losses:
         """The same numbers without their graph."""
-        scalars = (self.policy, self.value, self.entropy, self.total)
-        return Losses(self.minibatch.detach(), *(loss.detach() for loss in scalars))
+        policy, value, entropy, total = (loss.detach() for loss in self[1:5])
+        regularizers = [loss.detach() for loss in self.regularizers]
+        return Losses(self.minibatch.detach(), policy, value, entropy, total, regularizers)
+
+    def scalars(self, norm: th.Tensor) -> list[th.Tensor]:
+        """The losses of policy, value, entropy and in total, the norm of the gradient, those of the regularizers.
+
+        :param norm: of the gradient
+        """
+        return [self.policy, self.value, self.entropy, self.total, norm, *self.regularizers]
 
 
 class StepResult(NamedTuple):
     """What a step of the optimiser leaves.
 
     :param minibatch: detached
-    :param scalars: losses of policy, value, entropy and in total, and the norm of the gradient before it was clipped,
-        shape ``(5,)``, detached
+    :param scalars: as :meth:`Losses.scalars` gives them, with the norm of the gradient before it was clipped, detached
     :param stopped: whether the update ended before this step, which was then not taken; its norm means nothing
     """
 
@@ -64,5 +76,5 @@ class StepResult(NamedTuple):
         :param losses: detached
         :param norm: of the gradient; ``None`` for a step that was not taken
         """
-        minibatch, *of_step = losses
-        return cls(minibatch, th.stack([*of_step, losses.total if norm is None else norm]), norm is None)
+        scalars = losses.scalars(losses.total if norm is None else norm)
+        return cls(losses.minibatch, th.stack(scalars), norm is None)

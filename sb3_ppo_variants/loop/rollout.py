@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,10 +20,33 @@ class Draw(NamedTuple):
 
     :param indices: into the flattened rollout, shape ``(batch,)``; ``None`` when the buffer does not tell them
     :param samples: what the buffer made; ``None`` when the minibatch is the rows of the whole rollout at ``indices``
+    :param apart: the indices of states drawn apart for this step, and for the next; ``None`` if nothing needs them
     """
 
     indices: np.ndarray | None
     samples: Any
+    apart: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class Terminal(NamedTuple):
+    """The end of an episode that its time limit cut off.
+
+    :param step: of the rollout
+    :param env: number of the environment
+    :param observation: the last one
+    """
+
+    step: int
+    env: int
+    observation: Any
+
+
+def is_cut_off(info: Mapping[str, Any]) -> bool:
+    """Whether an episode ended by its time limit alone, so that the value of its last observation counts.
+
+    :param info: of the step that ended it
+    """
+    return info.get("terminal_observation") is not None and info.get("TimeLimit.truncated", False)
 
 
 def draw_minibatches(buffer: RolloutBuffer, batch_size: int, rollout: Any = None) -> Iterator[Draw]:
@@ -51,6 +74,16 @@ def draw_minibatches(buffer: RolloutBuffer, batch_size: int, rollout: Any = None
             yield Draw(asked.popleft() if asked else None, samples)
     finally:
         vars(buffer).pop("_get_samples", None)  # the method of the class again
+
+
+def get_samples(buffer: RolloutBuffer, indices: np.ndarray, *arguments: Any) -> Any:
+    """Some samples, in the middle of an epoch too: :func:`draw_minibatches` does not take them for a minibatch.
+
+    :param buffer: full and flattened
+    :param indices: into the flattened rollout
+    :param arguments: what this buffer's ``_get_samples`` takes besides the indices
+    """
+    return type(buffer)._get_samples(buffer, indices, *arguments)
 
 
 def select_rows(samples: Any, indices: Any) -> Any:
@@ -91,7 +124,7 @@ def whole_rollout(buffer: RolloutBuffer) -> Any:
         return None
     if _number_of_bytes(buffer) > _room(buffer.device):
         return None
-    _flatten(buffer)
+    flatten(buffer)
     buffer.to_torch = partial(buffer.to_torch, copy=False)  # type: ignore[method-assign]
     try:
         return buffer._get_samples(slice(None))  # type: ignore[arg-type]
@@ -113,8 +146,11 @@ def _room(device: th.device | str) -> float:
     return th.cuda.get_device_properties(device).total_memory / 8 if device.type == "cuda" else 0.0
 
 
-def _flatten(buffer: RolloutBuffer) -> None:
-    """Let the buffer flatten its arrays, which it does at the first call of ``get``, without ``get``'s random draw."""
+def flatten(buffer: RolloutBuffer) -> None:
+    """Let the buffer flatten its arrays, which it does at the first call of ``get``, without ``get``'s random draw.
+
+    :param buffer: full
+    """
     if not buffer.generator_ready:
         state = np.random.get_state()
         next(iter(buffer.get(1)))
@@ -129,7 +165,7 @@ def in_storage_order(buffer: RolloutBuffer, batch_size: int, *arguments: Any) ->
     :param arguments: what this buffer's ``_get_samples`` takes besides the indices
     :return: what the buffer's minibatches are
     """
-    _flatten(buffer)
+    flatten(buffer)
     size = buffer.buffer_size * buffer.n_envs
     for start in range(0, size, batch_size):
         yield buffer._get_samples(np.arange(start, min(start + batch_size, size)), *arguments)

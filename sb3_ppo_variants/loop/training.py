@@ -39,7 +39,7 @@ gives bit for bit the same weights. In one piece, without padding, early stops a
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch as th
@@ -47,6 +47,7 @@ from stable_baselines3.common.utils import explained_variance, update_learning_r
 
 from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
 from sb3_ppo_variants.chain import Chain
+from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.backup import Backup
 from sb3_ppo_variants.loop.checks import (
     advantage_without_variance,
@@ -58,12 +59,17 @@ from sb3_ppo_variants.loop.checks import (
 )
 from sb3_ppo_variants.loop.execution import Execution, Step
 from sb3_ppo_variants.loop.faster import foreach_steps, without_validation
+from sb3_ppo_variants.loop.hook import UpdateHook, blocks_around
 from sb3_ppo_variants.loop.passes import RolloutPasses
 from sb3_ppo_variants.loop.rollout import draw_minibatches
 from sb3_ppo_variants.loop.update import Update, approx_kl
 from sb3_ppo_variants.messages import Warnings
 from sb3_ppo_variants.minibatch import Minibatch
+from sb3_ppo_variants.regularization import Regularization
 from sb3_ppo_variants.stopping import Stopping
+
+# In `hook_state`: the generator that draws states apart.
+STATES_APART = "states_apart"
 
 
 class TrainingLoop(RolloutPasses):
@@ -75,7 +81,11 @@ class TrainingLoop(RolloutPasses):
     n_epochs: int
     target_kl: float | None
     log_kl: bool
+    hook_state: dict[str, Any]
     _chain: Chain
+    _regularization: Regularization
+    _hooks: Sequence[UpdateHook]
+    _apart: ApartDraws
     _adaptation: Adaptation
     _stopping: Stopping
     _execution: Execution
@@ -113,6 +123,8 @@ class TrainingLoop(RolloutPasses):
         :param dones: of that step
         """
         super()._update_info_buffer(infos, dones)
+        for hook in self._hooks:
+            hook.on_step(self, infos, dones)
         if self._adaptation.follows(EPISODE_RETURN):
             # An environment may have an "episode" of its own, which Monitor replaces only where an episode ends.
             episodes = [info.get("episode") for info in infos]
@@ -147,12 +159,16 @@ class TrainingLoop(RolloutPasses):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         update = self._prepare()
-        with self._execution.step(update) as step:
+        with blocks_around(self._hooks, self, update), self._execution.step(update) as step:
             for epoch in range(self.n_epochs):
+                for hook in self._hooks:
+                    hook.before_epoch(self, update, epoch)
                 stopped = self._train_epoch(epoch, update, step)
                 self._n_updates += 1
                 if stopped or self._stop_after_epoch(update):
                     break
+        if update.apart is not None:
+            self.hook_state[STATES_APART] = update.apart.state
         self._after_update(update)
 
     def _update_learning_rate(self, optimizers: list[th.optim.Optimizer] | th.optim.Optimizer) -> None:
@@ -177,7 +193,7 @@ class TrainingLoop(RolloutPasses):
         update.statistics.start_epoch()
         stopped = False
         for draw in draw_minibatches(self.rollout_buffer, self.batch_size, update.rollout):
-            result = step(draw)
+            result = step(draw if update.apart is None else draw._replace(apart=update.apart.next()))
             update.statistics.record(result)
             if result.stopped:
                 self._print_early_stop(result.minibatch, epoch)
@@ -209,17 +225,22 @@ class TrainingLoop(RolloutPasses):
     def _prepare(self) -> Update:
         """The coefficients of this update, the chain that uses them and, if anyone asks for it, the old policy."""
         values = self._values()
-        chain = self._chain.bind(values | self._options())
+        chain, regularizers = self._chain.bind(values | self._options()), self._regularization.bind(values)
         clip_range_vf = self.clip_range_vf
-        return Update(
+        needs_old = chain.needs_old or regularizers.needs_old or self._measures_kl
+        update = Update(
             values,
             chain,
+            regularizers,
             parameters=list(self.policy.parameters()),
             clip_range_vf=None if clip_range_vf is None else clip_range_vf(self._current_progress_remaining),
-            old=self._old_policy(chain) if chain.needs_old or self._measures_kl else None,
+            old=self._old_policy(chain, regularizers.needs_features) if needs_old else None,
             conditions=[*self._stopping.of_minibatch, *self._target_kl()],
             rollout=self._whole_rollout(),
         )
+        if regularizers.needs_states_apart:
+            self._begin_apart(update, self._apart, self.hook_state.get(STATES_APART))
+        return update
 
     def _target_kl(self) -> list[tuple[Callable[[Minibatch], th.Tensor], float]]:
         """SB3's own condition."""
@@ -244,6 +265,7 @@ class TrainingLoop(RolloutPasses):
         check_policy(self.policy, update.parameters, self._name_of_update())
         clip_range = values.get("clip_range", self.clip_range(self._current_progress_remaining))
         measured = statistics.summary(clip_range)
+        measured |= update.regularizers.statistics(*statistics.of_regularizers())
         if update.old is not None and self._measures_kl:
             kl = self._kl(update.old) if update.kl is None else update.kl
             measured |= {"kl": kl.mean().item(), "kl_max": kl.max().item()}

@@ -11,9 +11,11 @@ import numpy as np
 import torch as th
 
 from sb3_ppo_variants.chain import BoundChain
+from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.kept import KeptMinibatches, Rows
 from sb3_ppo_variants.loop.records import StepResult
 from sb3_ppo_variants.minibatch import Minibatch, OldPolicy
+from sb3_ppo_variants.regularization import BoundRegularizers
 
 
 class UpdateStatistics:
@@ -47,12 +49,13 @@ class UpdateStatistics:
     def of_epoch(self) -> dict[str, list[th.Tensor]]:
         """What must be finite in the epoch at hand, in the order in which one spoils the next."""
         start = self._epoch_start
-        policy, value, entropy, _, norm = self._scalars.all().unbind(dim=1)
+        policy, value, entropy, _, norm, *regularizers = self._scalars.all().unbind(dim=1)
         return {
             "the ratio": self._parts(self.minibatches.all().ratio, start),
             "the policy loss": list(policy[start:]),
             "the value loss": list(value[start:]),
             "the entropy loss": list(entropy[start:]),
+            **{f"the loss of regularizer {index}": list(loss[start:]) for index, loss in enumerate(regularizers)},
             "the gradient": list(norm[start : self.steps]),
         }
 
@@ -61,7 +64,7 @@ class UpdateStatistics:
 
         :param clip_range: of this update
         """
-        policy, value, entropy, total, norm = self._scalars.all().unbind(dim=1)
+        policy, value, entropy, total, norm, *_ = self._scalars.all().unbind(dim=1)
         samples = self.minibatches.all()
         change = th.abs(samples.ratio - 1)
         outside = self._parts((change > clip_range).float())
@@ -82,6 +85,11 @@ class UpdateStatistics:
             **({"grad_norm": _mean(norm[: self.steps])} if self.steps else {}),
         }
 
+    def of_regularizers(self) -> tuple[th.Tensor, th.Tensor]:
+        """The losses of the regularizers in each step, shape ``(steps, n)``, and the policy loss, ``(steps,)``."""
+        scalars = self._scalars.all()
+        return scalars[:, 5:], scalars[:, 0]
+
     def _parts(self, column: th.Tensor, start: int = 0) -> list[th.Tensor]:
         """A column of all samples, minibatch by minibatch, from one of them on."""
         lengths = self.minibatches.lengths
@@ -94,10 +102,12 @@ class Update:
 
     :param values: every coefficient of this update
     :param chain: the objective with these coefficients
+    :param regularizers: the other losses with these coefficients
     :param parameters: of the policy, whose gradient is clipped; listed once, because the search takes time
     :param clip_range_vf: clip range of the value function; ``None`` if that is not clipped
     :param old: the policy before the update; ``None`` if nothing needs it
     :param conditions: measures of a minibatch, each a scalar, with the limit that ends the update before its step
+    :param apart: draws states apart from the minibatches; ``None`` if nothing needs them
     :param rollout: all samples on the device in storage order; ``None`` where the buffer makes its own minibatches
     :param kl: exact divergence of every valid step after the epoch just done, shape ``(n,)``, if it was measured
     :param statistics: what is logged of the update
@@ -105,13 +115,20 @@ class Update:
 
     values: Mapping[str, Any]
     chain: BoundChain
+    regularizers: BoundRegularizers
     parameters: Sequence[th.Tensor]
     clip_range_vf: Any = None
     old: OldPolicy | None = None
     conditions: Sequence[tuple[Callable[[Minibatch], th.Tensor], Any]] = ()
+    apart: ApartDraws | None = None
     rollout: Any = None
     kl: th.Tensor | None = None
     statistics: UpdateStatistics = field(default_factory=UpdateStatistics)
+
+    @property
+    def needs_kl(self) -> bool:
+        """Whether a term or a regularizer asks for the exact divergence of a minibatch."""
+        return self.chain.needs_kl or self.regularizers.needs_kl
 
 
 def approx_kl(minibatch: Minibatch) -> th.Tensor:

@@ -44,6 +44,7 @@ NUMBERS = {
     ("bandit", "spread"): (2.0, "(1, inf)", ""),
     ("bandit", "discount"): (0.95, "(0, 1]", ""),
     ("bandit", "exploration"): (0.5, "[0, inf)", ""),
+    ("rescale", "target"): (None, "(0, inf)", ""),
     ("ratio_deviation", "limit"): (None, "(0, inf]", ""),
     ("kl", "limit"): (None, "(0, inf]", ""),
 }
@@ -95,6 +96,7 @@ def test_stages_of_terms_and_what_rules_follow() -> None:
         "band": CONTROLLED,
         "proportional": CONTROLLED,
         "bandit": ("episode_return",),
+        "rescale": (),
     }
 
 

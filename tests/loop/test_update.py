@@ -14,7 +14,8 @@ from sb3_ppo_variants.loop.update import UpdateStatistics
 
 def losses(ratios: list[float], policy: float, value: float, entropy: float, total: float) -> Losses:
     minibatch = Minibatch(th.zeros(len(ratios)), th.tensor(ratios).log())
-    return Losses(minibatch, *map(th.tensor, (policy, value, entropy, total)))
+    scalars = [th.tensor(scalar) for scalar in (policy, value, entropy, total)]
+    return Losses(minibatch, scalars[0], scalars[1], scalars[2], scalars[3])
 
 
 @pytest.fixture

@@ -1,0 +1,121 @@
+"""Advantages from the critic of the moment, anew before every epoch but the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch as th
+
+from sb3_ppo_variants.coefficients import Flag
+from sb3_ppo_variants.loop.hook import UpdateHook
+from sb3_ppo_variants.loop.rollout import Terminal, flatten, is_cut_off
+
+
+class RecomputeAdvantages(UpdateHook):
+    r"""Advantages and returns from the critic as it is before each epoch but the first.
+
+    .. math:: \hat A_t = \sum_l (\gamma \lambda)^l \big(r_{t+l} + \gamma V_\theta(s_{t+l+1}) - V_\theta(s_{t+l})\big)
+
+    The policy keeps its old log-probabilities, and ``clip_range_vf`` its old values: it limits the whole update. Where
+    an episode ended by its time limit, SB3 has added :math:`\gamma V(s_{end})` to the reward, with the critic of the
+    rollout; the last observations of such episodes are kept, and this part is made anew as well. With an LSTM, values
+    come from the states that the rollout stored. After the update the buffer holds SB3's advantages and returns again,
+    so that ``train/explained_variance`` has its usual meaning.
+
+    Andrychowicz et al., "What Matters In On-Policy Reinforcement Learning?", 2020, arXiv 2006.05990, section 3.5;
+    tianshou's default on MuJoCo.
+    """
+
+    arguments = (Flag("recompute_advantages"),)
+
+    def __init__(self) -> None:
+        self._terminals: list[Terminal] = []
+        self._rewards = np.zeros(0)
+
+    @classmethod
+    def is_used(cls, values: Mapping[str, Any]) -> bool:
+        """Whether the flag is set.
+
+        :param values: of all arguments
+        """
+        return bool(values["recompute_advantages"])
+
+    def on_step(self, model: Any, infos: Sequence[Mapping[str, Any]], dones: Any) -> None:
+        """Keep the last observations of episodes that end by their time limit.
+
+        :param model: in the middle of a rollout
+        :param infos: one per environment
+        :param dones: whether an episode ended
+        """
+        step = model.rollout_buffer.pos
+        if step == 0:
+            self._terminals = []
+        for env, (info, done) in enumerate(zip(infos, dones, strict=True)):
+            if done and is_cut_off(info):
+                self._terminals.append(Terminal(step, env, info["terminal_observation"]))
+
+    @contextmanager
+    def around_update(self, model: Any, update: Any) -> Iterator[None]:
+        """Take the values at time limits out of the rewards, and give the buffer its advantages back at the end.
+
+        :param model: about to be updated
+        :param update: about to begin
+        """
+        buffer = model.rollout_buffer
+        flatten(buffer)
+        advantages, returns = buffer.advantages.copy(), buffer.returns.copy()
+        self._rewards = buffer.rewards.copy()
+        self._add_terminal_values(model, -1.0)
+        try:
+            yield
+        finally:
+            buffer.advantages[...], buffer.returns[...] = advantages, returns
+
+    def before_epoch(self, model: Any, update: Any, epoch: int) -> None:
+        """Compute advantages and returns from the current critic.
+
+        :param model: in the middle of an update
+        :param update: in progress
+        :param epoch: counted from 0
+        """
+        if epoch == 0:
+            return
+        buffer = model.rollout_buffer
+        before = self._rewards.copy()
+        self._add_terminal_values(model, 1.0)
+        advantages, returns = _computed(model, self._rewards)
+        self._rewards = before
+        for name, column in (("advantages", advantages), ("returns", returns)):
+            own = getattr(buffer, name)
+            own[...] = buffer.swap_and_flatten(column).reshape(own.shape)
+            if update.rollout is not None:  # on a CPU the same memory
+                part = getattr(update.rollout, name)
+                part.copy_(th.as_tensor(own, device=part.device).reshape(part.shape))
+
+    def _add_terminal_values(self, model: Any, sign: float) -> None:
+        if self._terminals:
+            values = model._terminal_values(self._terminals)
+            for terminal, value in zip(self._terminals, values.tolist(), strict=True):
+                self._rewards[terminal.step, terminal.env] += sign * model.gamma * value
+
+
+def _computed(model: Any, rewards: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Advantages and returns by the buffer's own method, each of shape ``(n_steps, n_envs)``."""
+    buffer = model.rollout_buffer
+    shape = (buffer.n_envs, buffer.buffer_size)
+    values = model._rollout_values().cpu().numpy().reshape(shape).T
+    starts = buffer.episode_starts
+    if starts.shape != rewards.shape:  # flat, as sb3-contrib's recurrent buffers leave them
+        starts = starts.reshape(shape).T
+    own = {name: getattr(buffer, name) for name in ("values", "rewards", "episode_starts", "advantages", "returns")}
+    vars(buffer).update(
+        values=values, rewards=rewards, episode_starts=starts, advantages=np.zeros_like(rewards), returns=None
+    )
+    try:
+        buffer.compute_returns_and_advantage(model._last_values(), model._last_episode_starts)
+        return buffer.advantages, buffer.returns
+    finally:
+        vars(buffer).update(own)

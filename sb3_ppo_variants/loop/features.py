@@ -1,0 +1,48 @@
+"""The last hidden layer of a policy, before its activation function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch as th
+
+
+@contextmanager
+def last_hidden_layer(policy: Any, watched: bool = True) -> Iterator[list[th.Tensor]]:
+    """Keep what the last hidden layer of the actor gives within the block.
+
+    :param policy: of an actor-critic algorithm
+    :param watched: whether anyone wants to know
+    :return: a list, to which each pass adds a tensor of shape ``(batch, width)``
+    :raises ValueError: for a policy without hidden layers
+    """
+    outputs: list[th.Tensor] = []
+    if not watched:
+        yield outputs
+        return
+    handle = find_last_hidden_layer(policy).register_forward_hook(lambda _, __, output: outputs.append(output))
+    try:
+        yield outputs
+    finally:
+        handle.remove()
+
+
+def find_last_hidden_layer(policy: Any) -> th.nn.Module:
+    """The last linear layer before the one that gives the actions.
+
+    :param policy: of an actor-critic algorithm
+    :raises ValueError: for a policy without hidden layers
+    """
+    own: Any = getattr(getattr(policy, "mlp_extractor", None), "policy_net", None)
+    # The features of a recurrent policy come out of its LSTM, which has no value before an activation function.
+    features = None if hasattr(policy, "lstm_actor") else getattr(policy, "pi_features_extractor", None)
+    for network in (own, features):
+        layers = [] if network is None else [layer for layer in network.modules() if isinstance(layer, th.nn.Linear)]
+        if layers:
+            return layers[-1]
+    raise ValueError(
+        f"regularizers: the features of {type(policy).__name__} are not known: it has no hidden linear layer; give it "
+        "one, with policy_kwargs={'net_arch': [64, 64]} say"
+    )

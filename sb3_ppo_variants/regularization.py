@@ -1,0 +1,214 @@
+"""Regularizers: losses that are added to those of PPO, each a pure function of the evaluated minibatch.
+
+A term changes the surrogate of the actions that were taken. A regularizer says something else about the new policy: on
+states that are not in the minibatch, or inside its network. This module has the record of a regularizer and builds the
+list that a model uses; `minibatch.py` has what it sees.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch as th
+
+from sb3_ppo_variants.coefficients import Coefficient, Number
+from sb3_ppo_variants.kl import Distributions
+from sb3_ppo_variants.messages import one_of
+from sb3_ppo_variants.minibatch import Minibatch, StatesApart
+
+
+@dataclass(frozen=True)
+class Regularizer:
+    """A regularizer with everything that the loop and the docs need to know about it.
+
+    :param name: what users write in ``regularizers``
+    :param function: pure map ``(minibatch, *, coefficients) -> loss`` per sample, of shape ``(n,)``; its mean is added
+        to the loss
+    :param coefficients: its keyword-only arguments
+    :param needs_kl: whether it asks for the exact divergence from the policy before the update
+    :param needs_features: whether it asks for the features of the policy
+    :param needs_states_apart: whether it asks for states drawn apart from the minibatch
+    """
+
+    name: str
+    function: Callable[..., th.Tensor]
+    coefficients: tuple[Coefficient, ...] = ()
+    needs_kl: bool = False
+    needs_features: bool = False
+    needs_states_apart: bool = False
+
+    @property
+    def share(self) -> str:
+        """The statistic that a rule may follow: the size of this loss over that of the policy loss."""
+        return f"{self.name}_share"
+
+    def select(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The regularizer's own arguments out of all values.
+
+        :param values: name to value
+        """
+        return {coefficient.name: values[coefficient.name] for coefficient in self.coefficients}
+
+    def is_off(self, values: Mapping[str, Any]) -> bool:
+        """Whether a coefficient sits at the value that switches it off.
+
+        :param values: name to value
+        """
+        return any(c.off is not None and values[c.name] == c.off for c in self.coefficients)
+
+
+class BoundRegularizers:
+    """The regularizers of one update, with their coefficients.
+
+    :param regularizers: those that are not switched off
+    :param values: name to value of every coefficient
+    """
+
+    def __init__(self, regularizers: Sequence[Regularizer], values: Mapping[str, Any]) -> None:
+        self.regularizers = regularizers
+        self._losses = [partial(part.function, **part.select(values)) for part in regularizers]
+        self.needs_kl = any(part.needs_kl for part in regularizers)
+        self.needs_features = any(part.needs_features for part in regularizers)
+        self.needs_states_apart = any(part.needs_states_apart for part in regularizers)
+
+    @property
+    def needs_old(self) -> bool:
+        """Whether something of the policy before the update is needed."""
+        return self.needs_kl or self.needs_features
+
+    def with_values(self, values: Mapping[str, Any]) -> BoundRegularizers:
+        """The same regularizers with other coefficients, such as tensors.
+
+        :param values: name to value of every coefficient
+        """
+        return BoundRegularizers(self.regularizers, values)
+
+    def __call__(self, minibatch: Minibatch) -> list[th.Tensor]:
+        """The loss of each regularizer, scalars with their coefficients.
+
+        :param minibatch: under the current policy
+        """
+        return [
+            _checked(part.name, loss(minibatch)).mean()
+            for part, loss in zip(self.regularizers, self._losses, strict=True)
+        ]
+
+    def statistics(self, losses: th.Tensor, policy: th.Tensor) -> dict[str, float]:
+        """What is logged of an update.
+
+        :param losses: of each step, shape ``(steps, number of regularizers)``
+        :param policy: the policy loss of each step, shape ``(steps,)``
+        """
+        size = policy.abs().mean().item()
+        named: dict[str, float] = {}
+        for part, column in zip(self.regularizers, losses.unbind(dim=1), strict=True):
+            named[f"{part.name}_loss"] = column.mean().item()
+            named[part.share] = column.abs().mean().item() / (size + 1e-8)
+        return named
+
+
+class Regularization:
+    """The regularizers of a model.
+
+    :param regularizers: may be empty
+    :raises ValueError: for a regularizer named twice, or two that mean different things by a name
+    """
+
+    def __init__(self, regularizers: Sequence[Regularizer]) -> None:
+        self.regularizers = tuple(regularizers)
+        names = [part.name for part in self.regularizers]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"regularizers={names}: {sorted(twice)} is there more than once")
+        self.coefficients: dict[str, Coefficient] = {}
+        for coefficient in (c for part in self.regularizers for c in part.coefficients):
+            if self.coefficients.setdefault(coefficient.name, coefficient) != coefficient:
+                raise ValueError(f"regularizers: two have a coefficient {coefficient.name!r}; rename one")
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """The statistics that a rule may follow."""
+        return tuple(part.share for part in self.regularizers)
+
+    def bind(self, values: Mapping[str, Any]) -> BoundRegularizers:
+        """The regularizers of one update; one that is switched off is absent, never multiplied by zero.
+
+        :param values: name to value of every coefficient
+        """
+        return BoundRegularizers([part for part in self.regularizers if not part.is_off(values)], values)
+
+
+def regularizer_from_function(function: Callable[..., th.Tensor]) -> Regularizer:
+    """Wrap a user's function; its coefficients are its keyword-only arguments.
+
+    The function is called once on three artificial samples, to check its result before training and to find out what it
+    asks for. One that reads ``minibatch.samples`` has none there: give a :class:`Regularizer` for it.
+
+    :param function: ``(minibatch, *, my_coef=0.1) -> loss`` per sample, of shape ``(batch,)``
+    :raises ValueError: when an argument is not a number, or when something else than one value per sample comes back
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    coefficients = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            default = None if parameter.default is parameter.empty else parameter.default
+            if default is not None:
+                Number(f"{name}: default of {parameter.name}").check(default)
+            coefficients.append(Coefficient(parameter.name, default))
+    trial = _trial_minibatch()
+    _checked(name, function(trial, **{c.name: 1.0 if c.default is None else c.default for c in coefficients}))
+    return Regularizer(
+        name,
+        function,
+        tuple(coefficients),
+        needs_kl=trial.asked_for_kl,
+        needs_features=trial.asked_for_features,
+        needs_states_apart=trial.asked_for_states_apart,
+    )
+
+
+def _checked(name: str, loss: Any) -> th.Tensor:
+    if not isinstance(loss, th.Tensor) or loss.ndim != 1:
+        shape = tuple(loss.shape) if isinstance(loss, th.Tensor) else type(loss).__name__
+        raise ValueError(
+            f"regularizers: {name} must return one value per sample, shape (batch,), not {shape}; the mean is taken "
+            "after it"
+        )
+    return loss
+
+
+def _trial_minibatch() -> Minibatch:
+    distribution = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
+    advantages, log_ratio = th.tensor([1.0, 0.0, -1.0]), th.tensor([0.1, 0.0, -0.1])
+    apart = StatesApart(distribution, distribution)
+    return Minibatch(advantages, log_ratio, distribution, distribution, features=(th.zeros(3, 2),) * 2, apart=apart)
+
+
+def build_regularization(regularizers: Any, known: Mapping[str, Regularizer]) -> Regularization:
+    """The regularizers that a user's ``regularizers`` describes.
+
+    :param regularizers: names, functions and ``Regularizer`` records in a list, or one of them; ``None`` for none
+    :param known: those that have a name
+    :raises ValueError: for an unknown name and whatever ``Regularization`` refuses
+    :raises TypeError: for something that is none of these
+    """
+    parts = [] if regularizers is None else regularizers
+    return Regularization(
+        [_regularizer(part, known) for part in (parts if isinstance(parts, (list, tuple)) else [parts])]
+    )
+
+
+def _regularizer(part: Any, known: Mapping[str, Regularizer]) -> Regularizer:
+    if isinstance(part, Regularizer):
+        return part
+    if isinstance(part, str):
+        if part not in known:
+            raise ValueError(one_of("regularizers", part, known))
+        return known[part]
+    if callable(part):
+        return regularizer_from_function(part)
+    raise TypeError(f"regularizers: {part!r} is neither a name nor a function; names: {', '.join(known)}")
