@@ -151,7 +151,7 @@ class VariantAlgorithm(TrainingLoop):
             )
         self._chain = build_chain(self.objective, TERMS)
         for name, argument in (self._chain.coefficients | self._chain.options).items():
-            if getattr(self, name, argument.default) is None:
+            if getattr(self, name, argument.default) is None and name not in self._chain.optional:
                 raise TypeError(f"{name} is needed by the objective and has no default")
             setattr(self, name, getattr(self, name, argument.default))
         for name in STOCK_SCHEDULES:
@@ -189,8 +189,9 @@ class VariantAlgorithm(TrainingLoop):
 
     @property
     def _coefficients(self) -> dict[str, Coefficient]:
-        """Everything that may follow a schedule and a rule."""
-        return STOCK_COEFFICIENTS | self._chain.coefficients
+        """Everything that may follow a schedule and a rule, without what is left out."""
+        left_out = {name for name in self._chain.optional if getattr(self, name) is None}
+        return STOCK_COEFFICIENTS | {name: c for name, c in self._chain.coefficients.items() if name not in left_out}
 
     def _build_adaptation(self) -> None:
         for name, coefficient in self._coefficients.items():
@@ -199,7 +200,9 @@ class VariantAlgorithm(TrainingLoop):
         for name, option in self._chain.options.items():
             option.check(getattr(self, name))
         bases = self._scheduled_values(1.0)
-        controllers = build_controllers(self.adapt, self._coefficients, RULES)
+        controllers = build_controllers(self.adapt, STOCK_COEFFICIENTS | self._chain.coefficients, RULES)
+        for name in controllers.keys() - bases.keys():
+            raise ValueError(f"adapt[{name!r}]: {name} is None; give it a value for the rule to start from")
         if LEARNING_RATE.name in controllers and len(set(sampled(self.lr_schedule))) > 1:
             raise ValueError(
                 f"adapt['learning_rate']: learning_rate={self.learning_rate!r} is a schedule, and a learned rate would "
@@ -258,7 +261,7 @@ class VariantAlgorithm(TrainingLoop):
         :raises ValueError: when a named class is given a zip with another objective
         """
         model: Self = super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
-        known = model._coefficients | model._chain.options
+        known = model._chain.coefficients | model._chain.options
         for name, value in kwargs.items():
             if name not in known and name not in cls._constructor_names():
                 raise TypeError(cls._unknown_argument(name, value, known))
