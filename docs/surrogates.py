@@ -38,10 +38,18 @@ PLAIN = Curve("no limit: A r", ())
 CLIP = Curve("PPO's clip", ("clip",))
 # What a figure shows of a term where that is not the term alone with its defaults.
 CURVES: dict[str, list[Curve]] = {
+    "cispo": [
+        Curve("cispo, cispo_lower_range = 1", ("cispo",)),
+        Curve("cispo_lower_range = 0.2", ("cispo",), {"cispo_lower_range": 0.2}),
+    ],
     "dual_clip": [Curve("clip and dual_clip, dual_clip = 3", ("clip", "dual_clip"))],
     "kl_penalty": [
         Curve("kl_penalty, kl_coef = 1", ("kl_penalty",)),
         Curve("kl_coef = 10", ("kl_penalty",), {"kl_coef": 10.0}),
+    ],
+    "positive_advantage": [
+        Curve("clip and positive_advantage", ("clip", "positive_advantage")),
+        Curve("positive_advantage", ("positive_advantage",)),
     ],
     "rollback": [
         Curve("rollback, rollback_slope = 0.3", ("rollback",)),
@@ -49,7 +57,7 @@ CURVES: dict[str, list[Curve]] = {
     ],
     "soft_clip": [
         Curve("soft_clip, soft_clip_temperature = 4", ("soft_clip",)),
-        Curve("soft_clip_temperature = 2", ("soft_clip",), {"soft_clip_temperature": 2.0}),
+        Curve("negative_soft_clip_temperature = 2", ("soft_clip",), {"negative_soft_clip_temperature": 2.0}),
     ],
     "trust_region": [
         Curve("trust_region, trust_region_slope = 0", ("trust_region",)),

@@ -44,19 +44,11 @@ from sb3_ppo_variants.terms import TERMS
 STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 # What `_setup_model` builds from the arguments.
 REBUILT = (
-    "_chain",
-    "_regularization",
-    "_hooks",
-    "_apart",
-    "_adaptation",
-    "_stopping",
-    "_execution",
-    "_backup",
-    "_warnings",
-    "_finished_returns",
-)
+    "_chain", "_regularization", "_hooks", "_apart", "_adaptation",
+    "_stopping", "_execution", "_backup", "_warnings", "_finished_returns",
+)  # fmt: skip
 # The stock arguments that may be adapted, whatever the objective.
-STOCK_COEFFICIENTS = {coefficient.name: coefficient for coefficient in (LEARNING_RATE, *LOSS_WEIGHTS)}
+STOCK_COEFFICIENTS = {c.name: c for c in (LEARNING_RATE, *LOSS_WEIGHTS, VF_LEARNING_RATE)}
 
 
 def _as_list(objective: Any) -> list[Any]:
@@ -181,7 +173,7 @@ class VariantAlgorithm(TrainingLoop):
         self._chain = build_chain(self.objective, TERMS)
         self._regularization = build_regularization(self.regularizers, REGULARIZERS)
         for name, argument in arguments_of_parts(self._chain, self.regularizers).items():
-            if getattr(self, name, argument.default) is None:
+            if getattr(self, name, argument.default) is None and name not in self._chain.optional:
                 raise TypeError(f"{name} is needed by the objective or a regularizer and has no default")
             setattr(self, name, getattr(self, name, argument.default))
         for name in STOCK_SCHEDULES:
@@ -206,9 +198,14 @@ class VariantAlgorithm(TrainingLoop):
 
     @property
     def _coefficients(self) -> dict[str, Coefficient]:
-        """Everything that may follow a schedule and a rule."""
-        critic = {} if self.vf_learning_rate is None else {VF_LEARNING_RATE.name: VF_LEARNING_RATE}
-        return STOCK_COEFFICIENTS | critic | self._chain.coefficients | self._regularization.coefficients
+        """Everything that may follow a schedule and a rule, without what is left out."""
+        return {
+            name: c for name, c in self._known_coefficients.items() if not (c.optional and getattr(self, name) is None)
+        }
+
+    @property
+    def _known_coefficients(self) -> dict[str, Coefficient]:
+        return STOCK_COEFFICIENTS | self._chain.coefficients | self._regularization.coefficients
 
     def _build_adaptation(self) -> None:
         for name, coefficient in self._coefficients.items():
@@ -217,7 +214,9 @@ class VariantAlgorithm(TrainingLoop):
         for name, option in self._chain.options.items():
             option.check(getattr(self, name))
         bases = self._scheduled_values(1.0)
-        controllers = build_controllers(self.adapt, self._coefficients, RULES, self._regularization.shares)
+        controllers = build_controllers(self.adapt, self._known_coefficients, RULES, self._regularization.shares)
+        for name in controllers.keys() - bases.keys():
+            raise ValueError(f"adapt[{name!r}]: {name} is None; give it a value for the rule to start from")
         if LEARNING_RATE.name in controllers and len(set(sampled(self.lr_schedule))) > 1:
             raise ValueError(
                 f"adapt['learning_rate']: learning_rate={self.learning_rate!r} is a schedule, and a learned rate would "
@@ -276,7 +275,7 @@ class VariantAlgorithm(TrainingLoop):
         :raises ValueError: when a named class is given a zip with another objective
         """
         model: Self = super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
-        known = model._coefficients | model._chain.options | HOOK_ARGUMENTS
+        known = model._known_coefficients | model._chain.options | HOOK_ARGUMENTS
         for name, value in kwargs.items():
             if name not in known and name not in cls._constructor_names():
                 raise TypeError(cls._unknown_argument(name, value, known))

@@ -59,11 +59,12 @@ class Term:
         return (*self.coefficients, *self.options)
 
     def select(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The term's own arguments out of all values.
+        """The term's own arguments out of all values, without those that are left out.
 
         :param values: name to value, for the whole chain
         """
-        return {argument.name: values[argument.name] for argument in self.arguments}
+        left_out = {c.name for c in self.coefficients if c.optional and c.name not in values}
+        return {argument.name: values[argument.name] for argument in self.arguments if argument.name not in left_out}
 
     def asks_for_kl(self, values: Mapping[str, Any]) -> bool:
         """Whether the function asks for the exact divergence.
@@ -207,6 +208,11 @@ class Chain:
                     f"objective={names}: {second!r} ({second_stage}) cannot come after {first!r} ({first_stage}); "
                     f"the order is {', '.join(STAGES)}"
                 )
+
+    @property
+    def optional(self) -> set[str]:
+        """The coefficients that may be left out."""
+        return {name for name, coefficient in self.coefficients.items() if coefficient.optional}
 
     def bind(self, values: Mapping[str, Any]) -> BoundChain:
         """The chain for one update; a term that is switched off is absent, never multiplied by zero.

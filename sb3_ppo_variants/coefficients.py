@@ -15,7 +15,7 @@ class Number:
     """A numeric argument with its allowed range.
 
     :param name: the argument's name
-    :param default: used when it is not given; ``None`` means that it must be
+    :param default: used when it is not given; ``None`` means that it must be, or that it is left out where it may be
     :param low: smallest allowed value
     :param high: largest allowed value
     :param above_low: whether ``low`` itself is excluded
@@ -59,10 +59,13 @@ class Coefficient(Number):
 
     :param tighter: which way makes the policy update smaller, ``"down"`` or ``"up"``; a rule needs to know
     :param off: the value at which the whole term is left out of the update
+    :param optional: whether it may be ``None``; its function then has a default for it, and it is neither scheduled,
+        adapted nor logged
     """
 
     tighter: Literal["down", "up"] | None = None
     off: float | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,5 +115,5 @@ class Flag:
 # PPO's own arguments that may follow a schedule and a rule; any term may read the first.
 CLIP_RANGE = Coefficient("clip_range", default=0.2, low=0.0, tighter="down")
 LEARNING_RATE = Coefficient("learning_rate", default=3e-4, low=0.0, finite=True, tighter="down")
-VF_LEARNING_RATE = Coefficient("vf_learning_rate", low=0.0, finite=True, tighter="down")
+VF_LEARNING_RATE = Coefficient("vf_learning_rate", low=0.0, finite=True, tighter="down", optional=True)
 LOSS_WEIGHTS = (Coefficient("ent_coef", default=0.0, finite=True), Coefficient("vf_coef", default=0.5, finite=True))

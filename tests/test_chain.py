@@ -50,7 +50,11 @@ def test_a_term_that_is_off_is_absent(values: dict[str, float]) -> None:
 @pytest.mark.parametrize(
     ("objective", "error", "message"),
     [
-        (["clpi"], ValueError, "objective='clpi'.*Did you mean 'clip'.*'dual_clip', 'kl_penalty'"),
+        (
+            ["clpi"],
+            ValueError,
+            "objective='clpi'.*Did you mean 'clip'.*'dual_clip', 'positive_advantage', 'kl_penalty'",
+        ),
         (["clip", "clip"], ValueError, "more than once"),
         (["kl_penalty", "clip"], ValueError, r"'clip' \(shape\) cannot come after 'kl_penalty' \(penalty\)"),
         (["clip", "kl_penalty", "dual_clip"], ValueError, r"'dual_clip' \(bound\) cannot come after"),

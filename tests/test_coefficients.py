@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -15,6 +16,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from sb3_ppo_variants import AdaptiveClipPPO, VariantPPO
 from sb3_ppo_variants.coefficients import Number
+from sb3_ppo_variants.trackers.variant import variant
 from tests.environments import SpacesEnv
 from tests.models import SMALL, Dumps, logged, same_weights
 
@@ -175,3 +177,81 @@ def test_too_many_ratios_outside_widen_the_clip_range() -> None:
 def test_whole_numbers_are_asked_for() -> None:
     with pytest.raises(ValueError, match=r"adapt\['clip_range'\]\['arms'\]=2.5.*whole"):
         VariantPPO("MlpPolicy", SpacesEnv(), adapt={"clip_range": BANDIT | {"arms": 2.5}}, **SMALL)
+
+
+SOFT: dict[str, Any] = SMALL | {"objective": "soft_clip"}
+# The update grows until the KL is reached, so that the temperature falls.
+FALLS: dict[str, Any] = {"rule": "band", "follow": "kl", "target": 100.0, "low": 1e-3, "high": 100.0}
+
+
+def soft(**arguments: Any) -> VariantPPO:
+    return VariantPPO("MlpPolicy", SpacesEnv(), **(SOFT | arguments)).learn(96)
+
+
+def in_force(model: VariantPPO) -> set[str]:
+    return {name for name in variant(model)["coefficients"] if name.endswith("temperature")}
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"soft_clip_temperature": 2.0},
+        {"soft_clip_temperature": "lin_4_1"},
+        {"adapt": {"soft_clip_temperature": FALLS}},
+    ],
+    ids=["number", "schedule", "rule"],
+)
+def test_an_optional_coefficient_that_is_left_out_is_the_other_one_bit_for_bit(first: dict[str, Any]) -> None:
+    same = {"negative_soft_clip_temperature": first.get("soft_clip_temperature", 4.0)}
+    if "adapt" in first:
+        same["adapt"] = first["adapt"] | {"negative_soft_clip_temperature": FALLS}
+    alone, both = soft(**first), soft(**(first | same))
+    assert same_weights(alone, both)
+    assert not same_weights(alone, soft())
+    assert in_force(alone) == {"soft_clip_temperature"}
+    assert in_force(both) == {"soft_clip_temperature", "negative_soft_clip_temperature"}
+    assert {key for key in logged(both).keys() - logged(alone).keys() if not key.endswith("_at_bound")} == (
+        {"train/negative_soft_clip_temperature"}
+    )
+
+
+def test_an_optional_coefficient_has_a_rule_of_its_own() -> None:
+    adapt = {"negative_soft_clip_temperature": FALLS}
+    model = soft(negative_soft_clip_temperature=4.0, adapt=adapt)
+    assert logged(model)["train/negative_soft_clip_temperature"] == pytest.approx(1.0)
+    assert logged(model)["train/soft_clip_temperature"] == 4.0
+    assert not same_weights(model, soft())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"adapt": {"negative_soft_clip_temperature": FALLS}},
+            r"adapt\['negative_soft_clip_temperature'\]: negative_soft_clip_temperature is None; give it a value",
+        ),
+        ({"negative_soft_clip_temperature": 0.0}, r"negative_soft_clip_temperature=0.0 is not allowed: a finite.*\(0"),
+        ({"negative_soft_clip_temperature": "lin_1"}, "negative_soft_clip_temperature='lin_1' reaches 0"),
+    ],
+)
+def test_bad_values_of_an_optional_coefficient_are_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        soft(**arguments)
+
+
+def test_only_an_optional_coefficient_may_be_none() -> None:
+    with pytest.raises(TypeError, match="soft_clip_temperature is needed by the objective and has no default"):
+        soft(soft_clip_temperature=None)
+
+
+def test_an_optional_coefficient_is_saved_given_and_left_out_again(tmp_path: Path) -> None:
+    soft(negative_soft_clip_temperature=1.5).save(tmp_path / "two.zip")
+    soft().save(tmp_path / "one.zip")
+    name = "negative_soft_clip_temperature"
+    assert getattr(VariantPPO.load(tmp_path / "two.zip"), name) == 1.5
+    assert getattr(VariantPPO.load(tmp_path / "one.zip"), name) is None
+    assert in_force(VariantPPO.load(tmp_path / "one.zip", negative_soft_clip_temperature=3.0)) == (
+        {"soft_clip_temperature", name}
+    )
+    left_out = VariantPPO.load(tmp_path / "two.zip", env=SpacesEnv(), negative_soft_clip_temperature=None)
+    assert in_force(left_out.learn(32)) == {"soft_clip_temperature"}

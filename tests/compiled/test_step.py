@@ -80,6 +80,7 @@ CASES: dict[str, dict[str, Any]] = {
     "clipped values": {"clip_range_vf": LinearSchedule(0.3, 0.1, 1.0)},
     "raw advantages": {"normalize_advantage": False},
     "entropy": {"ent_coef": 0.1, "vf_coef": 0.3},
+    "one temperature": {"objective": "soft_clip"},
     "frozen": {"policy_kwargs": {"activation_fn": th.nn.ReLU, "log_std_init": -1.0}, "max_grad_norm": 0.01},
     "one network": {"policy_kwargs": {"net_arch": [16]}},
 }

@@ -130,8 +130,9 @@ def term_values(term: Term) -> dict[str, Any]:
 
 
 def needed_arguments(terms: list[Term]) -> dict[str, float]:
-    """Values for the coefficients that have no default."""
-    return {c.name: a_value(c) for term in terms for c in term.coefficients if c.default is None}
+    """Values for the coefficients that have no default and cannot be left out."""
+    coefficients = [coefficient for term in terms for coefficient in term.coefficients]
+    return {c.name: a_value(c) for c in coefficients if c.default is None and not c.optional}
 
 
 def option_choices(term: Term) -> list[dict[str, str]]:

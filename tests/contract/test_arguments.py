@@ -26,6 +26,9 @@ COEFFICIENTS = {
     "positive_drift_scale": (2.0, "(0, inf)", "", "down", None),
     "negative_drift_scale": (0.6, "(0, inf)", "", "down", None),
     "soft_clip_temperature": (4.0, "(0, inf)", "", "up", None),
+    "negative_soft_clip_temperature": (None, "(0, inf)", "", "up", None),
+    "cispo_lower_range": (1.0, "[0, 1]", "", "down", None),
+    "cispo_upper_range": (0.28, "[0, inf]", "", "down", None),
     "dual_clip": (3.0, "(1, inf]", "", "down", math.inf),
     "kl_coef": (1.0, "[0, inf)", "", "up", 0.0),
     "kl_hinge_coef": (1000.0, "[0, inf)", "", "up", 0.0),
@@ -57,7 +60,9 @@ STAGES = {
     "spo": "shape",
     "drift": "shape",
     "soft_clip": "shape",
+    "cispo": "shape",
     "dual_clip": "bound",
+    "positive_advantage": "bound",
     "kl_penalty": "penalty",
     "kl_hinge": "penalty",
     "trust_region_penalty": "penalty",
@@ -81,6 +86,9 @@ def test_coefficients_of_terms() -> None:
     assert {
         name: (*described(coefficient), coefficient.tighter, coefficient.off) for name, (coefficient,) in found.items()
     } == COEFFICIENTS
+    assert [name for name, (coefficient,) in found.items() if coefficient.optional] == [
+        "negative_soft_clip_temperature"
+    ]
 
 
 def test_arguments_of_rules_and_stops() -> None:

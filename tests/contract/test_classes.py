@@ -250,7 +250,8 @@ def test_every_coefficient_can_be_scheduled_and_adapted(host: Host, name: str) -
         if coefficient.tighter is None:
             continue
         start = nonzero_value(coefficient)
-        spec = {"rule": "band", "follow": "kl", "target": 1e-9, "low": start / 1.5, "high": start * 1.5}
+        bounds = {"low": start / 1.5, "high": min(start * 1.5, coefficient.high)}
+        spec = {"rule": "band", "follow": "kl", "target": 1e-9, **bounds}
         arguments: dict[str, Any] = needed_arguments([TERMS[name]])
         arguments[coefficient.name] = ConstantSchedule(start)
         model = make_model(host.variant, objective=name, adapt={coefficient.name: spec}, **arguments)

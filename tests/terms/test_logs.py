@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from sb3_ppo_variants.terms.asymmetric_clip import log as asymmetric_clip
+from sb3_ppo_variants.terms.cispo import log as cispo
 from sb3_ppo_variants.terms.clip import log as clip
 from sb3_ppo_variants.terms.drift import log as drift
 from sb3_ppo_variants.terms.dual_clip import caution
 from sb3_ppo_variants.terms.dual_clip import log as dual_clip
+from sb3_ppo_variants.terms.positive_advantage import log as positive_advantage
 from sb3_ppo_variants.terms.rollback import log as rollback
 from sb3_ppo_variants.terms.spo import log as spo
 from sb3_ppo_variants.terms.trust_region import log as trust_region
@@ -51,6 +53,19 @@ CASES: dict[str, tuple[Any, dict[str, float], list[tuple[float, float, float]], 
         [(2, 2, 0), (-4, 0.5, 0), (-1, 2, 0), (0, 4, 0), (1, 1, 0)],
         # |A| / (2 * 0.5) * (r - 1)^2 = 2, 1, 1, 0, 0.
         {"spo_fraction_beyond": 1 / 5, "spo_penalty": 4 / 5},
+    ),
+    "cispo": (
+        cispo,
+        {"cispo_lower_range": 0.5, "cispo_upper_range": 1.0},
+        # Below, at the bound, above, at the bound, between: whatever the advantage is.
+        [(-1, 0.25, 0), (0, 0.25, 0), (1, 0.5, 0), (1, 4, 0), (-1, 4, 0), (1, 4, 0), (-1, 2, 0), (1, 1, 0)],
+        {"cispo_fraction": 5 / 8},
+    ),
+    "positive_advantage": (
+        positive_advantage,
+        {},
+        [(0.5, 2, 0), (0, 2, 0), (-0.5, 0.5, 0), (2, 0.5, 0), (-2, 1, 0)],
+        {"positive_advantage_fraction": 2 / 5},
     ),
     "dual_clip": (
         dual_clip,
