@@ -17,6 +17,14 @@ from sb3_ppo_variants.maskable_recurrent import (
     MaskableRecurrentVariantPPO,
 )
 from sb3_ppo_variants.minibatch import Minibatch
+from sb3_ppo_variants.policies import (
+    BinnedCnnPolicy,
+    BinnedMlpPolicy,
+    BinnedMultiInputPolicy,
+    RegularizedCnnPolicy,
+    RegularizedMlpPolicy,
+    RegularizedMultiInputPolicy,
+)
 from sb3_ppo_variants.ppo import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
 from sb3_ppo_variants.recurrent import (
     RecurrentAdaptiveClipPPO,
@@ -31,6 +39,9 @@ __version__ = version("sb3-ppo-variants")
 
 __all__ = [
     "AdaptiveClipPPO",
+    "BinnedCnnPolicy",
+    "BinnedMlpPolicy",
+    "BinnedMultiInputPolicy",
     "Coefficient",
     "DualClipPPO",
     "ExponentialDecay",
@@ -50,6 +61,9 @@ __all__ = [
     "RecurrentDualClipPPO",
     "RecurrentKLPenaltyPPO",
     "RecurrentVariantPPO",
+    "RegularizedCnnPolicy",
+    "RegularizedMlpPolicy",
+    "RegularizedMultiInputPolicy",
     "ResumeCallback",
     "Term",
     "VariantPPO",

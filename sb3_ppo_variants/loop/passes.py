@@ -14,6 +14,7 @@ from sb3_ppo_variants.loop.kept import KeptDistributions, Rows
 from sb3_ppo_variants.loop.losses import LossComputation
 from sb3_ppo_variants.loop.rollout import in_storage_order, whole_rollout
 from sb3_ppo_variants.minibatch import OldPolicy
+from sb3_ppo_variants.policies.binned import BinnedPolicy, nearest_bins
 
 
 class RolloutPasses(LossComputation):
@@ -55,8 +56,13 @@ class RolloutPasses(LossComputation):
         rows = Rows()
         for samples in self._samples_in_order():
             rows.append(self._valid_rows(samples.actions, samples))
-        actions = TanhBijector.inverse(rows.all()) if self.policy.squash_output else rows.all()
-        return OldPolicy(distributions, chain.prepare(distributions, actions))
+        return OldPolicy(distributions, chain.prepare(distributions, self._drawn(rows.all())))
+
+    def _drawn(self, actions: th.Tensor) -> th.Tensor:
+        """What the policy's distributions gave: of a squashed action its Gaussian part, of a binned one its bins."""
+        if isinstance(self.policy, BinnedPolicy):
+            return nearest_bins(actions, self.policy.bin_centres)
+        return TanhBijector.inverse(actions) if self.policy.squash_output else actions
 
     @th.no_grad()
     def _rollout_distributions(self) -> Distributions:
