@@ -18,6 +18,14 @@ from sb3_ppo_variants.maskable_recurrent import (
     MaskableRecurrentVariantPPO,
 )
 from sb3_ppo_variants.minibatch import Minibatch
+from sb3_ppo_variants.policies import (
+    BinnedCnnPolicy,
+    BinnedMlpPolicy,
+    BinnedMultiInputPolicy,
+    RegularizedCnnPolicy,
+    RegularizedMlpPolicy,
+    RegularizedMultiInputPolicy,
+)
 from sb3_ppo_variants.ppo import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
 from sb3_ppo_variants.recurrent import (
     RecurrentAdaptiveClipPPO,
@@ -33,6 +41,9 @@ __version__ = version("sb3-ppo-variants")
 
 __all__ = [
     "AdaptiveClipPPO",
+    "BinnedCnnPolicy",
+    "BinnedMlpPolicy",
+    "BinnedMultiInputPolicy",
     "Coefficient",
     "DualClipPPO",
     "ExponentialDecay",
@@ -52,6 +63,9 @@ __all__ = [
     "RecurrentDualClipPPO",
     "RecurrentKLPenaltyPPO",
     "RecurrentVariantPPO",
+    "RegularizedCnnPolicy",
+    "RegularizedMlpPolicy",
+    "RegularizedMultiInputPolicy",
     "Regularizer",
     "ResumeCallback",
     "Term",

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import torch as th
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from typing_extensions import Self
 
@@ -161,6 +162,11 @@ class VariantAlgorithm(TrainingLoop):
     def _constructor_names(cls) -> list[str]:
         """The keyword arguments of the constructor, without the coefficients of terms."""
         return [name for name in inspect.signature(cls).parameters if name not in ("coefficients", "_init_setup_model")]
+
+    def _get_policy_from_name(self, policy_name: str) -> type[BasePolicy]:
+        if policy_name not in self.policy_aliases:
+            raise ValueError(f"{type(self).__name__}: " + one_of("policy", policy_name, self.policy_aliases))
+        return super()._get_policy_from_name(policy_name)
 
     def _setup_model(self) -> None:
         """Build what follows from the arguments, then what SB3 builds; also the last step of ``load``."""

@@ -63,6 +63,8 @@ def distributions_of(distribution: Distribution) -> Distributions:
         return Distributions("normal", (inner.mean, inner.stddev))
     if isinstance(inner, Bernoulli):
         return Distributions("bernoulli", (inner.logits,))
+    if isinstance(inner, Categorical) and inner.logits.dim() == 3:  # one for all dimensions of a binned action
+        return Distributions("categorical", inner.logits.unbind(dim=1))
     choices = [choice for choice in (inner if isinstance(inner, list) else [inner]) if isinstance(choice, Categorical)]
     if choices:
         return Distributions("categorical", tuple(choice.logits for choice in choices))

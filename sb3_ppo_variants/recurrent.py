@@ -11,6 +11,7 @@ import torch as th
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.buffers import RecurrentRolloutBuffer
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.distributions import Distribution
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
@@ -29,6 +30,15 @@ class RecurrentVariantPPO(VariantAlgorithm, RecurrentPPO):
     """
 
     stock = RecurrentPPO
+
+    def _setup_model(self) -> None:
+        # The stock class looks for the LSTM of any other policy before it says so.
+        if not issubclass(self.policy_class, RecurrentActorCriticPolicy):
+            raise ValueError(
+                f"{type(self).__name__}: policy={self.policy_class.__name__} has no LSTM; give one of "
+                f"{', '.join(self.policy_aliases)} or a subclass of RecurrentActorCriticPolicy"
+            )
+        super()._setup_model()
 
     def train(self) -> None:
         """As in the stock class; where native code is asked for, LSTMs run over whole sequences."""

@@ -14,7 +14,7 @@ PACKAGE = Path(sb3_ppo_variants.__file__).parent
 # Each floor may import from its own and from those before it.
 FLOORS = {
     "sb3_ppo_variants": [
-        ["messages", "kl"],
+        ["messages", "kl", "policies"],
         ["coefficients", "minibatch", "vec_env"],
         ["schedules", "kl_ball", "chain", "adaptation", "stopping", "regularization"],
         ["terms", "rules", "stops", "regularizers"],

@@ -19,6 +19,7 @@ from sb3_ppo_variants.loop.losses import LossComputation
 from sb3_ppo_variants.loop.rollout import Terminal, flatten, get_samples, in_storage_order, select_rows, whole_rollout
 from sb3_ppo_variants.loop.update import Update
 from sb3_ppo_variants.minibatch import OldPolicy
+from sb3_ppo_variants.policies.binned import BinnedPolicy, nearest_bins
 
 
 class RolloutPasses(LossComputation):
@@ -54,8 +55,13 @@ class RolloutPasses(LossComputation):
         rows = Rows()
         for samples in self._samples_in_order():
             rows.append(self._valid_rows(samples.actions, samples))
-        actions = TanhBijector.inverse(rows.all()) if self.policy.squash_output else rows.all()
-        return OldPolicy(distributions, chain.prepare(distributions, actions), features)
+        return OldPolicy(distributions, chain.prepare(distributions, self._drawn(rows.all())), features)
+
+    def _drawn(self, actions: th.Tensor) -> th.Tensor:
+        """What the policy's distributions gave: of a squashed action its Gaussian part, of a binned one its bins."""
+        if isinstance(self.policy, BinnedPolicy):
+            return nearest_bins(actions, self.policy.bin_centres)
+        return TanhBijector.inverse(actions) if self.policy.squash_output else actions
 
     @contextmanager
     def _evaluation(self) -> Iterator[None]:
