@@ -15,7 +15,7 @@ PACKAGE = Path(sb3_ppo_variants.__file__).parent
 FLOORS = {
     "sb3_ppo_variants": [
         ["messages", "kl"],
-        ["coefficients", "minibatch", "vec_env"],
+        ["coefficients", "minibatch", "vec_env", "maskable_lstm"],
         ["schedules", "kl_ball", "chain", "adaptation", "stopping"],
         ["terms", "rules", "stops"],
         ["loop"],
@@ -23,7 +23,6 @@ FLOORS = {
         ["signatures", "loading"],
         ["algorithm"],
         ["variants"],
-        ["maskable_lstm"],
         ["ppo", "maskable", "recurrent", "maskable_recurrent"],
         ["resume"],
         ["zoo", "bench", "trackers"],
