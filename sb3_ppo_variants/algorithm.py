@@ -22,7 +22,7 @@ from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.backup import Backup
 from sb3_ppo_variants.loop.hook import UpdateHook
 from sb3_ppo_variants.loop.training import TrainingLoop
-from sb3_ppo_variants.messages import Warnings, warn_user
+from sb3_ppo_variants.messages import Warnings, one_of, warn_user
 from sb3_ppo_variants.parts import (
     HOOK_ARGUMENTS,
     arguments_of_parts,
@@ -30,6 +30,7 @@ from sb3_ppo_variants.parts import (
     check_monitor,
     check_parts,
     execution_of,
+    is_taken,
     unknown_argument,
 )
 from sb3_ppo_variants.regularization import build_regularization
@@ -141,18 +142,10 @@ class VariantAlgorithm(TrainingLoop):
         for name, argument in known.items():
             if argument == CLIP_RANGE:
                 continue  # the host has it already, with the same meaning
-            if self._is_taken(name):
+            if is_taken(self, name):
                 raise ValueError(f"objective: {name!r} is taken by {type(self).__name__}; rename the coefficient")
             if name in given:
                 setattr(self, name, given[name])
-
-    def _is_taken(self, name: str) -> bool:
-        """Whether the host has an argument, attribute or method of this name, now or once it is set up."""
-        declared = (name in vars(ancestor).get("__annotations__", {}) for ancestor in type(self).__mro__)
-        has_it = (
-            name in vars(self) or name in dir(type(self)) or name in inspect.signature(self.stock.__init__).parameters
-        )
-        return has_it or name in self._excluded_save_params() or any(declared)
 
     @classmethod
     def _unknown_argument(cls, name: str, value: Any, known: Iterable[str]) -> str:
@@ -180,7 +173,7 @@ class VariantAlgorithm(TrainingLoop):
         self._regularization = build_regularization(self.regularizers, REGULARIZERS)
         for name, argument in arguments_of_parts(self._chain, self.regularizers).items():
             if getattr(self, name, argument.default) is None and name not in self._chain.optional:
-                raise TypeError(f"{name} is needed by the objective or a regularizer and has no default")
+                raise TypeError(f"{name} is needed by the objective and has no default")
             setattr(self, name, getattr(self, name, argument.default))
         for name in STOCK_SCHEDULES:
             if isinstance(getattr(self, name), str):

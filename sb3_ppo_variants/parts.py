@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,18 @@ def arguments_of_parts(chain: Chain, regularizers: Any) -> dict[str, Any]:
     if shared:
         raise ValueError(f"regularizers: a term has a coefficient {shared[0]!r} as well; rename one")
     return chain.coefficients | chain.options | others | HOOK_ARGUMENTS
+
+
+def is_taken(model: Any, name: str) -> bool:
+    """Whether a model has an argument, attribute or method of a name, now or once it is set up.
+
+    :param model: of a host
+    :param name: of a new argument
+    """
+    declared = (name in vars(ancestor).get("__annotations__", {}) for ancestor in type(model).__mro__)
+    of_stock = inspect.signature(model.stock.__init__).parameters
+    has_it = name in vars(model) or name in dir(type(model)) or name in of_stock
+    return has_it or name in model._excluded_save_params() or any(declared)
 
 
 def unknown_argument(owner: str, name: str, value: Any, known: Iterable[str]) -> str:

@@ -48,8 +48,8 @@ def collect_rollouts(
     rollout_buffer.reset()
     if self.use_sde:
         self.policy.reset_noise(env.num_envs)
-    if use_masking and not is_masking_supported(env):
-        raise ValueError("the environment has no action masks: wrap it in sb3_contrib's ActionMasker")
+    if use_masking:
+        check_masks(env)
     steps, within_bounds = record(rollout_buffer, self._last_obs, self.device), _within_bounds(self)
     masks: dict[str, Any] = {}
     callback.on_rollout_start()
@@ -89,6 +89,16 @@ def collect_rollouts(
     callback.update_locals(locals())
     callback.on_rollout_end()
     return True
+
+
+def check_masks(env: VecEnv) -> None:
+    """Refuse environments without action masks.
+
+    :param env: of a model that uses them
+    :raises ValueError: when they have none
+    """
+    if not is_masking_supported(env):
+        raise ValueError("the environment has no action masks: wrap it in sb3_contrib's ActionMasker")
 
 
 def _within_bounds(model: Any) -> Callable[[np.ndarray], np.ndarray]:

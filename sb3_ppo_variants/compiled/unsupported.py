@@ -9,6 +9,9 @@ from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import PPO
 from torch.nn.modules import module as all_modules
 
+from sb3_ppo_variants.maskable_lstm.ppo import MaskableRecurrentPPO
+
+STOCK = (PPO, MaskablePPO, RecurrentPPO, MaskableRecurrentPPO)
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -64,8 +67,9 @@ def refuse_other_rollout(collect_rollouts: Any) -> None:
     """Refuse a loop of a user's class.
 
     :param collect_rollouts: the method that would be called in eager mode
-    :raises Unsupported: when it is none of PPO's, MaskablePPO's and RecurrentPPO's
+    :raises Unsupported: when it is that of no stock class
     """
     function = getattr(collect_rollouts, "__func__", collect_rollouts)
-    if function not in (PPO.collect_rollouts, MaskablePPO.collect_rollouts, RecurrentPPO.collect_rollouts):
-        raise Unsupported(f"{function.__qualname__} is none of PPO's, MaskablePPO's and RecurrentPPO's")
+    if function not in [stock.collect_rollouts for stock in STOCK]:
+        names = ", ".join(stock.__name__ for stock in STOCK)
+        raise Unsupported(f"{function.__qualname__} is that of none of {names}")

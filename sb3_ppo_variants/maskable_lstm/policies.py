@@ -46,9 +46,10 @@ class MaskableRecurrentActorCriticPolicy(RecurrentActorCriticPolicy):
     """
 
     # Those of the call in progress: sb3-contrib's methods make the distribution in their middle.
-    _action_masks: MaybeMasks = None
+    _action_masks: MaybeMasks
 
     def _build(self, lr_schedule: Schedule) -> None:
+        self._action_masks = None
         self.action_dist = _distribution_without_masks(self.action_space)
         super()._build(lr_schedule)
 
@@ -65,11 +66,18 @@ class MaskableRecurrentActorCriticPolicy(RecurrentActorCriticPolicy):
         finally:
             self._action_masks = before
 
-    def _get_action_dist_from_latent(self, latent_pi: th.Tensor) -> Distribution:
-        masked = self._action_masks is not None
+    def choose_distribution(self, masked: bool) -> None:
+        """Have the kind of action distribution that the next call needs; a call chooses it by itself.
+
+        :param masked: whether there are action masks
+        """
         if masked != isinstance(self.action_dist, MaskableDistribution):
             make = make_masked_proba_distribution if masked else _distribution_without_masks
             self.action_dist = make(self.action_space)
+
+    def _get_action_dist_from_latent(self, latent_pi: th.Tensor) -> Distribution:
+        masked = self._action_masks is not None
+        self.choose_distribution(masked)
         if not masked:
             return super()._get_action_dist_from_latent(latent_pi)
         distribution: Any = self.action_dist.proba_distribution(action_logits=self.action_net(latent_pi))
