@@ -67,6 +67,10 @@ def test_every_term_and_distribution(traces: Traces, term: str, action: str) -> 
     assert traces.count == 1
 
 
+def own_regularizer(minibatch: Minibatch, *, own_coef: float = 0.5) -> th.Tensor:
+    return own_coef * minibatch.kl("reverse") + minibatch.apart.kl()
+
+
 CASES: dict[str, dict[str, Any]] = {
     "gsde": {"use_sde": True},
     "squashed": {"use_sde": True, "policy_kwargs": {"squash_output": True}},
@@ -83,6 +87,22 @@ CASES: dict[str, dict[str, Any]] = {
     "one temperature": {"objective": "soft_clip"},
     "frozen": {"policy_kwargs": {"activation_fn": th.nn.ReLU, "log_std_init": -1.0}, "max_grad_norm": 0.01},
     "one network": {"policy_kwargs": {"net_arch": [16]}},
+    "churn": {"regularizers": "churn", "churn_coef": 1e3},
+    "churn of choices": {"regularizers": "churn", "cls": MaskableVariantPPO, "action": "multidiscrete"},
+    "feature drift": {"regularizers": "feature_drift", "feature_drift_coef": 10.0},
+    "own regularizer": {"regularizers": [own_regularizer], "objective": ["clip", "kl_penalty"]},
+    "rates of actor and critic": {"vf_learning_rate": "lin_0.02"},
+    "recomputed advantages": {"recompute_advantages": True},
+    "noise on the mean": {"rpo_noise": 0.2},
+    "outer step": {"outer_step": 1.3, "outer_momentum": 0.3, "reset_adam_step": True},
+    "all hooks and regularizers": {
+        "regularizers": ["churn", "feature_drift"],
+        "vf_learning_rate": 0.003,
+        "recompute_advantages": True,
+        "rpo_noise": 0.2,
+        "outer_step": 0.9,
+        "reset_adam_step": True,
+    },
 }
 
 

@@ -27,7 +27,9 @@ from sb3_ppo_variants import (
     MaskableAdaptiveClipPPO,
     MaskableRecurrentKLPenaltyPPO,
     RecurrentKLPenaltyPPO,
+    RecurrentVariantPPO,
     ResumeCallback,
+    VariantPPO,
     resume_model,
 )
 from sb3_ppo_variants.resume.generators import generator_states
@@ -106,6 +108,27 @@ SCENARIOS: dict[str, Callable[[], OnPolicyAlgorithm]] = {
     ),
     "recurrent": lambda: RecurrentPPO(
         "MlpLstmPolicy", cartpoles(), **{**PPO_SMALL, "policy_kwargs": {"net_arch": [8], "lstm_hidden_size": 8}}
+    ),
+    "hooks_and_regularizers": lambda: VariantPPO(
+        "MlpPolicy",
+        make_vec_env(pendulum, n_envs=2),
+        regularizers=["churn", "feature_drift"],
+        adapt={"churn_coef": {"rule": "rescale", "follow": "churn_share", "target": 0.1, "low": 1e-3, "high": 1e9}},
+        outer_step=1.2,
+        outer_momentum=0.3,
+        reset_adam_step=True,
+        vf_learning_rate=falling,
+        recompute_advantages=True,
+        rpo_noise=0.1,
+        **PPO_SMALL,
+    ),
+    "recurrent_hooks": lambda: RecurrentVariantPPO(
+        "MlpLstmPolicy",
+        make_vec_env(pendulum, n_envs=2),
+        regularizers="churn",
+        outer_momentum=0.3,
+        recompute_advantages=True,
+        **{**PPO_SMALL, "policy_kwargs": {"net_arch": [8], "lstm_hidden_size": 8}},
     ),
     "maskable": lambda: MaskablePPO("MlpPolicy", make_vec_env(Masked, n_envs=2), **PPO_SMALL),
     "recurrent_kl_penalty": lambda: RecurrentKLPenaltyPPO(

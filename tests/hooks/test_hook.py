@@ -1,0 +1,100 @@
+"""Own hooks: what is promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch as th
+
+from sb3_ppo_variants import KLPenaltyPPO, MaskableVariantPPO, RecurrentVariantPPO, UpdateHook, VariantPPO
+from tests.environments import SpacesEnv
+from tests.models import SMALL, same_weights
+
+
+class Notes(UpdateHook):
+    """Writes down when it is called."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.notes: list[str] = []
+
+    def on_step(self, model: Any, infos: Any, dones: Any) -> None:
+        self.notes.append(f"step {model.rollout_buffer.pos}")
+
+    @contextmanager
+    def around_update(self, model: Any, update: Any) -> Iterator[None]:
+        self.notes.append("begin")
+        yield
+        self.notes.append("end")
+
+    def before_epoch(self, model: Any, update: Any, epoch: int) -> None:
+        self.notes.append(f"epoch {epoch}")
+
+
+@pytest.mark.parametrize("cls", [VariantPPO, MaskableVariantPPO, RecurrentVariantPPO])
+def test_the_order_of_calls(cls: Any) -> None:
+    notes = Notes()
+    policy = "MlpLstmPolicy" if cls is RecurrentVariantPPO else "MlpPolicy"
+    model = cls(policy, SpacesEnv(action="discrete"), hooks=[notes], n_steps=2, batch_size=2, n_epochs=2, device="cpu")
+    model.learn(4)
+    assert notes.notes == ["step 0", "step 1", "begin", "epoch 0", "epoch 1", "end"] * 2
+
+
+def test_the_learning_rate_is_set_and_the_old_policy_is_known() -> None:
+    class Looks(UpdateHook):
+        @contextmanager
+        def around_update(self, model: Any, update: Any) -> Iterator[None]:
+            self.rate = model.policy.optimizer.param_groups[0]["lr"]
+            assert update.old is not None
+            yield
+            self.logged = dict(model.logger.name_to_value)
+
+    looks = Looks()
+    KLPenaltyPPO("MlpPolicy", SpacesEnv(), learning_rate="lin_0.4_0.2", hooks=[looks], **SMALL).learn(64)
+    assert looks.rate == 0.2
+    assert "train/loss" not in looks.logged
+
+
+def test_a_hook_that_does_nothing_changes_nothing() -> None:
+    models = [VariantPPO("MlpPolicy", SpacesEnv(), hooks=hooks, **SMALL).learn(64) for hooks in ((), [UpdateHook()])]
+    assert same_weights(*models)
+
+
+def test_a_hook_that_refuses_the_model_does_so_before_training() -> None:
+    class Refuses(UpdateHook):
+        def check(self, model: Any) -> None:
+            raise ValueError(f"not with {type(model.policy).__name__}")
+
+    with pytest.raises(ValueError, match="not with ActorCriticPolicy"):
+        VariantPPO("MlpPolicy", SpacesEnv(), hooks=[Refuses()], **SMALL)
+    with pytest.raises(TypeError, match="hooks: 3 is not an UpdateHook"):
+        VariantPPO(
+            "MlpPolicy",
+            SpacesEnv(),
+            hooks=[3],  # type: ignore[list-item]
+            **SMALL,
+        )
+
+
+def test_what_a_hook_remembers_is_saved_and_put_back(tmp_path: Any) -> None:
+    model = VariantPPO("MlpPolicy", SpacesEnv(), hooks=[Counts()], **SMALL).learn(64)
+    assert model.hook_state == {"count": 2}
+    model.save(tmp_path / "model.zip")
+    loaded = VariantPPO.load(tmp_path / "model.zip", SpacesEnv())
+    loaded.learn(32, reset_num_timesteps=False)
+    assert loaded.hook_state == {"count": 3}
+    with th.no_grad():
+        next(loaded.policy.parameters()).fill_(float("nan"))
+    with pytest.raises(ValueError, match="nan"):
+        loaded.learn(32, reset_num_timesteps=False)
+    assert loaded.hook_state == {"count": 3}
+
+
+class Counts(UpdateHook):
+    @contextmanager
+    def around_update(self, model: Any, update: Any) -> Iterator[None]:
+        model.hook_state["count"] = model.hook_state.get("count", 0) + 1
+        yield

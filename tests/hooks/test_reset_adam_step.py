@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+import torch as th
+
+from sb3_ppo_variants import VariantPPO
+from tests.environments import SpacesEnv
+from tests.models import SMALL, same_weights
+
+
+def steps(model: VariantPPO) -> set[float]:
+    return {float(state["step"]) for state in model.policy.optimizer.state.values()}
+
+
+def test_the_count_begins_anew_in_each_update() -> None:
+    # Two epochs of two minibatches an update.
+    assert steps(VariantPPO("MlpPolicy", SpacesEnv(), **SMALL).learn(96)) == {12.0}
+    assert steps(VariantPPO("MlpPolicy", SpacesEnv(), reset_adam_step=True, **SMALL).learn(96)) == {4.0}
+
+
+def test_the_moments_go_on() -> None:
+    model = VariantPPO("MlpPolicy", SpacesEnv(), reset_adam_step=True, **SMALL).learn(32)
+    first = VariantPPO("MlpPolicy", SpacesEnv(), **SMALL).learn(32)
+    assert same_weights(model, first)  # nothing to reset yet
+    moments = [state["exp_avg"].clone() for state in model.policy.optimizer.state.values()]
+    model.lr_schedule = lambda _: 0.0
+    model.learn(32, reset_num_timesteps=False)
+    assert all(moment.abs().sum() > 0 for moment in moments)
+
+
+def test_only_adam_counts() -> None:
+    with pytest.raises(ValueError, match="reset_adam_step=True needs an optimiser of Adam's family, not RMSprop"):
+        VariantPPO(
+            "MlpPolicy",
+            SpacesEnv(),
+            reset_adam_step=True,
+            policy_kwargs={"optimizer_class": th.optim.RMSprop, "optimizer_kwargs": {}},
+            **SMALL,
+        )
+    with pytest.raises(ValueError, match="reset_adam_step='yes' is not known"):
+        VariantPPO("MlpPolicy", SpacesEnv(), reset_adam_step="yes", **SMALL)
