@@ -58,8 +58,8 @@ CASES: dict[str, tuple[Any, dict[str, float], list[tuple[float, float, float]], 
         cispo,
         {"cispo_lower_range": 0.5, "cispo_upper_range": 1.0},
         # Below, at the bound, above, at the bound, between: whatever the advantage is.
-        [(-1, 0.25, 0), (0, 0.25, 0), (1, 0.5, 0), (1, 4, 0), (-1, 4, 0), (1, 4, 0), (-1, 2, 0), (1, 1, 0)],
-        {"cispo_fraction": 5 / 8},
+        [(-1, 0.25, 0), (0, 0.25, 0), (1, 0.5, 0), (1, 4, 0), (-1, 2.5, 0), (-1, 2, 0), (1, 1, 0)],
+        {"cispo_fraction": 4 / 7},
     ),
     "positive_advantage": (
         positive_advantage,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch as th
 from hypothesis import given
 
 from sb3_ppo_variants.chain import build_chain
@@ -39,3 +40,8 @@ def test_before_a_clip_is_refused() -> None:
     # The clip's minimum of 0 and A clip(r) would bring the bad actions back.
     with pytest.raises(ValueError, match=r"'clip' \(shape\) cannot come after 'positive_advantage' \(bound\)"):
         build_chain(["positive_advantage", "clip"], TERMS)
+
+
+def test_a_sample_without_an_advantage_has_none_of_what_came_before() -> None:
+    batch = minibatch([0.0, -1.0, 1.0], [2.0, 2.0, 2.0])
+    assert positive_advantage(th.tensor([3.0, 3.0, 3.0]), batch).tolist() == [0.0, 0.0, 3.0]
