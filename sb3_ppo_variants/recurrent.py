@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -15,8 +15,9 @@ from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.distributions import Distribution
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
+from sb3_ppo_variants.loop.faster import fused_steps
 from sb3_ppo_variants.loop.rollout import Terminal, get_samples, in_storage_order
-from sb3_ppo_variants.loop.sequences import whole_sequences
+from sb3_ppo_variants.loop.sequences import Group, groups_of, whole_sequences
 from sb3_ppo_variants.loop.update import Update
 from sb3_ppo_variants.variants import AdaptiveClip, DualClip, KLPenalty
 
@@ -30,6 +31,10 @@ class RecurrentVariantPPO(VariantAlgorithm, RecurrentPPO):
     """
 
     stock = RecurrentPPO
+    stays_eager = (
+        "the update's losses and gradient, because every minibatch of sequences has another shape; rollouts, LSTMs "
+        "over whole sequences and Adam run in native code"
+    )
 
     def _setup_model(self) -> None:
         # The stock class looks for the LSTM of any other policy before it says so.
@@ -40,20 +45,33 @@ class RecurrentVariantPPO(VariantAlgorithm, RecurrentPPO):
             )
         super()._setup_model()
 
-    def train(self) -> None:
-        """As in the stock class; where native code is asked for, LSTMs run over whole sequences."""
-        with whole_sequences(self.policy) if self.compile else nullcontext():
-            super().train()
+    def _faster_steps(self) -> AbstractContextManager[None]:
+        return fused_steps(self.policy.optimizer) if self.compile else super()._faster_steps()
 
     def _evaluate_actions(self, samples: Any) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
-        return self.policy.evaluate_actions(
-            samples.observations, self._actions(samples), samples.lstm_states, samples.episode_starts
-        )
+        with self._fast_sequences(samples):
+            return self.policy.evaluate_actions(
+                samples.observations, self._actions(samples), samples.lstm_states, samples.episode_starts
+            )
 
     def _get_distribution(self, samples: Any) -> Distribution:
         states = samples.lstm_states.pi
-        distribution, _ = self.policy.get_distribution(samples.observations, states, samples.episode_starts)
+        with self._fast_sequences(samples):
+            distribution, _ = self.policy.get_distribution(samples.observations, states, samples.episode_starts)
         return distribution
+
+    def _fast_sequences(self, samples: Any) -> AbstractContextManager[None]:
+        """Where native code is asked for, LSTMs run over whole sequences."""
+        return whole_sequences(self.policy, self._groups(samples)) if self.compile else nullcontext()
+
+    def _groups(self, samples: Any) -> list[Group]:
+        """Which sequences run together; on a GPU, and where batch norm counts the padding too, all of them."""
+        batch_norm = any(isinstance(module, th.nn.modules.batchnorm._BatchNorm) for module in self.policy.modules())
+        if batch_norm or samples.mask.device.type != "cpu":
+            return []
+        valid = samples.mask.reshape(samples.lstm_states.pi[0].shape[1], -1) > 1e-8
+        last = valid * th.arange(1, valid.shape[1] + 1)
+        return groups_of(last.amax(dim=1).tolist())
 
     def _actions(self, samples: Any) -> th.Tensor:
         actions = super()._actions(samples)

@@ -13,6 +13,7 @@ from sb3_ppo_variants.compiled.part import Part
 from sb3_ppo_variants.compiled.recurrent_rollout import collect_recurrent_rollouts
 from sb3_ppo_variants.compiled.rollout import collect_rollouts
 from sb3_ppo_variants.compiled.step import CompiledStep
+from sb3_ppo_variants.compiled.unsupported import Unsupported
 from sb3_ppo_variants.loop.execution import CollectRollouts, EagerExecution, Step
 from sb3_ppo_variants.loop.passes import RolloutPasses
 from sb3_ppo_variants.loop.update import Update
@@ -23,9 +24,12 @@ class Compiler:
 
     :param algorithm: the model
     :param strict: raise where a part would stay eager
+    :raises Unsupported: when it is known before training that a part stays eager
     """
 
     def __init__(self, algorithm: RolloutPasses, strict: bool) -> None:
+        if strict and algorithm.stays_eager:
+            raise Unsupported(f"compile='strict' would run in eager mode {algorithm.stays_eager}; use compile=True")
         self._algorithm, self._strict = algorithm, strict
         self._eager = EagerExecution(algorithm)
         self._update = Part("the update", strict)
@@ -43,7 +47,9 @@ class Compiler:
 
         :param update: about to begin
         """
-        if not self._update.ended:
+        if self._algorithm.stays_eager:
+            self._update.warn_once(self._algorithm.stays_eager)
+        elif not self._update.ended:
             try:
                 return CompiledStep(self._algorithm, update, self._update)
             except Exception as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
@@ -12,23 +12,36 @@ import torch as th
 from torch.distributions import Distribution
 
 
-@contextmanager
-def foreach_steps(optimizer: th.optim.Optimizer) -> Iterator[None]:
-    """Let Adam step all parameters together: the same numbers bit for bit.
-
-    The setting is part of the optimiser's state and would be saved with the model, so it holds only within the block.
+def foreach_steps(optimizer: th.optim.Optimizer) -> AbstractContextManager[None]:
+    """Let Adam step all parameters together within the block: the same numbers bit for bit.
 
     :param optimizer: any; others than a plain Adam are left as they are
     """
+    return _steps_by(optimizer, "foreach")
+
+
+def fused_steps(optimizer: th.optim.Optimizer) -> AbstractContextManager[None]:
+    """Let Adam step in one pass over the memory within the block: the same numbers within rounding.
+
+    :param optimizer: any; parameters on another device than a CPU are stepped together
+    """
+    devices = {parameter.device.type for group in optimizer.param_groups for parameter in group["params"]}
+    return _steps_by(optimizer, "fused" if devices == {"cpu"} else "foreach")
+
+
+@contextmanager
+def _steps_by(optimizer: th.optim.Optimizer, implementation: str) -> Iterator[None]:
+    # The setting is part of the optimiser's state and would be saved with the model, so it holds only within the block.
     plain = type(optimizer) is th.optim.Adam
     groups = [group for group in optimizer.param_groups if plain and group["foreach"] is None and not group["fused"]]
+    before = [group[implementation] for group in groups]
     for group in groups:
-        group["foreach"] = True
+        group[implementation] = True
     try:
         yield
     finally:
-        for group in groups:
-            group["foreach"] = None
+        for group, setting in zip(groups, before, strict=True):
+            group[implementation] = setting
 
 
 @contextmanager

@@ -7,7 +7,7 @@ terms makes the surrogate.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch as th
 from gymnasium import spaces
@@ -29,6 +29,8 @@ class LossComputation(OnPolicyAlgorithm):
     batch_size: Any
     max_grad_norm: float
     normalize_advantage: bool
+    # What of an update stays in eager mode where native code is asked for, and why.
+    stays_eager: ClassVar[str | None] = None
 
     @abstractmethod
     def _evaluate_actions(self, samples: Any) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:

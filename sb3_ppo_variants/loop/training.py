@@ -40,6 +40,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch as th
@@ -140,8 +141,12 @@ class TrainingLoop(RolloutPasses):
         if self.normalize_advantage:
             self._warn_of_constant_advantages()
         restored = self._backup.restored_on_error(self)
-        with restored, foreach_steps(self.policy.optimizer), without_validation(self.policy):
+        with restored, self._faster_steps(), without_validation(self.policy):
             self._update()
+
+    def _faster_steps(self) -> AbstractContextManager[None]:
+        """A block in which the optimiser takes its steps in less time."""
+        return foreach_steps(self.policy.optimizer)
 
     def _warn_of_constant_advantages(self) -> None:
         advantage = advantage_without_variance(self.rollout_buffer)

@@ -215,10 +215,14 @@ def test_what_it_cannot_do_runs_in_eager_mode_with_a_warning(
         learn(compile="strict", **arguments)
 
 
-def test_recurrent_policies_run_in_eager_mode(traces: Traces, eager_rollouts: None) -> None:
+def test_updates_of_recurrent_policies_run_in_eager_mode(traces: Traces, eager_rollouts: None) -> None:
     arguments: dict[str, Any] = SMALL | {"policy_kwargs": {"lstm_hidden_size": 8}}
     cls: Any = RecurrentVariantPPO
-    with pytest.warns(UserWarning, match="RecurrentRolloutBuffer makes minibatches that are more than rows"):
+    with pytest.raises(Unsupported, match="compile='strict' would run in eager mode the update's losses and gradient"):
+        cls("MlpLstmPolicy", SpacesEnv(), compile="strict", **arguments)
+    with pytest.warns(
+        UserWarning, match="runs in eager mode the update's losses and gradient, because every minibatch"
+    ):
         compiled = cls("MlpLstmPolicy", SpacesEnv(), compile=True, **arguments).learn(64)
     stock = cls("MlpLstmPolicy", SpacesEnv(), **arguments).learn(64)
     for mine, theirs in zip(compiled.policy.parameters(), stock.policy.parameters(), strict=True):

@@ -13,7 +13,7 @@ from stable_baselines3.common.distributions import DiagGaussianDistribution
 from torch.distributions import Distribution, Normal
 
 from sb3_ppo_variants import VariantPPO
-from sb3_ppo_variants.loop.faster import foreach_steps, without_validation
+from sb3_ppo_variants.loop.faster import foreach_steps, fused_steps, without_validation
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,26 @@ def test_the_same_numbers_bit_for_bit() -> None:
         with foreach_steps(together):
             together.step()
     assert all(th.equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
+
+
+def test_the_same_numbers_within_rounding() -> None:
+    one, other = parameters(), parameters()
+    plain, fused = th.optim.Adam(one, lr=0.1), th.optim.Adam(other, lr=0.1)
+    for _ in range(3):
+        plain.step()
+        with fused_steps(fused):
+            assert fused.param_groups[0]["fused"] is True
+            fused.step()
+        assert fused.param_groups[0]["fused"] is None
+    assert all(th.allclose(mine, theirs, rtol=1e-6, atol=1e-7) for mine, theirs in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("foreach", [None, False])
+def test_parameters_elsewhere_than_on_a_cpu_are_stepped_together(foreach: bool | None) -> None:
+    optimizer = th.optim.Adam([th.nn.Parameter(th.zeros(2, device="meta"))], foreach=foreach)
+    with fused_steps(optimizer):
+        settings = optimizer.param_groups[0]
+        assert (settings["fused"], settings["foreach"]) == (None, True if foreach is None else foreach)
 
 
 def fail_within(optimizer: th.optim.Optimizer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ import torch as th
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.env_util import make_vec_env
 
-from sb3_ppo_variants import RecurrentKLPenaltyPPO, RecurrentVariantPPO
+from sb3_ppo_variants import Minibatch, RecurrentKLPenaltyPPO, RecurrentVariantPPO
 from sb3_ppo_variants.loop import sequences
-from sb3_ppo_variants.loop.sequences import process_sequence, whole_sequences
+from sb3_ppo_variants.loop.sequences import Group, groups_of, process_sequence, whole_sequences
 from tests.environments import SpacesEnv
 from tests.models import SMALL, logged
 
@@ -40,6 +41,34 @@ def test_the_outputs_and_states_of_sb3_contrib(starts: list[list[float]], layers
     given = inputs(starts, layers)
     features, states, flags = given
     assert_alike(process_sequence(features, states, flags, lstm), stock(*given, lstm))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_groups_give_what_all_sequences_give_together(layers: int) -> None:
+    lstm = th.nn.LSTM(3, 4, layers)
+    features, before, starts = inputs([[1.0, 0, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0]], layers)
+    groups = [Group([2, 0], 3), Group([3, 1], 1)]
+    outputs, states = process_sequence(features, before, starts, lstm, groups)
+    expected, _ = process_sequence(features, before, starts, lstm)
+    assert th.allclose(outputs.reshape(4, 3, 4)[[0, 2]], expected.reshape(4, 3, 4)[[0, 2]], atol=1e-6)
+    assert th.allclose(outputs.reshape(4, 3, 4)[[1, 3], 0], expected.reshape(4, 3, 4)[[1, 3], 0], atol=1e-6)
+    assert (outputs.reshape(4, 3, 4)[[1, 3], 1:] == 0).all()
+    # The state after a group's last step is the output of its last layer there.
+    assert th.equal(states[0][-1, 0], outputs.reshape(4, 3, 4)[0, 2])
+    assert th.equal(states[0][-1, 3], outputs.reshape(4, 3, 4)[3, 0])
+
+
+@pytest.mark.parametrize(
+    ("lengths", "groups"),
+    [
+        ([7], [([0], 7)]),
+        # Apart 120 + 50 x (6 + 2) + 5 x (6 + 2) = 560, together 60 + 50 x (6 + 4) = 560; then 568 and 570.
+        ([5, 50, 50, 5], [([1, 2, 0, 3], 50)]),
+        ([5, 51, 51, 5], [([1, 2], 51), ([0, 3], 5)]),
+    ],
+)
+def test_long_and_short_sequences_run_apart_where_that_takes_less_time(lengths: list[int], groups: Any) -> None:
+    assert groups_of(lengths) == groups
 
 
 def test_a_start_sets_the_state_to_zero() -> None:
@@ -73,7 +102,8 @@ def model(compile: bool, cls: Any = RecurrentVariantPPO, **arguments: Any) -> An
 
 @pytest.mark.parametrize("cls", [RecurrentVariantPPO, RecurrentKLPenaltyPPO])
 @pytest.mark.usefixtures("eager_rollouts")
-def test_an_update_equals_that_of_eager_mode(cls: Any) -> None:
+def test_an_update_equals_that_of_eager_mode(monkeypatch: pytest.MonkeyPatch, cls: Any) -> None:
+    monkeypatch.setattr(sequences, "SECOND_CALL", -100)  # long and short sequences apart in every minibatch
     eager, fast = (model(compile, cls, log_kl=True).learn(128) for compile in (False, True))
     for mine, theirs in zip(fast.policy.parameters(), eager.policy.parameters(), strict=True):
         assert th.allclose(mine, theirs, rtol=1e-5, atol=1e-5)
@@ -85,9 +115,9 @@ def test_an_update_equals_that_of_eager_mode(cls: Any) -> None:
 def test_only_compiled_updates_run_over_whole_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
-    def counted(*args: Any) -> Any:
+    def counted(*args: Any, **kwargs: Any) -> Any:
         calls.append(1)
-        return process_sequence(*args)
+        return process_sequence(*args, **kwargs)
 
     monkeypatch.setattr(sequences, "process_sequence", counted)
     model(compile=False).learn(64)
@@ -95,6 +125,41 @@ def test_only_compiled_updates_run_over_whole_sequences(monkeypatch: pytest.Monk
     trained = model(compile=True).learn(64)
     assert len(calls) == 2 * 2 * 64 // 16  # both LSTMs, in two epochs
     assert "_process_sequence" not in vars(trained.policy)
+
+
+@pytest.mark.usefixtures("eager_rollouts")
+def test_padding_counts_in_batch_norm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So all sequences run together, as in sb3-contrib."""
+    monkeypatch.setattr(sequences, "SECOND_CALL", -100)
+    norms = {"policy_kwargs": LSTM["policy_kwargs"] | {"activation_fn": lambda: th.nn.BatchNorm1d(8)}}
+    eager, fast = (model(compile, **norms).learn(128) for compile in (False, True))
+    for mine, theirs in zip(fast.policy.buffers(), eager.policy.buffers(), strict=True):
+        assert th.allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+
+
+def fails_later(surrogate: th.Tensor, minibatch: Minibatch) -> th.Tensor:
+    return surrogate if minibatch.ratio.eq(1.0).all() else surrogate * th.nan
+
+
+@pytest.mark.usefixtures("eager_rollouts")
+@pytest.mark.parametrize("objective", ["clip", fails_later])
+def test_the_optimiser_is_fused_within_the_update_alone(monkeypatch: pytest.MonkeyPatch, objective: Any) -> None:
+    seen = []
+    step = th.optim.Adam.step
+
+    def watched(optimizer: th.optim.Adam, *args: Any) -> Any:
+        seen.append(optimizer.param_groups[0]["fused"])
+        return step(optimizer, *args)
+
+    monkeypatch.setattr(th.optim.Adam, "step", watched)
+    trained = model(compile=True, objective=objective)
+    with nullcontext() if objective == "clip" else pytest.raises(FloatingPointError):
+        trained.learn(64)
+    assert set(seen) == {True}
+    assert trained.policy.optimizer.param_groups[0]["fused"] is None
+    seen.clear()
+    model(compile=False).learn(64)
+    assert set(seen) == {None}
 
 
 class OwnPolicy(RecurrentActorCriticPolicy):

@@ -196,12 +196,3 @@ def test_another_policy_is_refused(cls: Any) -> None:
     with pytest.raises(ValueError, match="RecurrentActorCriticPolicy takes no action masks"):
         cls(policy, SpacesEnv(action="discrete"))
     assert issubclass(MlpLstmPolicy, policy)
-
-
-def test_compiled_rollouts_run_in_eager_mode_with_a_warning() -> None:
-    model = make(MaskableRecurrentVariantPPO, compile=True)
-    with pytest.warns(UserWarning, match="runs in eager mode") as warned:
-        model.learn(128)
-    rollout, update = [str(warning.message) for warning in warned]
-    assert "the rollout: MaskableRecurrentPPO.collect_rollouts is none of" in rollout
-    assert "the update: MaskableRecurrentRolloutBuffer makes minibatches that are more than rows" in update
