@@ -23,6 +23,7 @@ from stable_baselines3.common.monitor import Monitor
 from benchmarks.timing import interleaved, ratio
 from sb3_ppo_variants import VariantPPO
 from sb3_ppo_variants.adaptation import Rule
+from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
@@ -47,8 +48,17 @@ def of_rule(rule: Rule) -> dict[str, Any]:
 # Of each term, rule and stop by its name, and of what is compared with them.
 VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"objective": ["clip", name] if term.stage == "bound" else name} for name, term in TERMS.items()},
-    **{name: of_rule(rule) for name, rule in RULES.items()},
+    **{name: of_rule(rule) for name, rule in RULES.items() if rule.follows},
     **{name: {"stop": {name: UNREACHED}} for name in STOPS},
+    **{name: {"regularizers": name} for name in REGULARIZERS},
+    "outer_step": {"outer_step": 1.1, "outer_momentum": 0.1},
+    "reset_adam_step": {"reset_adam_step": True},
+    "vf_learning_rate": {"vf_learning_rate": 1e-6},
+    "recompute_advantages": {"recompute_advantages": True},
+    "rescale": {
+        "regularizers": "churn",
+        "adapt": {"churn_coef": {"rule": "rescale", "follow": "churn_share", "target": 0.1, "low": 1e-2, "high": 1e6}},
+    },
     # These two go with a KL penalty.
     "kl_hinge": {"objective": ["kl_penalty", "kl_hinge"]},
     "proportional": {
@@ -65,19 +75,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "adaptive_learning_rate": {"adapt": {"learning_rate": {"rule": "band", "low": 1e-6, "high": 1e4} | TARGET}},
     "log_kl": {"log_kl": True},
 }
+# For a Box alone.
+BOX_VARIANTS: dict[str, dict[str, Any]] = {
+    "rpo_noise": {"rpo_noise": 0.1},
+    "binned": {"policy": "BinnedMlpPolicy"},
+}
 
 
 def costs(environment: str, repetitions: int) -> list[dict[str, Any]]:
     """One row per variant."""
     models = {}
-    for name, arguments in VARIANTS.items():
+    box = isinstance(gym.make(environment).action_space, gym.spaces.Box)
+    variants = VARIANTS | (BOX_VARIANTS if box else {})
+    for name, arguments in variants.items():
         # A small learning rate: what is timed is hundreds of updates on one rollout, which must not diverge.
-        own: dict[str, Any] = {"learning_rate": 1e-6, "seed": 0, "device": "cpu"} | arguments
-        models[name] = VariantPPO("MlpPolicy", Monitor(gym.make(environment)), **own)
+        own: dict[str, Any] = {"policy": "MlpPolicy", "learning_rate": 1e-6, "seed": 0, "device": "cpu"} | arguments
+        models[name] = VariantPPO(env=Monitor(gym.make(environment)), **own)
         models[name].learn(models[name].n_steps)  # warm, with a full rollout buffer and a logger
     times = interleaved({name: model.train for name, model in models.items()}, repetitions)
     return [
-        {"variant": name, "environment": environment, **asdict(ratio(times[name], times["clip"]))} for name in VARIANTS
+        {"variant": name, "environment": environment, **asdict(ratio(times[name], times["clip"]))} for name in variants
     ]
 
 

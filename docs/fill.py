@@ -77,6 +77,7 @@ def symptoms() -> str:
 SOURCES: dict[str, Callable[..., str]] = {
     "coverage": coverage,
     "gallery": gallery.table,
+    "lines": gallery.lines,
     "modules": gallery.modules,
     "reference": gallery.reference,
     "report": report,

@@ -16,6 +16,8 @@ from benchmarks.cost import PUBLISHED as COSTS
 from benchmarks.measurements import tables
 from sb3_ppo_variants.adaptation import KL_STATISTICS
 from sb3_ppo_variants.chain import Chain, Term
+from sb3_ppo_variants.hooks import HOOKS
+from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
@@ -23,12 +25,20 @@ from sb3_ppo_variants.terms import TERMS
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/variants"
 # Folder of the package and of the tests -> the records in it.
-RECORDS: dict[str, Mapping[str, Any]] = {"terms": TERMS, "rules": RULES, "stops": STOPS}
+RECORDS: dict[str, Mapping[str, Any]] = {
+    "terms": TERMS,
+    "rules": RULES,
+    "stops": STOPS,
+    "regularizers": REGULARIZERS,
+    "hooks": HOOKS,
+}
 # Group of the sidebar -> its pages.
 GROUPS = {
     "Terms": [*TERMS],
     "Rules": [*RULES, "adaptive_clip", "adaptive_learning_rate"],
     "Stops": [*STOPS],
+    "Regularizers": [*REGULARIZERS],
+    "Hooks": [*HOOKS],
     "Schedules": ["schedules", "loss_weights"],
 }
 COLUMNS = ("selected by", "what it limits", "per", "exact KL", "cost", "paper")
@@ -84,7 +94,20 @@ def _of_record(name: str) -> dict[str, str]:
     if name in RULES:
         follows_kl = not {*KL_STATISTICS}.isdisjoint(RULES[name].follows)
         return {"per": "update", "exact KL": "once per update, to follow the KL" if follows_kl else "no"}
-    return {}
+    if name in REGULARIZERS:
+        part = REGULARIZERS[name]
+        return {"per": "minibatch", "exact KL": "yes" if part.needs_kl or part.needs_states_apart else "no"}
+    return {"per": "update", "exact KL": "no"} if name in HOOKS else {}
+
+
+def lines() -> str:
+    """Every regularizer and hook with the lines of its file."""
+    rows = []
+    for kind, records in (("regularizer", REGULARIZERS), ("hook", HOOKS)):
+        for name in records:
+            length = len((ROOT / f"sb3_ppo_variants/{kind}s/{name}.py").read_text().splitlines())
+            rows.append([kind, cells_of(name)["selected by"], f"[{name}](variants/{name}.md)", str(length)])
+    return tables.table(["kind", "selected by", "page", "lines"], rows)
 
 
 def costs() -> dict[str, str]:
@@ -119,7 +142,7 @@ def sidebar() -> str:
 def reference(folder: str) -> str:
     """The entries of the reference.
 
-    :param folder: ``terms``, ``rules`` or ``stops``
+    :param folder: ``terms``, ``rules``, ``stops`` or ``regularizers``
     """
     entries = []
     for name in RECORDS[folder]:
@@ -144,6 +167,8 @@ def _function(name: str) -> str:
         return TERMS[name].function.__name__
     if name in RULES:
         return RULES[name].function.__name__
+    if name in REGULARIZERS:
+        return REGULARIZERS[name].function.__name__
     measure = STOPS[name].of_minibatch or STOPS[name].of_rollout
     assert measure is not None
     return measure.__name__

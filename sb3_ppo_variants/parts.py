@@ -24,7 +24,7 @@ from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.terms import TERMS
 
 # What the hooks of the package take, by name.
-HOOK_ARGUMENTS = {argument.name: argument for hook in HOOKS for argument in hook.arguments}
+HOOK_ARGUMENTS = {argument.name: argument for hook in HOOKS.values() for argument in hook.arguments}
 
 
 def arguments_of_parts(chain: Chain, regularizers: Any) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def build_hooks(values: Mapping[str, Any], own: Sequence[UpdateHook]) -> list[Up
     for hook in own:
         if not isinstance(hook, UpdateHook):
             raise TypeError(f"hooks: {hook!r} is not an UpdateHook")
-    return [hook() for hook in HOOKS if hook.is_used(values)] + list(own)
+    return [hook() for hook in HOOKS.values() if hook.is_used(values)] + list(own)
 
 
 def check_parts(model: Any, needs_indices: bool, regularizers: BoundRegularizers, hooks: Sequence[UpdateHook]) -> None:
