@@ -30,6 +30,7 @@ GROUPS = {
     "Rules": [*RULES, "adaptive_clip", "adaptive_learning_rate"],
     "Stops": [*STOPS],
     "Schedules": ["schedules", "loss_weights"],
+    "Policies": ["binned"],
 }
 COLUMNS = ("selected by", "what it limits", "per", "exact KL", "cost", "paper")
 FROM_THE_PAGE = ("selected by", "what it limits", "paper")

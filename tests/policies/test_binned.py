@@ -111,6 +111,16 @@ def test_gradients_are_those_of_a_categorical_distribution() -> None:
     assert logits.grad[0].tolist() == pytest.approx([-1 / 8, 3 / 4, -5 / 8, -1 / 4, -1 / 4, 1 / 2])
 
 
+def test_an_ordinal_gradient_is_that_of_all_bins_above() -> None:
+    logits = th.tensor([ORDINAL], requires_grad=True)
+    binned = BinnedDistribution(bin_centres(SPACE, 3), ordinal=True).proba_distribution(logits)
+    binned.log_prob(th.tensor([[0.0, 4.0]])).backward()
+    assert logits.grad is not None
+    # Of the bin and those above it, 1 if the one taken is among them, less their probability; none for the first.
+    assert logits.grad[0].tolist() == pytest.approx([0.0, 1 / 9, -6 / 9, 0.0, 1 / 4, 1 / 2])
+    assert logits.grad[0, 0] == logits.grad[0, 3] == 0
+
+
 def test_divergences_of_other_categorical_distributions_are_as_before() -> None:
     single = distributions_of(CategoricalDistribution(3).proba_distribution(th.tensor([PLAIN[:3]])))
     several = distributions_of(MultiCategoricalDistribution([3, 3]).proba_distribution(th.tensor([PLAIN])))
