@@ -74,27 +74,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "adaptive_learning_rate": {"adapt": {"learning_rate": {"rule": "band", "low": 1e-6, "high": 1e4} | TARGET}},
     "log_kl": {"log_kl": True},
-}
-# For a Box alone.
-BOX_VARIANTS: dict[str, dict[str, Any]] = {
     "rpo_noise": {"rpo_noise": 0.1},
     "binned": {"policy": "BinnedMlpPolicy"},
 }
+# Where a variant has no meaning: CartPole's actions are no Box.
+NOT_ON = {"binned": "CartPole-v1", "rpo_noise": "CartPole-v1"}
 
 
 def costs(environment: str, repetitions: int) -> list[dict[str, Any]]:
     """One row per variant."""
     models = {}
-    box = isinstance(gym.make(environment).action_space, gym.spaces.Box)
-    variants = VARIANTS | (BOX_VARIANTS if box else {})
-    for name, arguments in variants.items():
+    for name in [name for name in VARIANTS if NOT_ON.get(name) != environment]:
         # A small learning rate: what is timed is hundreds of updates on one rollout, which must not diverge.
-        own: dict[str, Any] = {"policy": "MlpPolicy", "learning_rate": 1e-6, "seed": 0, "device": "cpu"} | arguments
-        models[name] = VariantPPO(env=Monitor(gym.make(environment)), **own)
+        usual: dict[str, Any] = {"policy": "MlpPolicy", "learning_rate": 1e-6, "seed": 0, "device": "cpu"}
+        models[name] = VariantPPO(env=Monitor(gym.make(environment)), **(usual | VARIANTS[name]))
         models[name].learn(models[name].n_steps)  # warm, with a full rollout buffer and a logger
     times = interleaved({name: model.train for name, model in models.items()}, repetitions)
     return [
-        {"variant": name, "environment": environment, **asdict(ratio(times[name], times["clip"]))} for name in variants
+        {"variant": name, "environment": environment, **asdict(ratio(times[name], times["clip"]))} for name in models
     ]
 
 

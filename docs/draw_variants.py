@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import torch as th
+from gymnasium import spaces
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,6 +20,7 @@ from sb3_ppo_variants.adaptation import INITIAL_STATE
 from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE
 from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.kl_ball import ratio_bounds
+from sb3_ppo_variants.policies.binned import BinnedDistribution, bin_centres
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.terms import TERMS
 
@@ -168,6 +170,21 @@ def draw_bounds() -> Figure:
     return figure
 
 
+def draw_binned() -> Figure:
+    """What one logit does: the probabilities of a dimension's bins after it was raised."""
+    figure, axes = one_panel()
+    centres = bin_centres(spaces.Box(-1, 1, (1,)), 11)
+    logits = th.zeros(1, 11)
+    logits[0, 6] = 2.0
+    for ordinal, colour, shift in ((False, BLUE, -0.03), (True, VERMILION, 0.03)):
+        probabilities = BinnedDistribution(centres, ordinal).proba_distribution(logits).distribution.probs
+        label = "ordinal=True" if ordinal else "ordinal=False"
+        axes.bar(centres[0] + shift, probabilities[0, 0], width=0.06, color=colour, label=label)
+    axes.set(xlabel="action", ylabel="probability", xlim=(-1.1, 1.1))
+    axes.legend()
+    return figure
+
+
 def one_panel() -> tuple[Figure, Axes]:
     """A small figure with one panel."""
     figure = Figure(figsize=(5.4, 3.2), layout="constrained")
@@ -176,6 +193,7 @@ def one_panel() -> tuple[Figure, Axes]:
 
 FIGURES: dict[str, Callable[[], Figure]] = {
     **{name: partial(draw_term, name) for name in TERMS},
+    "binned": draw_binned,
     "gallery": partial(draw_gallery, gradients=False),
     "gallery_gradients": partial(draw_gallery, gradients=True),
     "rules": draw_rules,

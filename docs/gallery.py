@@ -40,6 +40,7 @@ GROUPS = {
     "Regularizers": [*REGULARIZERS],
     "Hooks": [*HOOKS],
     "Schedules": ["schedules", "loss_weights"],
+    "Policies": ["binned"],
 }
 COLUMNS = ("selected by", "what it limits", "per", "exact KL", "cost", "paper")
 FROM_THE_PAGE = ("selected by", "what it limits", "paper")

@@ -15,7 +15,8 @@ and Agrawal have, with the sigmoid :math:`s`,
 .. math:: l'_{d,j} = \sum_{i \le j} \log s(l_{d,i}) + \sum_{i > j} \log (1 - s(l_{d,i})).
 
 As :math:`\log s(l) - \log(1 - s(l)) = l`, neighbours differ by :math:`l'_{d,j} - l'_{d,j-1} = l_{d,j}`, so that up to
-a constant, which changes no probability, :math:`l'_{d,j} = \sum_{i \le j} l_{d,i}`: this sum is computed.
+a constant, which changes no probability, :math:`l'_{d,j} = \sum_{0 < i \le j} l_{d,i}`: this sum is computed, and
+the first logit has no effect.
 
 Sources: Tang and Agrawal, "Discretizing Continuous Action Space for On-Policy Optimization", AAAI 2020, arXiv
 1901.10500 (7 to 15 bins); Bian et al., "RN-D: Discretized Categorical Actors for On-Policy Reinforcement Learning",
@@ -84,7 +85,10 @@ class BinnedDistribution(CategoricalDistribution):
         :param action_logits: shape ``(batch, action_dim * n_bins)``, the bins of a dimension side by side
         """
         logits = action_logits.view(-1, *self.centres.shape)
-        self.distribution = Categorical(logits=logits.cumsum(dim=-1) if self.ordinal else logits)
+        if self.ordinal:
+            # All bins share the first logit: without it, no rounding makes a gradient for it.
+            logits = th.nn.functional.pad(logits[..., 1:].cumsum(dim=-1), (1, 0))
+        self.distribution = Categorical(logits=logits)
         return self
 
     def log_prob(self, actions: th.Tensor) -> th.Tensor:

@@ -27,6 +27,7 @@ HOSTS: dict[str, tuple[Any, str, dict[str, str], dict[str, Any]]] = {
     "box": (VariantPPO, "MlpPolicy", {}, {}),
     "gsde": (VariantPPO, "MlpPolicy", {}, {"use_sde": True, "sde_sample_freq": 4}),
     "squashed": (VariantPPO, "MlpPolicy", {}, {"use_sde": True, "policy_kwargs": {"squash_output": True}}),
+    "binned": (VariantPPO, "BinnedMlpPolicy", {}, {"policy_kwargs": {"ordinal": True, "residual_actor": True}}),
     "discrete": (VariantPPO, "MlpPolicy", {"action": "discrete"}, {}),
     "multidiscrete": (VariantPPO, "MlpPolicy", {"action": "multidiscrete"}, {}),
     "multibinary": (VariantPPO, "MlpPolicy", {"action": "multibinary"}, {}),

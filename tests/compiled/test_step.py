@@ -36,8 +36,8 @@ FAR: dict[str, Any] = SMALL | {"learning_rate": 0.01}
 def learn(cls: type[Any] = VariantPPO, action: str = "box", updates: int = 2, **arguments: Any) -> Any:
     observation = arguments.pop("observation", "vector")
     env = make_vec_env(SpacesEnv, n_envs=2, env_kwargs={"action": action, "observation": observation}, seed=0)
-    policy = {"vector": "MlpPolicy", "image": "CnnPolicy", "dict": "MultiInputPolicy"}[observation]
-    model = cls(policy, env, **(FAR | arguments))
+    usual = {"vector": "MlpPolicy", "image": "CnnPolicy", "dict": "MultiInputPolicy"}[observation]
+    model = cls(arguments.pop("policy", usual), env, **(FAR | arguments))
     return model.learn(64 * updates)
 
 
@@ -67,6 +67,9 @@ def test_every_term_and_distribution(traces: Traces, term: str, action: str) -> 
     assert traces.count == 1
 
 
+ORDINAL = {"ordinal": True, "n_bins": 7, "layer_norm": True, "residual_actor": True}
+
+
 def own_regularizer(minibatch: Minibatch, *, own_coef: float = 0.5) -> th.Tensor:
     return own_coef * minibatch.kl("reverse") + minibatch.apart.kl()
 
@@ -85,6 +88,8 @@ CASES: dict[str, dict[str, Any]] = {
     "raw advantages": {"normalize_advantage": False},
     "entropy": {"ent_coef": 0.1, "vf_coef": 0.3},
     "one temperature": {"objective": "soft_clip"},
+    "binned": {"policy": "BinnedMlpPolicy", "objective": ["trust_region_clip", "kl_penalty"]},
+    "ordinal": {"policy": "BinnedMlpPolicy", "objective": "trust_region", "policy_kwargs": ORDINAL, "ent_coef": 0.01},
     "frozen": {"policy_kwargs": {"activation_fn": th.nn.ReLU, "log_std_init": -1.0}, "max_grad_norm": 0.01},
     "one network": {"policy_kwargs": {"net_arch": [16]}},
     "churn": {"regularizers": "churn", "churn_coef": 1e3},
