@@ -131,6 +131,7 @@ SIDES: dict[str, Side] = {
     # Its update is compiled in part, which "strict" refuses.
     "compiled_in_part": _own("VariantPPO, compile=True", name="VariantPPO", arguments={"compile": True}),
     "single_file": Adapted("a single file of PyTorch", "single_file"),
+    "single_file_lstm": Adapted("a single file of PyTorch", "single_file_lstm"),
     "sbx": Class("SBX", "sbx", "PPO"),
     "tianshou": Adapted("tianshou", "tianshou_ppo"),
     "rlox": Adapted("rlox", "rlox_ppo"),
@@ -153,7 +154,7 @@ _USUAL = ["stock", "stock_again", "eager", "log_kl", "kl_penalty", "compiled", "
 _USUAL += [*OTHERS, "limit"]
 _VECTORS = ["stock", "stock_subprocess", "compiled", "compiled_envpool", "sbx", "limit", "limit_envpool"]
 
-_RECURRENT = ["stock", "stock_again", "eager", "compiled_in_part"]
+_RECURRENT = ["stock", "stock_again", "eager", "compiled_in_part", "single_file_lstm"]
 
 
 def sides_in(name: str) -> list[str]:

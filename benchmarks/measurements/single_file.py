@@ -171,7 +171,7 @@ class Trainer:
         make = lambda: gym.wrappers.RecordEpisodeStatistics(environment(chosen))  # noqa: E731
         self.envs = SyncVectorEnv([make] * chosen.n_envs, autoreset_mode=AutoresetMode.SAME_STEP)
         observations, actions = self.envs.single_observation_space, self.envs.single_action_space
-        self.agent = Agent(observations, actions, self.arguments.hidden).to(device)
+        self.agent = self._agent(observations, actions).to(device)
         self.optimizer = th.optim.Adam(self.agent.parameters(), self.arguments.learning_rate, eps=1e-5)
         self.returns: deque[float] = deque(maxlen=100)
         self.statistics: dict[str, float] = {}
@@ -184,6 +184,9 @@ class Trainer:
         action_dtype = th.int64 if isinstance(actions, spaces.Discrete) else th.float32
         self.actions = th.zeros(*shape, *(actions.shape or ()), dtype=action_dtype, device=device)
         self.starts, self.rewards, self.log_probs, self.values, self.advantages = th.zeros(5, *shape, device=device)
+
+    def _agent(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> nn.Module:
+        return Agent(observation_space, action_space, self.arguments.hidden)
 
     def _tensor(self, array: np.ndarray) -> th.Tensor:
         tensor = th.as_tensor(array, device=self.device)
@@ -209,13 +212,23 @@ class Trainer:
         self.returns.extend(infos["final_info"]["episode"]["r"][infos["_final_obs"]])
         if truncated.any():
             final = self._tensor(np.stack(infos["final_obs"][truncated]))
-            reward[truncated] += self.arguments.gamma * self.agent(final)[1].cpu().numpy()
+            reward[truncated] += self.arguments.gamma * self._final_values(final, truncated).cpu().numpy()
+
+    def _final_values(self, final: th.Tensor, truncated: np.ndarray) -> th.Tensor:
+        """Values of the last observations of episodes whose time ran out."""
+        values: th.Tensor = self.agent(final)[1]
+        return values
+
+    def _next_values(self) -> th.Tensor:
+        """Values of the observations after the rollout."""
+        values: th.Tensor = self.agent(self.observation)[1]
+        return values
 
     @th.no_grad()
     def estimate_advantages(self) -> None:
         """Generalised advantage estimation (Schulman et al. 2016)."""
         gamma, gae_lambda = self.arguments.gamma, self.arguments.gae_lambda
-        _, next_value = self.agent(self.observation)
+        next_value = self._next_values()
         next_start, advantage = self.start, th.zeros_like(next_value)
         for step in reversed(range(self.arguments.n_steps)):
             goes_on = 1.0 - next_start
@@ -231,11 +244,13 @@ class Trainer:
         log_probs, advantages = self.log_probs.flatten(), self.advantages.flatten()
         for _ in range(self.arguments.n_epochs):
             for rows in th.split(th.randperm(len(returns), device=self.device), self.arguments.batch_size):
-                self._step(observations[rows], actions[rows], log_probs[rows], advantages[rows], returns[rows])
+                distribution, values = self.agent(observations[rows])
+                self._step(distribution, values, actions[rows], log_probs[rows], advantages[rows], returns[rows])
 
     def _step(
         self,
-        observations: th.Tensor,
+        distribution: Distribution,
+        values: th.Tensor,
         actions: th.Tensor,
         old_log_probs: th.Tensor,
         advantages: th.Tensor,
@@ -243,7 +258,6 @@ class Trainer:
     ) -> None:
         """One step of Adam on a minibatch."""
         clip_range = self.arguments.clip_range
-        distribution, values = self.agent(observations)
         log_ratio = distribution.log_prob(actions) - old_log_probs
         ratio = log_ratio.exp()
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
@@ -254,7 +268,7 @@ class Trainer:
         loss = policy_loss - self.arguments.ent_coef * entropy + self.arguments.vf_coef * value_loss
 
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.agent.parameters(), self.arguments.max_grad_norm)
         self.optimizer.step()
         with th.no_grad():

@@ -7,6 +7,7 @@ sequence to the length of the longest; here the short ones run apart where that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -19,13 +20,15 @@ States = tuple[th.Tensor, th.Tensor]
 # What an LSTM's time consists of on a CPU: a part of every step, one of every sequence in it, and one of a second call.
 # They are in units of the second; measured with 256 units and one thread.
 STEP, SECOND_CALL = 6, 60
+# Lengths are multiples: oneDNN makes code for every shape of an LSTM's input and keeps it.
+MULTIPLE = 8
 
 
 class Group(NamedTuple):
     """Sequences that run together.
 
     :param rows: which ones, of all sequences
-    :param length: of the longest; what is left of the others is padding
+    :param length: of each; what a sequence does not have of it is padding
     """
 
     rows: list[int]
@@ -46,13 +49,14 @@ def groups_of(lengths: Sequence[int]) -> list[Group]:
 
     :param lengths: without padding
     """
-    rows = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
+    padded = [math.ceil(length / MULTIPLE) * MULTIPLE for length in lengths]
+    rows = sorted(range(len(padded)), key=padded.__getitem__, reverse=True)
 
-    def time(*groups: list[int]) -> int:
-        return sum(lengths[group[0]] * (STEP + len(group)) for group in groups) + SECOND_CALL * len(groups)
+    def time(groups: list[list[int]]) -> int:
+        return sum(padded[group[0]] * (STEP + len(group)) for group in groups) + SECOND_CALL * len(groups)
 
     ways = [[rows], *([rows[:first], rows[first:]] for first in range(1, len(rows)))]
-    return [Group(group, lengths[group[0]]) for group in min(ways, key=lambda groups: time(*groups))]
+    return [Group(group, padded[group[0]]) for group in min(ways, key=time)]
 
 
 @contextmanager
@@ -96,7 +100,7 @@ def process_sequence(
     sequences = features.reshape(*starts.shape, lstm.input_size).transpose(0, 1)
     goes_on = (1.0 - starts[:, 0]).view(1, -1, 1)
     states = (goes_on * lstm_states[0], goes_on * lstm_states[1])
-    outputs, states = _in_groups(sequences, states, lstm, groups) if len(groups) > 1 else lstm(sequences, states)
+    outputs, states = _in_groups(sequences, states, lstm, groups) if groups else lstm(sequences, states)
     return outputs.transpose(0, 1).flatten(end_dim=1), states
 
 
@@ -108,13 +112,21 @@ def _in_groups(
     :param sequences: shape ``(length, n_seq, features)``
     :return: the outputs, shape ``(length, n_seq, width)``, and the states
     """
+    if len(groups) == 1:
+        outputs, states = lstm(_of_length(sequences, groups[0].length), states)
+        return outputs[: len(sequences)], states
     parts = []
     for rows, length in groups:
-        outputs, after = lstm(sequences[:length, rows], (states[0][:, rows], states[1][:, rows]))
-        parts.append((th.nn.functional.pad(outputs, (0, 0, 0, 0, 0, len(sequences) - length)), *after))
+        outputs, after = lstm(_of_length(sequences[:, rows], length), (states[0][:, rows], states[1][:, rows]))
+        parts.append((_of_length(outputs, len(sequences)), *after))
     back = th.tensor([row for group in groups for row in group.rows], device=sequences.device).argsort()
     outputs, hidden, cell = (th.cat(column, dim=1).index_select(1, back) for column in zip(*parts, strict=True))
     return outputs, (hidden, cell)
+
+
+def _of_length(sequences: th.Tensor, length: int) -> th.Tensor:
+    """Sequences that are cut or padded with zeros at their end."""
+    return th.nn.functional.pad(sequences, (0, 0, 0, 0, 0, length - len(sequences)))
 
 
 def _runs_in_one_call(lstm: th.nn.Module) -> bool:

@@ -47,24 +47,25 @@ def test_the_outputs_and_states_of_sb3_contrib(starts: list[list[float]], layers
 def test_groups_give_what_all_sequences_give_together(layers: int) -> None:
     lstm = th.nn.LSTM(3, 4, layers)
     features, before, starts = inputs([[1.0, 0, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0]], layers)
-    groups = [Group([2, 0], 3), Group([3, 1], 1)]
+    groups = [Group([2, 0], 4), Group([3, 1], 1)]
     outputs, states = process_sequence(features, before, starts, lstm, groups)
     expected, _ = process_sequence(features, before, starts, lstm)
     assert th.allclose(outputs.reshape(4, 3, 4)[[0, 2]], expected.reshape(4, 3, 4)[[0, 2]], atol=1e-6)
     assert th.allclose(outputs.reshape(4, 3, 4)[[1, 3], 0], expected.reshape(4, 3, 4)[[1, 3], 0], atol=1e-6)
     assert (outputs.reshape(4, 3, 4)[[1, 3], 1:] == 0).all()
     # The state after a group's last step is the output of its last layer there.
-    assert th.equal(states[0][-1, 0], outputs.reshape(4, 3, 4)[0, 2])
     assert th.equal(states[0][-1, 3], outputs.reshape(4, 3, 4)[3, 0])
+    alone, _ = process_sequence(features, before, starts, lstm, [Group([0, 1, 2, 3], 4)])
+    assert th.allclose(alone, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("lengths", "groups"),
     [
-        ([7], [([0], 7)]),
-        # Apart 120 + 50 x (6 + 2) + 5 x (6 + 2) = 560, together 60 + 50 x (6 + 4) = 560; then 568 and 570.
-        ([5, 50, 50, 5], [([1, 2, 0, 3], 50)]),
-        ([5, 51, 51, 5], [([1, 2], 51), ([0, 3], 5)]),
+        ([7], [([0], 8)]),
+        # Apart 120 + 64 x (6 + 2) + 8 x (6 + 2) = 696, together 60 + 64 x (6 + 4) = 700; with 56 steps 632 and 620.
+        ([3, 64, 61, 4], [([1, 2], 64), ([0, 3], 8)]),
+        ([3, 56, 53, 4], [([1, 2, 0, 3], 56)]),
     ],
 )
 def test_long_and_short_sequences_run_apart_where_that_takes_less_time(lengths: list[int], groups: Any) -> None:

@@ -31,6 +31,11 @@ def test_sides_are_those_of_the_setting_with_stock_first_and_others_where_there_
     assert "limit" not in plan.sides_of("A", options(device="cuda"))
 
 
+def test_every_compiled_side_is_measured_with_a_filled_cache(tmp_path: Path) -> None:
+    (task,) = plan.tasks(options(), ["I"], tmp_path)
+    assert Counter(step.name for step in task.steps)["compilation of compiled_in_part"] == 1
+
+
 def test_steps_of_a_setting(tmp_path: Path) -> None:
     (task,) = plan.tasks(options(sides=["compiled", "limit"]), ["B"], tmp_path)
     assert Counter(step.name for step in task.steps) == {
