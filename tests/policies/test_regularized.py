@@ -59,7 +59,8 @@ def test_both_together() -> None:
 
 def test_a_block_by_hand() -> None:
     block = ResidualBlock(2)
-    up, down = block.layers[1], block.layers[3]
+    up: Any = block.layers[1]
+    down: Any = block.layers[3]
     with th.no_grad():
         for parameter in (up.weight, up.bias, down.weight, down.bias):
             parameter.zero_()
@@ -88,7 +89,7 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     model.save(tmp_path / "model.zip")
     assert same_weights(PPO.load(tmp_path / "model.zip", device="cpu"), model)
     model.policy.save(tmp_path / "policy.pth")
-    policy = RegularizedMlpPolicy.load(tmp_path / "policy.pth", device="cpu")
+    policy = RegularizedMlpPolicy.load(str(tmp_path / "policy.pth"), device="cpu")
     observation = np.ones(4, np.float32)
     action, theirs = (each.predict(observation, deterministic=True)[0] for each in (policy, model))
     assert np.array_equal(action, theirs)

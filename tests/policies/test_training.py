@@ -116,7 +116,7 @@ def test_files_work_in_both_directions(tmp_path: Path) -> None:
         loaded.learn(64)
         assert VariantPPO.load(tmp_path / "stock.zip", device="cpu").policy.n_bins == 5
     model.policy.save(tmp_path / "policy.pth")
-    policy = BinnedMlpPolicy.load(tmp_path / "policy.pth", device="cpu")
+    policy = BinnedMlpPolicy.load(str(tmp_path / "policy.pth"), device="cpu")
     assert (policy.n_bins, policy.ordinal) == (5, True)
     assert np.array_equal(policy.predict(observation, deterministic=True)[0], action)
 
@@ -174,7 +174,11 @@ def test_the_host_refuses_what_has_no_bins() -> None:
 
 def test_a_run_of_a_study(tmp_path: Path) -> None:
     arguments = RUN.arguments | {"policy_kwargs": {"n_bins": 5}, "log_kl": True}
-    binned = {"algorithm": "sb3_ppo_variants.VariantPPO", "policy": "BinnedMlpPolicy", "environment": "Pendulum-v1"}
+    binned: dict[str, Any] = {
+        "algorithm": "sb3_ppo_variants.VariantPPO",
+        "policy": "BinnedMlpPolicy",
+        "environment": "Pendulum-v1",
+    }
     execute(replace(RUN, **binned, arguments=arguments), tmp_path, "test")
     model = VariantPPO.load(tmp_path / "Pendulum-v1.zip", device="cpu")
     assert isinstance(model.policy, BinnedMlpPolicy)
