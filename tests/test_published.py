@@ -28,6 +28,7 @@ HASHED = {
     "classic": "d70cb18c9d45e4f1aa98d5f0bec1fc89302b5e71dacd2bcbf42b5f47c4eb8013",
     "cliff": "5da599f8ed5744729681ec04115de7b0d0a180b2d69518be13892067f1c3acaf",
     "compiled": "f56a202d220054bf3ba0fa70708a4d338fbd4adac3fce1c234b8a85436d104c3",
+    "compiled_lstm": "79bab8f60a66aa19b032bc21f100bf89ad75bf46bc5ff771bf501c9f89fef92d",
     "family": "9494069cb00e30927c5b45d280ef063547a736932724b412b797140403236d8f",
     "quickstart": "e0d0880b90adc15aefdb07d9725158a3587f52e624d09639bc775b270bb27405",
     "stock_kl": "2fea6e4edba8485cf8f46ae6d7479ccebc1fbe6794dea0953f21be1aa35d18c1",
