@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import torch as th
@@ -18,6 +20,7 @@ from docs.surrogates import CLIP, PLAIN, Curve, curves_of, ratio_axis, trace
 from sb3_ppo_variants import ExponentialDecay, LinearDecay
 from sb3_ppo_variants.adaptation import INITIAL_STATE
 from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE
+from sb3_ppo_variants.hooks.reset_adam_step import ResetAdamStep
 from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.kl_ball import ratio_bounds
 from sb3_ppo_variants.policies.binned import BinnedDistribution, bin_centres
@@ -136,11 +139,14 @@ def draw_schedules() -> Figure:
 
 
 def draw_rules() -> Figure:
-    """By how much one update moves a multiplier, for every rule with a target; for a KL coefficient, so ``s = 1``."""
+    """By how much one update moves a multiplier, for every rule with a target for the size of an update.
+
+    For a KL coefficient, so ``s = 1``.
+    """
     figure, axes = one_panel()
     measured = [step / 200 + 1 / 400 for step in range(600)]
-    targeted = [rule for rule in RULES.values() if any(number.name == "target" for number in rule.arguments)]
-    for rule, colour in zip(targeted, PALETTE, strict=False):
+    sizes = [rule for rule in RULES.values() if "kl" in rule.follows]
+    for rule, colour in zip(sizes, PALETTE, strict=False):
         arguments = {number.name: number.default for number in rule.arguments} | {"target": 1.0}
         moved = [rule.function(INITIAL_STATE, value, direction=1, **arguments)["multiplier"] for value in measured]
         axes.plot(measured, moved, color=colour, linewidth=2.0, label=rule.name)
@@ -148,6 +154,31 @@ def draw_rules() -> Figure:
     axes.set_yticks([0.5, 1, 2], ["0.5", "1", "2"], minor=False)
     axes.set_yticks([], minor=True)
     axes.legend()
+    return figure
+
+
+def draw_adam_steps() -> Figure:
+    """The steps that Adam takes in an update whose gradients are those of a long run, with its count reset."""
+    figure, axes = one_panel()
+    weight = th.nn.Parameter(th.zeros(1, dtype=th.float64))
+    optimizer = th.optim.Adam([weight], lr=1.0)
+    moments = {"exp_avg": th.ones_like(weight), "exp_avg_sq": th.ones_like(weight)}
+    optimizer.state[weight] = {"step": th.tensor(1e6), **moments}
+    model = SimpleNamespace(policy=SimpleNamespace(optimizer=optimizer))
+    positions = [0.0]
+    with ResetAdamStep().around_update(model, None):
+        for _ in range(3_000):
+            weight.grad = th.ones_like(weight)
+            optimizer.step()
+            positions.append(-weight.item())
+    sizes = [after - before for before, after in pairwise(positions)]
+    axes.plot(range(1, len(sizes) + 1), sizes, color=BLUE, linewidth=2.0, label="reset_adam_step=True")
+    axes.axhline(1, label="PPO, after a long run", **CLIP_LOOK)
+    axes.axvline(320, color="#bfbfbf", linewidth=0.8, zorder=0)
+    axes.annotate("SB3's update: 320 steps", (300, 0.04), ha="right", fontsize=8.5, color="#595959")
+    axes.set(xlabel="gradient step of the update", ylabel="size of the step", xscale="log", ylim=(0, 1.1))
+    axes.set(xlim=(1, len(sizes)), xticks=[1, 10, 100, 1_000], xticklabels=["1", "10", "100", "1000"])
+    axes.legend(loc="center left")
     return figure
 
 
@@ -196,6 +227,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "binned": draw_binned,
     "gallery": partial(draw_gallery, gradients=False),
     "gallery_gradients": partial(draw_gallery, gradients=True),
+    "reset_adam_step": draw_adam_steps,
     "rules": draw_rules,
     "schedules": draw_schedules,
     "trust_region_bounds": draw_bounds,

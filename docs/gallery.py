@@ -1,4 +1,4 @@
-"""What the pages say of every term, rule and stop, derived from its record, its page and the measured costs.
+"""What the pages say of every term, rule, stop, regularizer and hook, derived from its record, its page and the measured costs.
 
 A page shows in one row how its variant is selected, what it limits and who published it; the gallery takes these cells.
 A page of something that is not one record has the other cells too.
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cost import ENVIRONMENTS
 from benchmarks.cost import PUBLISHED as COSTS
 from benchmarks.measurements import tables
 from sb3_ppo_variants.adaptation import KL_STATISTICS
@@ -50,7 +51,7 @@ CELL = re.compile(r"(?<!\\)\|")
 def page_of(name: str) -> Path:
     """The page of a variant.
 
-    :param name: of a term, a rule or a stop, or of a page in ``GROUPS``
+    :param name: of a record, or of a page in ``GROUPS``
     """
     return PAGES / f"{name}.md"
 
@@ -97,7 +98,9 @@ def _of_record(name: str) -> dict[str, str]:
         return {"per": "update", "exact KL": "once per update, to follow the KL" if follows_kl else "no"}
     if name in REGULARIZERS:
         part = REGULARIZERS[name]
-        return {"per": "minibatch", "exact KL": "yes" if part.needs_kl or part.needs_states_apart else "no"}
+        kl = "yes" if part.needs_kl or part.needs_states_apart else "no"
+        kl += ", but the old features" if part.needs_features else ""
+        return {"per": "state apart" if part.needs_states_apart else "sample", "exact KL": kl}
     return {"per": "update", "exact KL": "no"} if name in HOOKS else {}
 
 
@@ -113,10 +116,10 @@ def lines() -> str:
 
 def costs() -> dict[str, str]:
     """The time of an update divided by that with the clip, on both tasks, by the name of the variant."""
-    medians: dict[str, list[str]] = {}
+    medians: dict[str, dict[str, str]] = {}
     for row in json.loads(COSTS.read_text())["update_time_over_clip"]:
-        medians.setdefault(row["variant"], []).append(f"{row['median']:.2f}")
-    return {name: " / ".join(numbers) for name, numbers in medians.items()}
+        medians.setdefault(row["variant"], {})[row["environment"]] = f"{row['median']:.2f}"
+    return {name: " / ".join(of.get(task, "-") for task in ENVIRONMENTS) for name, of in medians.items()}
 
 
 def table() -> str:
@@ -176,7 +179,7 @@ def _function(name: str) -> str:
 
 
 def missing() -> list[str]:
-    """One sentence for each file that a term, rule or stop still needs, and nobody can derive."""
+    """One sentence for each file that a record still needs, and nobody can derive."""
     sentences = []
     for folder, records in RECORDS.items():
         package = ROOT / "sb3_ppo_variants" / folder

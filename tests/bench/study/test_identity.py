@@ -18,7 +18,19 @@ from sb3_ppo_variants.bench.study.study import Study
 from tests.bench.studies import FULL
 
 # Arguments that are not in FIRST_ARGUMENTS, with their present defaults.
-LATER_ARGUMENTS = {"compile": False, "desired_clip_fraction": None, "stop": None}
+LATER_ARGUMENTS = {
+    "compile": False,
+    "desired_clip_fraction": None,
+    "hooks": [],
+    "outer_momentum": 0.0,
+    "outer_step": 1.0,
+    "recompute_advantages": False,
+    "regularizers": None,
+    "reset_adam_step": False,
+    "rpo_noise": 0.0,
+    "stop": None,
+    "vf_learning_rate": None,
+}
 WHAT_TO_DO = (
     "A new argument goes into LATER_ARGUMENTS of this test; when a default has changed, its first value goes into "
     "CHANGED_DEFAULTS of bench/study/identity.py too, see CONTRIBUTING.md, 'When a default changes'."
