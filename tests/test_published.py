@@ -30,6 +30,7 @@ HASHED = {
     "compiled": "f56a202d220054bf3ba0fa70708a4d338fbd4adac3fce1c234b8a85436d104c3",
     "compiled_lstm": "79bab8f60a66aa19b032bc21f100bf89ad75bf46bc5ff771bf501c9f89fef92d",
     "family": "9494069cb00e30927c5b45d280ef063547a736932724b412b797140403236d8f",
+    "masked_memory": "4f4912c6a580396141516223e9fe6900cb8551920dc15cdb0cf404a06aaf396b",
     "quickstart": "e0d0880b90adc15aefdb07d9725158a3587f52e624d09639bc775b270bb27405",
     "stock_kl": "2fea6e4edba8485cf8f46ae6d7479ccebc1fbe6794dea0953f21be1aa35d18c1",
     "stops": "f9c306775db22c7a7ca79f9c70bbb2c765de14cfbd5d6274641cfefe5deb03e3",
