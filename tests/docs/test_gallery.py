@@ -11,6 +11,8 @@ import pytest
 from benchmarks import cost
 from docs import gallery
 from sb3_ppo_variants import Term
+from sb3_ppo_variants.hooks import HOOKS
+from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.terms import TERMS
 from sb3_ppo_variants.terms.clip import CLIP, clip
 
@@ -81,13 +83,13 @@ def test_a_cost_that_one_task_has_is_that_of_the_task(tmp_path: Path, monkeypatc
     rows = [("clip", "CartPole-v1", 1.0), ("clip", "Pendulum-v1", 1.0), ("rpo_noise", "Pendulum-v1", 1.214)]
     keys = ("variant", "environment", "median")
     measured = {"update_time_over_clip": [dict(zip(keys, row, strict=True)) for row in rows]}
+    (tmp_path / "cost.json").write_text(json.dumps(measured))
     monkeypatch.setattr(gallery, "COSTS", tmp_path / "cost.json")
-    gallery.COSTS.write_text(json.dumps(measured))
     assert gallery.costs() == {"clip": "1.00 / 1.00", "rpo_noise": "- / 1.21"}
 
 
 def test_the_lines_of_a_part_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind, names in (("regularizers", gallery.REGULARIZERS), ("hooks", gallery.HOOKS)):
+    for kind, names in (("regularizers", REGULARIZERS), ("hooks", HOOKS)):
         (tmp_path / "sb3_ppo_variants" / kind).mkdir(parents=True)
         for number, name in enumerate(names, start=1):
             (tmp_path / "sb3_ppo_variants" / kind / f"{name}.py").write_text("line\n" * number)
@@ -98,7 +100,7 @@ def test_the_lines_of_a_part_are_counted(tmp_path: Path, monkeypatch: pytest.Mon
         "| hook | `outer_step=1.3`, `outer_momentum=0.3` | [outer_step](variants/outer_step.md) | 1 |",
         "| hook | `reset_adam_step=True` | [reset_adam_step](variants/reset_adam_step.md) | 2 |",
     ]
-    assert len(rows) == len(gallery.REGULARIZERS) + len(gallery.HOOKS)
+    assert len(rows) == len(REGULARIZERS) + len(HOOKS)
 
 
 @pytest.fixture
