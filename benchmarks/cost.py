@@ -45,7 +45,7 @@ def of_rule(rule: Rule) -> dict[str, Any]:
     return {"adapt": {"clip_range": {"rule": rule.name} | follow | CLIP_BOUNDS}}
 
 
-# Of each term, rule and stop by its name, and of what is compared with them.
+# Of each term, rule, stop, regularizer and hook by its name, and of what is compared with them.
 VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"objective": ["clip", name] if term.stage == "bound" else name} for name, term in TERMS.items()},
     **{name: of_rule(rule) for name, rule in RULES.items() if rule.follows},

@@ -1,4 +1,4 @@
-"""What the pages say of every term, rule, stop, regularizer and hook, derived from its record, its page and the measured costs.
+"""What the pages say of every term, rule, stop, regularizer and hook, derived from record, page and measured costs.
 
 A page shows in one row how its variant is selected, what it limits and who published it; the gallery takes these cells.
 A page of something that is not one record has the other cells too.
@@ -98,9 +98,10 @@ def _of_record(name: str) -> dict[str, str]:
         return {"per": "update", "exact KL": "once per update, to follow the KL" if follows_kl else "no"}
     if name in REGULARIZERS:
         part = REGULARIZERS[name]
-        kl = "yes" if part.needs_kl or part.needs_states_apart else "no"
-        kl += ", but the old features" if part.needs_features else ""
-        return {"per": "state apart" if part.needs_states_apart else "sample", "exact KL": kl}
+        if part.needs_states_apart:
+            return {"per": "other state", "exact KL": "yes, of one gradient step"}
+        kl = "yes" if part.needs_kl else "no"
+        return {"per": "sample", "exact KL": f"{kl}, but the old features" if part.needs_features else kl}
     return {"per": "update", "exact KL": "no"} if name in HOOKS else {}
 
 

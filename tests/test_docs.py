@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pkgutil
 import re
 from itertools import pairwise
@@ -17,7 +18,10 @@ from docs import fill
 from sb3_ppo_variants import Minibatch, Term, VariantPPO
 from sb3_ppo_variants.chain import Chain
 from sb3_ppo_variants.coefficients import Number
+from sb3_ppo_variants.hooks import HOOKS
 from sb3_ppo_variants.kl import Distributions
+from sb3_ppo_variants.regularization import BoundRegularizers
+from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
@@ -116,16 +120,36 @@ def test_the_argument_of_a_stop_is_documented(name: str) -> None:
     assert stop == f'stop={{"{name}": ...}}'
 
 
+@pytest.mark.parametrize("name", sorted(WITH_A_PAGE & REGULARIZERS.keys()))
+def test_the_arguments_and_log_keys_of_a_regularizer_are_documented(name: str) -> None:
+    values = {coefficient.name: coefficient.default for coefficient in REGULARIZERS[name].coefficients}
+    assert documented_arguments(name) == {argument: str(value) for argument, value in values.items()}
+    logged = BoundRegularizers([REGULARIZERS[name]], values).statistics(th.ones(2, 1), th.ones(2))
+    assert documented_keys(name) == {*logged, *values}
+
+
+@pytest.mark.parametrize("name", sorted(WITH_A_PAGE & HOOKS.keys()))
+def test_the_arguments_of_a_hook_are_documented(name: str) -> None:
+    parameters = inspect.signature(VariantPPO).parameters
+    # The learning rate of the critic is an argument of every model, as a coefficient.
+    own = [argument.name for argument in HOOKS[name].arguments] or [name]
+    assert documented_arguments(name) == {argument: str(parameters[argument].default) for argument in own}
+
+
+def documented_keys(name: str) -> set[str]:
+    """The keys, without ``train/``, from the page of a variant."""
+    return set(re.findall(r"`train/(\w+)`", section(VARIANTS / f"{name}.md", "Log keys")))
+
+
 @each_term
 def test_the_log_keys_of_a_term_are_documented(term: Term) -> None:
-    documented = set(re.findall(r"`train/(\w+)`", section(VARIANTS / f"{term.name}.md", "Log keys")))
     old = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
     new = Distributions("normal", (th.full((3, 1), 0.1), th.ones(3, 1)))
     chain = Chain([term]).bind(term_values(term))
     prepared = chain.prepare(old, th.zeros(3, 1))
     minibatch = Minibatch(th.tensor([1.0, 0.0, -1.0]), th.tensor([0.1, 0.0, -0.1]), old, new, prepared)
     logged = set(chain.statistics(minibatch)) | {coefficient.name for coefficient in term.coefficients}
-    assert logged <= documented
+    assert logged <= documented_keys(term.name)
 
 
 def test_every_figure_is_shown() -> None:

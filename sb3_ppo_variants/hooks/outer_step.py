@@ -22,12 +22,13 @@ class OuterStep(UpdateHook):
         m \leftarrow \mu\, m + (\theta - \theta_k), \qquad \theta_{k+1} = \theta_k + s\, m
 
     where :math:`\theta_k` are the weights before the update and :math:`\theta` those after its last step. With
-    :math:`s = 1` and :math:`\mu = 0` it is not used. The exact KL, the rules and ``train/kl`` measure the policy after
-    the outer step; a stop measures it before. Adam keeps the moments of the inner steps, and buffers such as those of
-    batch normalisation are not moved.
+    :math:`s = 1` and :math:`\mu = 0` it is not used. The exact KL, so ``train/kl`` and the rules that follow it, is
+    measured after the outer step; stops and all other statistics measure the steps before it. Adam keeps the moments of
+    the inner steps, and buffers such as those of batch normalisation are not moved. A little above 1 is a start for
+    :math:`s`; momentum lengthens updates in the same direction up to :math:`1 / (1 - \mu)` times.
 
-    Tan et al., "Beyond the Boundaries of Proximal Policy Optimization", 2024, arXiv 2411.00666, which tries outer
-    learning rates of 0.1 to 2.3; a little above 1 was best.
+    Tan et al., "Beyond the Boundaries of Proximal Policy Optimization", 2024, arXiv 2411.00666, which allows any
+    optimiser in place of the step and the momentum.
     """
 
     arguments = (

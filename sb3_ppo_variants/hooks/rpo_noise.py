@@ -18,10 +18,10 @@ class RPONoise(UpdateHook):
 
     .. math:: \mu \leftarrow \mu + z, \qquad z \sim U(-a, a)
 
-    drawn anew for each sample of each minibatch, before log-probability and entropy. It is a transform of the new
-    policy and not of the surrogate: every term works with it. The ratio is not 1 in the first step, and
-    ``train/approx_kl``, ``target_kl``, stops and a term's KL see the noise; the exact KL of the rollout, evaluation and
-    ``predict`` are without it.
+    drawn anew for each sample and action dimension of each minibatch, before log-probability and entropy. It is a
+    transform of the new policy and not of the surrogate: every term works with it. The ratio is not 1 in the first
+    step, and ``train/approx_kl``, ``target_kl``, stops on the ratios and the KL of a term or of ``churn`` see the
+    noise; the exact KL of the rollout, evaluation and ``predict`` are without it.
 
     Rahman and Xue, "Robust Policy Optimization in Deep Reinforcement Learning", 2022, arXiv 2212.07536, algorithm 1,
     with :math:`a = 0.5`; later runs of others use 0.01 on Ant, Hopper, InvertedDoublePendulum, Reacher and Pusher.

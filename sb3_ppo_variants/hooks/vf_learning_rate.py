@@ -21,8 +21,8 @@ class CriticLearningRate(UpdateHook):
     group outside, so models are saved and loaded as ever, by the stock class too. A rule on ``learning_rate`` moves the
     actor's rate alone.
 
-    SB3 issue #338 asks for it. Andrychowicz et al., "What Matters In On-Policy Reinforcement Learning?", 2020,
-    arXiv 2006.05990, compares policies and critics of different sizes.
+    SB3 issue #338 asks for it; no paper is behind it. Andrychowicz et al., "What Matters In On-Policy Reinforcement
+    Learning?", 2020, arXiv 2006.05990, finds that critics want networks of their own and of another size.
     """
 
     @classmethod

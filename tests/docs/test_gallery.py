@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from benchmarks import cost
 from docs import gallery
 from sb3_ppo_variants import Term
+from sb3_ppo_variants.hooks import HOOKS
+from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.terms import TERMS
 from sb3_ppo_variants.terms.clip import CLIP, clip
 
@@ -43,6 +46,9 @@ def test_a_row_has_the_cells_of_the_page_the_record_and_the_costs() -> None:
         ("kl", "update", "yes, once per epoch"),
         ("ratio_deviation", "update", "no"),
         ("adaptive_clip", "sample", "once per update, or no"),
+        ("churn", "other state", "yes, of one gradient step"),
+        ("feature_drift", "sample", "no, but the old features"),
+        ("outer_step", "update", "no"),
     ],
 )
 def test_where_a_limit_acts_and_whether_it_needs_the_kl(name: str, per: str, kl: str) -> None:
@@ -71,6 +77,31 @@ def test_every_published_cost_is_that_of_a_variant() -> None:
     assert cost.VARIANTS["dual_clip"] == {"objective": ["clip", "dual_clip"]}
     assert cost.VARIANTS["band"]["adapt"]["clip_range"]["target"] == 0.01
     assert cost.VARIANTS["bandit"]["adapt"]["clip_range"]["follow"] == "episode_return"
+
+
+def test_a_cost_that_one_task_has_is_that_of_the_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [("clip", "CartPole-v1", 1.0), ("clip", "Pendulum-v1", 1.0), ("rpo_noise", "Pendulum-v1", 1.214)]
+    keys = ("variant", "environment", "median")
+    measured = {"update_time_over_clip": [dict(zip(keys, row, strict=True)) for row in rows]}
+    costs = tmp_path / "cost.json"
+    monkeypatch.setattr(gallery, "COSTS", costs)
+    costs.write_text(json.dumps(measured))
+    assert gallery.costs() == {"clip": "1.00 / 1.00", "rpo_noise": "- / 1.21"}
+
+
+def test_the_lines_of_a_part_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, names in (("regularizers", REGULARIZERS), ("hooks", HOOKS)):
+        (tmp_path / "sb3_ppo_variants" / kind).mkdir(parents=True)
+        for number, name in enumerate(names, start=1):
+            (tmp_path / "sb3_ppo_variants" / kind / f"{name}.py").write_text("line\n" * number)
+    monkeypatch.setattr(gallery, "ROOT", tmp_path)
+    _, _, *rows = gallery.lines().splitlines()
+    assert rows[1:4] == [
+        '| regularizer | `regularizers="feature_drift"` | [feature_drift](variants/feature_drift.md) | 2 |',
+        "| hook | `outer_step=1.3`, `outer_momentum=0.3` | [outer_step](variants/outer_step.md) | 1 |",
+        "| hook | `reset_adam_step=True` | [reset_adam_step](variants/reset_adam_step.md) | 2 |",
+    ]
+    assert len(rows) == len(REGULARIZERS) + len(HOOKS)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from sb3_ppo_variants.bench.study.study import Study
 from tests.bench.studies import FULL
 
 # Arguments that are not in FIRST_ARGUMENTS, with their present defaults.
-LATER_ARGUMENTS = {
+LATER_ARGUMENTS: dict[str, Any] = {
     "compile": False,
     "desired_clip_fraction": None,
     "hooks": [],
