@@ -66,5 +66,5 @@ def cart_pole_without_velocities() -> gym.Env[Any, Any]:
     return gym.wrappers.TransformObservation(env, lambda observation: observation[POSITIONS], positions)
 
 
-gym.register("Corridor-v0", Corridor)
-gym.register("CartPoleWithoutVelocities-v1", cart_pole_without_velocities)
+gym.register("Corridor-v0", f"{__name__}:Corridor")
+gym.register("CartPoleWithoutVelocities-v1", f"{__name__}:cart_pole_without_velocities")

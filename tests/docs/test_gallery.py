@@ -83,8 +83,9 @@ def test_a_cost_that_one_task_has_is_that_of_the_task(tmp_path: Path, monkeypatc
     rows = [("clip", "CartPole-v1", 1.0), ("clip", "Pendulum-v1", 1.0), ("rpo_noise", "Pendulum-v1", 1.214)]
     keys = ("variant", "environment", "median")
     measured = {"update_time_over_clip": [dict(zip(keys, row, strict=True)) for row in rows]}
-    (tmp_path / "cost.json").write_text(json.dumps(measured))
-    monkeypatch.setattr(gallery, "COSTS", tmp_path / "cost.json")
+    costs = tmp_path / "cost.json"
+    monkeypatch.setattr(gallery, "COSTS", costs)
+    costs.write_text(json.dumps(measured))
     assert gallery.costs() == {"clip": "1.00 / 1.00", "rpo_noise": "- / 1.21"}
 
 
