@@ -98,8 +98,8 @@ def check_parts(model: Any, needs_indices: bool, regularizers: BoundRegularizers
     buffer: RolloutBuffer = model.rollout_buffer
     if (needs_indices or regularizers.needs_old or regularizers.needs_states_apart) and not has_indices(buffer):
         raise ValueError(
-            f"rollout_buffer_class={type(buffer).__name__} has no _get_samples, which the exact KL "
-            "needs to know the samples of a minibatch; use a subclass of SB3's RolloutBuffer"
+            f"rollout_buffer_class={type(buffer).__name__} has no _get_samples, without which the exact "
+            "KL, features and states apart do not know their samples; use a subclass of SB3's RolloutBuffer"
         )
     if regularizers.needs_features:
         find_last_hidden_layer(model.policy)

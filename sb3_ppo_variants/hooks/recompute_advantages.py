@@ -11,7 +11,7 @@ import torch as th
 
 from sb3_ppo_variants.coefficients import Flag
 from sb3_ppo_variants.loop.hook import UpdateHook
-from sb3_ppo_variants.loop.rollout import Terminal, flatten, is_cut_off
+from sb3_ppo_variants.loop.rollout import Terminal, flatten, has_indices, is_cut_off
 
 
 class RecomputeAdvantages(UpdateHook):
@@ -42,6 +42,18 @@ class RecomputeAdvantages(UpdateHook):
         :param values: of all arguments
         """
         return bool(values["recompute_advantages"])
+
+    def check(self, model: Any) -> None:
+        """Refuse a rollout buffer that cannot be read in storage order.
+
+        :param model: that is set up
+        :raises ValueError: naming the class of the buffer
+        """
+        if not has_indices(model.rollout_buffer):
+            raise ValueError(
+                f"recompute_advantages=True: rollout_buffer_class={type(model.rollout_buffer).__name__} has no "
+                "_get_samples; use a subclass of SB3's RolloutBuffer"
+            )
 
     def on_step(self, model: Any, infos: Sequence[Mapping[str, Any]], dones: Any) -> None:
         """Keep the last observations of episodes that end by their time limit.

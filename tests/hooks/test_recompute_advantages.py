@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch as th
+from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_ppo_variants import MaskableRecurrentVariantPPO, RecurrentVariantPPO, UpdateHook, VariantPPO
@@ -106,6 +107,14 @@ def test_a_critic_that_says_3_in_place_of_1(cls: Any, policy: str, cut_off: bool
 def test_a_time_limit_at_the_last_step_of_the_rollout(cls: Any, policy: str) -> None:
     _, changes = seen(cls, policy, cut_off=True, steps=2)
     assert changes.seen[1][0] == pytest.approx([-0.75, -0.5] * 2, abs=1e-6)
+
+
+def test_a_buffer_that_cannot_be_read_in_order_is_refused() -> None:
+    class OwnBuffer(RolloutBuffer):
+        _get_samples = property()
+
+    with pytest.raises(ValueError, match="recompute_advantages=True: rollout_buffer_class=OwnBuffer has no _get_sampl"):
+        VariantPPO("MlpPolicy", TwoSteps(True), recompute_advantages=True, rollout_buffer_class=OwnBuffer)
 
 
 def test_only_true_and_false() -> None:
