@@ -1,4 +1,4 @@
-"""What a term sees of a minibatch, and what is kept of the policy before the update."""
+"""What a term or a regularizer sees of a minibatch, and what is kept of the policy before the update."""
 
 from __future__ import annotations
 

@@ -225,6 +225,8 @@ def test_the_symptoms_are_those_of_the_runs(monkeypatch: pytest.MonkeyPatch) -> 
     ("arguments", "message"),
     [
         ({"dual_clip": 3.0}, "dual_clip=3.0 belongs to the term 'dual_clip', which is not in the objective"),
+        ({"churn_coef": 10.0}, "churn_coef=10.0 belongs to 'churn', which is not among the regularizers"),
+        ({"rpo_noise": 0.5}, "rpo_noise=0.5 needs a Gaussian policy, for a Box action space and without gSDE"),
         ({"objective": ["kl_penalty", "clip"]}, "'clip' (shape) cannot come after 'kl_penalty' (penalty)"),
         (
             {"learning_rate": "lin_3e-4", "adapt": {"learning_rate": BAND | {"low": 1e-5}}},
