@@ -181,7 +181,7 @@ class OnTopOfDoubles(VariantPPO, Doubles):
 
 def test_a_loop_of_the_user_is_not_passed_by(traces: Traces) -> None:
     model = OnTopOfDoubles("MlpPolicy", environments(), compile=True, **SMALL)
-    with pytest.warns(UserWarning, match=r"the rollout: Doubles.collect_rollouts is none of PPO's, Maskable"):
+    with pytest.warns(UserWarning, match=r"the rollout: Doubles.collect_rollouts is that of none of PPO, Maskable"):
         model.learn(64)
     stock = VariantPPO("MlpPolicy", environments(), **SMALL).learn(64)
     assert np.array_equal(model.rollout_buffer.rewards, stock.rollout_buffer.rewards * 2)

@@ -28,6 +28,7 @@ each_direction = pytest.mark.parametrize("direction", [1, -1], ids=["up", "down"
 
 LOW, HIGH = 0.01, 100.0
 FAR_ABOVE, FAR_BELOW = 100.0, 0.01
+SHARE = "some_share"
 
 
 def arguments_of(rule: Rule) -> dict[str, float]:
@@ -49,11 +50,21 @@ def after(rule: Rule, measured: Iterable[float], direction: int, state: State | 
     return result
 
 
+def follow_of(rule: Rule) -> str:
+    """A statistic that it may follow: one of its own, or the share of a regularizer."""
+    return (*rule.follows, SHARE)[0]
+
+
+def way_of(rule: Rule, direction: int) -> int:
+    """Where it moves the coefficient above its target: one that is not directed lowers a loss that is too large."""
+    return direction if rule.directed else -1
+
+
 def adaptation(rule: Rule, direction: int, state: Any = None, **changes: Any) -> Adaptation:
     """One coefficient at 1, driven by the rule within bounds."""
     coefficient = Coefficient("some_coef", 1.0, low=0.0, tighter="up" if direction == 1 else "down")
-    spec = {"rule": rule.name, "follow": rule.follows[0], "low": LOW, "high": HIGH, **arguments_of(rule), **changes}
-    controllers = build_controllers({"some_coef": spec}, {"some_coef": coefficient}, RULES)
+    spec = {"rule": rule.name, "follow": follow_of(rule), "low": LOW, "high": HIGH, **arguments_of(rule), **changes}
+    controllers = build_controllers({"some_coef": spec}, {"some_coef": coefficient}, RULES, (SHARE,))
     return Adaptation(controllers, {} if state is None else state)
 
 
@@ -84,8 +95,8 @@ def test_tightens_above_the_target_and_loosens_below_it(rule: Rule, direction: i
     target = target_of(rule)
     tighter = after(rule, [FAR_ABOVE * target] * 5, direction)["multiplier"]
     looser = after(rule, [FAR_BELOW * target] * 5, direction)["multiplier"]
-    assert direction * math.log(tighter) > 1e-3
-    assert direction * math.log(looser) < -1e-3
+    assert way_of(rule, direction) * math.log(tighter) > 1e-3
+    assert way_of(rule, direction) * math.log(looser) < -1e-3
 
 
 @each_direction
@@ -95,7 +106,7 @@ def test_each_step_goes_the_right_way(rule: Rule, direction: int) -> None:
     for factor, way in ((FAR_ABOVE, 1), (FAR_BELOW, -1)):
         multipliers = [after(rule, [factor * target] * steps, direction)["multiplier"] for steps in range(5)]
         for before, now in itertools.pairwise(multipliers):
-            assert way * direction * (now - before) >= 0
+            assert way * way_of(rule, direction) * (now - before) >= 0
 
 
 @each_direction
@@ -111,7 +122,7 @@ def test_rests_at_the_target(rule: Rule, direction: int) -> None:
 def test_stays_finite_and_positive(rule: Rule, direction: int, measured: list[float]) -> None:
     driven = adaptation(rule, direction)
     for value in measured:
-        driven.after_update({"some_coef": 1.0}, {rule.follows[0]: value})
+        driven.after_update({"some_coef": 1.0}, {follow_of(rule): value})
         multiplier = driven.state["some_coef"]["multiplier"]
         assert math.isfinite(multiplier)
         assert LOW * (1 - 1e-9) <= multiplier <= HIGH * (1 + 1e-9)
@@ -124,12 +135,14 @@ def test_a_long_run_at_an_extreme_can_come_back(rule: Rule, direction: int, meas
     driven = adaptation(rule, direction)
     target = target_of(rule)
     for _ in range(2000):
-        driven.after_update({"some_coef": 1.0}, {"kl": measured})
+        driven.after_update({"some_coef": 1.0}, {follow_of(rule): measured})
     assert all(math.isfinite(value) for value in driven.state["some_coef"].values())
     stuck = driven.values({"some_coef": 1.0})["some_coef"]
     for _ in range(20):
-        driven.after_update({"some_coef": 1.0}, {"kl": target * (FAR_BELOW if measured > target else FAR_ABOVE)})
-    way = direction if measured > target else -direction
+        driven.after_update(
+            {"some_coef": 1.0}, {follow_of(rule): target * (FAR_BELOW if measured > target else FAR_ABOVE)}
+        )
+    way = way_of(rule, direction) if measured > target else -way_of(rule, direction)
     assert way * (stuck - driven.values({"some_coef": 1.0})["some_coef"]) > 0
 
 
@@ -137,7 +150,7 @@ def test_a_long_run_at_an_extreme_can_come_back(rule: Rule, direction: int, meas
 @each_rule
 def test_saved_state_goes_on_as_if_never_saved(rule: Rule, direction: int) -> None:
     measured = [3.0, 1e-4, 0.02, 0.5, 1e-3, 0.01]
-    follow = rule.follows[0]
+    follow = follow_of(rule)
     whole = adaptation(rule, direction)
     for value in measured:
         whole.after_update({"some_coef": 1.0}, {follow: value})
@@ -152,21 +165,23 @@ def test_saved_state_goes_on_as_if_never_saved(rule: Rule, direction: int) -> No
 
 @each_rule
 def test_follows_what_it_says_and_nothing_else(rule: Rule) -> None:
-    assert rule.follows
-    for follow in STATISTICS:
-        if follow in rule.follows:
+    targeted = any(number.name == "target" for number in rule.arguments)
+    follows = (*rule.follows, *((SHARE,) if targeted else ()))
+    assert follows
+    for follow in (*STATISTICS, SHARE):
+        if follow in follows:
             driven = adaptation(rule, 1, follow=follow)
             driven.after_update({"some_coef": 1.0}, {follow: 0.02})
             assert math.isfinite(driven.state["some_coef"]["multiplier"])
         else:
-            with pytest.raises(ValueError, match=f"{follow}.*{rule.follows[0]}"):
+            with pytest.raises(ValueError, match=f"{follow}.*{follows[0]}"):
                 adaptation(rule, 1, follow=follow)
 
 
 @each_rule
 def test_an_update_without_a_measurement_changes_nothing(rule: Rule) -> None:
     driven = adaptation(rule, 1)
-    driven.after_update({"some_coef": 1.0}, {rule.follows[0]: 0.02})
+    driven.after_update({"some_coef": 1.0}, {follow_of(rule): 0.02})
     before = dict(driven.state["some_coef"])
     driven.after_update({"some_coef": 1.0}, {})
     assert driven.state["some_coef"] == before | {"updates": 2.0}
