@@ -20,6 +20,7 @@ from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHT
 from sb3_ppo_variants.loading import changed_arguments
 from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.backup import Backup
+from sb3_ppo_variants.loop.execution import Execution
 from sb3_ppo_variants.loop.hook import UpdateHook
 from sb3_ppo_variants.loop.training import TrainingLoop
 from sb3_ppo_variants.messages import Warnings, one_of, warn_user
@@ -32,6 +33,7 @@ from sb3_ppo_variants.parts import (
     execution_of,
     is_taken,
     unknown_argument,
+    warn_of_stops,
 )
 from sb3_ppo_variants.regularization import build_regularization
 from sb3_ppo_variants.regularizers import REGULARIZERS
@@ -47,7 +49,7 @@ STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 # What `_setup_model` builds from the arguments.
 REBUILT = (
     "_chain", "_regularization", "_hooks", "_apart", "_adaptation",
-    "_stopping", "_execution", "_backup", "_warnings", "_finished_returns",
+    "_stopping", "_executions", "_backup", "_warnings", "_finished_returns",
 )  # fmt: skip
 # The stock arguments that may be adapted, whatever the objective.
 STOCK_COEFFICIENTS = {c.name: c for c in (LEARNING_RATE, *LOSS_WEIGHTS, VF_LEARNING_RATE)}
@@ -179,7 +181,7 @@ class VariantAlgorithm(TrainingLoop):
             if isinstance(getattr(self, name), str):
                 setattr(self, name, as_schedule(name, getattr(self, name)))
         self._setup_lr_schedule()
-        self._execution = execution_of(self, self.compile)
+        self._executions = {self.compile: execution_of(self, self.compile)}
         self._backup = Backup()
         self._warnings = Warnings()
         self._stopping = build_stopping(self.stop, STOPS)
@@ -224,16 +226,15 @@ class VariantAlgorithm(TrainingLoop):
         self._adaptation = Adaptation(controllers, self.adaptive_state)
         for caution in self._chain.cautions(self._adaptation.values(bases) | self._options()):
             warn_user(caution)
-        self._warn_of_stops()
+        stops = {f"stop[{name!r}]": limit for name, limit in (self.stop or {}).items()}
+        warn_of_stops({"target_kl": self.target_kl} | stops, self._adaptation)
 
-    def _warn_of_stops(self) -> None:
-        stops = {"target_kl": self.target_kl} | {f"stop[{name!r}]": limit for name, limit in (self.stop or {}).items()}
-        for name, limit in stops.items():
-            if limit is not None and self._adaptation.needs_kl:
-                warn_user(
-                    f"{name}={limit} stops an update before its KL can reach the rule that follows it: the coefficient "
-                    "will drift to its loose bound. Leave it out, or follow another statistic"
-                )
+    @property
+    def _execution(self) -> Execution:
+        """Follows an assignment to ``compile``; what was compiled before is kept."""
+        if self.compile not in self._executions:
+            self._executions[self.compile] = execution_of(self, self.compile)
+        return self._executions[self.compile]
 
     def _scheduled_values(self, progress_remaining: float) -> dict[str, float]:
         """Every coefficient by its schedule alone; read anew each time, as SB3 reads its own attributes."""

@@ -7,7 +7,6 @@ the record of a term and builds a chain from a list of names; `minibatch.py` has
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +15,17 @@ from typing import Any, Literal
 
 import torch as th
 
-from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number, Option
+from sb3_ppo_variants.coefficients import Coefficient, Option
 from sb3_ppo_variants.kl import Distributions
-from sb3_ppo_variants.messages import one_of
 from sb3_ppo_variants.minibatch import Minibatch
+from sb3_ppo_variants.own_parts import (
+    by_name,
+    coefficients_of,
+    name_of,
+    refuse_repeated,
+    resolve,
+    trial_values,
+)
 
 Stage = Literal["shape", "bound", "penalty"]
 STAGES: tuple[Stage, ...] = ("shape", "bound", "penalty")
@@ -90,19 +96,11 @@ def term_from_function(function: Callable[..., th.Tensor]) -> Term:
     :param function: ``(surrogate, minibatch, *, my_coef=0.1) -> surrogate``, shapes ``(batch,)``
     :raises ValueError: when an argument is not a number, or when a tensor of another shape comes back
     """
-    name = getattr(function, "__name__", type(function).__name__)
-    keyword_only = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    coefficients = []
-    for parameter in keyword_only:
-        default = None if parameter.default is parameter.empty else parameter.default
-        if default is not None:
-            Number(f"{name}: default of {parameter.name}").check(default)
-        shared = parameter.name == CLIP_RANGE.name
-        coefficients.append(CLIP_RANGE if shared else Coefficient(parameter.name, default))
+    name, coefficients = name_of(function), coefficients_of(function)
     trial = _trial_minibatch()
-    values = {c.name: 1.0 if c.default is None else c.default for c in coefficients}
-    _check_surrogate(name, function(trial.advantages * trial.ratio, trial, **values), trial.ratio)
-    return Term(name, function, coefficients=tuple(coefficients), needs_kl=trial.asked_for_kl)
+    surrogate = function(trial.advantages * trial.ratio, trial, **trial_values(coefficients))
+    _check_surrogate(name, surrogate, trial.ratio)
+    return Term(name, function, coefficients=coefficients, needs_kl=trial.asked_for_kl)
 
 
 def _check_surrogate(name: str, surrogate: Any, ratio: th.Tensor) -> None:
@@ -188,19 +186,12 @@ class Chain:
     def __init__(self, terms: Sequence[Term]) -> None:
         self.terms = tuple(terms)
         self._check_order()
-        self.coefficients: dict[str, Coefficient] = {}
-        self.options: dict[str, Option] = {}
-        for term in self.terms:
-            for coefficient in term.coefficients:
-                if self.coefficients.setdefault(coefficient.name, coefficient) != coefficient:
-                    raise ValueError(f"objective: two terms have a coefficient {coefficient.name!r}; rename one")
-            self.options.update({option.name: option for option in term.options})
+        self.coefficients = by_name("objective", (c for term in self.terms for c in term.coefficients))
+        self.options = {option.name: option for term in self.terms for option in term.options}
 
     def _check_order(self) -> None:
         names = [term.name for term in self.terms]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValueError(f"objective={names}: {sorted(twice)} is there more than once")
+        refuse_repeated("objective", names)
         staged = [(term.name, term.stage) for term in self.terms if term.stage is not None]
         for (first, first_stage), (second, second_stage) in pairwise(staged):
             if STAGES.index(second_stage) < STAGES.index(first_stage):
@@ -238,16 +229,4 @@ def build_chain(objective: Sequence[Any], known: Mapping[str, Term]) -> Chain:
     :raises ValueError: for an unknown name and whatever ``Chain`` refuses
     :raises TypeError: for something that is not a term
     """
-    return Chain([_term(part, known) for part in objective])
-
-
-def _term(part: Any, known: Mapping[str, Term]) -> Term:
-    if isinstance(part, Term):
-        return part
-    if isinstance(part, str):
-        if part not in known:
-            raise ValueError(one_of("objective", part, known))
-        return known[part]
-    if callable(part):
-        return term_from_function(part)
-    raise TypeError(f"objective: {part!r} is neither the name of a term nor a function; names: {', '.join(known)}")
+    return Chain([resolve("objective", part, Term, known, term_from_function) for part in objective])

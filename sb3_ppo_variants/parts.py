@@ -123,6 +123,20 @@ def check_monitor(model: Any, adaptation: Adaptation) -> None:
         )
 
 
+def warn_of_stops(limits: Mapping[str, float | None], adaptation: Adaptation) -> None:
+    """Warn of stops that end an update before a rule sees the KL that it follows.
+
+    :param limits: argument to limit
+    :param adaptation: of the model
+    """
+    for name, limit in limits.items():
+        if limit is not None and adaptation.needs_kl:
+            warn_user(
+                f"{name}={limit} stops an update before its KL can reach the rule that follows it: the coefficient "
+                "will drift to its loose bound. Leave it out, or follow another statistic"
+            )
+
+
 def execution_of(algorithm: RolloutPasses, compile: bool | str) -> Execution:
     """The way in which a model is executed.
 

@@ -7,7 +7,6 @@ list that a model uses; `minibatch.py` has what it sees.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +14,17 @@ from typing import Any
 
 import torch as th
 
-from sb3_ppo_variants.coefficients import Coefficient, Number
+from sb3_ppo_variants.coefficients import Coefficient
 from sb3_ppo_variants.kl import Distributions
-from sb3_ppo_variants.messages import one_of
 from sb3_ppo_variants.minibatch import Minibatch, StatesApart
+from sb3_ppo_variants.own_parts import (
+    by_name,
+    coefficients_of,
+    name_of,
+    refuse_repeated,
+    resolve,
+    trial_values,
+)
 
 
 @dataclass(frozen=True)
@@ -120,14 +126,8 @@ class Regularization:
 
     def __init__(self, regularizers: Sequence[Regularizer]) -> None:
         self.regularizers = tuple(regularizers)
-        names = [part.name for part in self.regularizers]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValueError(f"regularizers={names}: {sorted(twice)} is there more than once")
-        self.coefficients: dict[str, Coefficient] = {}
-        for coefficient in (c for part in self.regularizers for c in part.coefficients):
-            if self.coefficients.setdefault(coefficient.name, coefficient) != coefficient:
-                raise ValueError(f"regularizers: two have a coefficient {coefficient.name!r}; rename one")
+        refuse_repeated("regularizers", [part.name for part in self.regularizers])
+        self.coefficients = by_name("regularizers", (c for part in self.regularizers for c in part.coefficients))
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -151,20 +151,13 @@ def regularizer_from_function(function: Callable[..., th.Tensor]) -> Regularizer
     :param function: ``(minibatch, *, my_coef=0.1) -> loss`` per sample, of shape ``(batch,)``
     :raises ValueError: when an argument is not a number, or when something else than one value per sample comes back
     """
-    name = getattr(function, "__name__", type(function).__name__)
-    coefficients = []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            default = None if parameter.default is parameter.empty else parameter.default
-            if default is not None:
-                Number(f"{name}: default of {parameter.name}").check(default)
-            coefficients.append(Coefficient(parameter.name, default))
+    name, coefficients = name_of(function), coefficients_of(function)
     trial = _trial_minibatch()
-    _checked(name, function(trial, **{c.name: 1.0 if c.default is None else c.default for c in coefficients}))
+    _checked(name, function(trial, **trial_values(coefficients)))
     return Regularizer(
         name,
         function,
-        tuple(coefficients),
+        coefficients,
         needs_kl=trial.asked_for_kl,
         needs_features=trial.asked_for_features,
         needs_states_apart=trial.asked_for_states_apart,
@@ -196,19 +189,7 @@ def build_regularization(regularizers: Any, known: Mapping[str, Regularizer]) ->
     :raises ValueError: for an unknown name and whatever ``Regularization`` refuses
     :raises TypeError: for something that is none of these
     """
-    parts = [] if regularizers is None else regularizers
+    parts = [] if regularizers is None else regularizers if isinstance(regularizers, (list, tuple)) else [regularizers]
     return Regularization(
-        [_regularizer(part, known) for part in (parts if isinstance(parts, (list, tuple)) else [parts])]
+        [resolve("regularizers", part, Regularizer, known, regularizer_from_function) for part in parts]
     )
-
-
-def _regularizer(part: Any, known: Mapping[str, Regularizer]) -> Regularizer:
-    if isinstance(part, Regularizer):
-        return part
-    if isinstance(part, str):
-        if part not in known:
-            raise ValueError(one_of("regularizers", part, known))
-        return known[part]
-    if callable(part):
-        return regularizer_from_function(part)
-    raise TypeError(f"regularizers: {part!r} is neither a name nor a function; names: {', '.join(known)}")

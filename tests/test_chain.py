@@ -58,7 +58,7 @@ def test_a_term_that_is_off_is_absent(values: dict[str, float]) -> None:
         (["clip", "clip"], ValueError, "more than once"),
         (["kl_penalty", "clip"], ValueError, r"'clip' \(shape\) cannot come after 'kl_penalty' \(penalty\)"),
         (["clip", "kl_penalty", "dual_clip"], ValueError, r"'dual_clip' \(bound\) cannot come after"),
-        (["clip", 3], TypeError, "3 is neither the name of a term nor a function"),
+        (["clip", 3], TypeError, "3 is neither a name nor a function"),
     ],
 )
 def test_bad_objectives_are_named(objective: Any, error: type[Exception], message: str) -> None:

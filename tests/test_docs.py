@@ -164,7 +164,7 @@ def test_every_figure_is_shown() -> None:
 
 DIRECTIVE = re.compile(r"^\.\. auto(\w+):: (sb3_ppo_variants[\w.]*)", re.MULTILINE)
 # Commands and RL Zoo's own names, which are on pages of their own, and folders that hold nothing but modules.
-NOT_IN_THE_REFERENCE = {"bench.__main__", "zoo.__main__", "zoo.algorithms", "zoo.settings"}
+NOT_IN_THE_REFERENCE = {"bench.__main__", "own_parts", "zoo.__main__", "zoo.algorithms", "zoo.settings"}
 
 
 def reference() -> str:

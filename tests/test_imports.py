@@ -15,7 +15,7 @@ PACKAGE = Path(sb3_ppo_variants.__file__).parent
 FLOORS = {
     "sb3_ppo_variants": [
         ["messages", "kl", "policies"],
-        ["coefficients", "minibatch", "vec_env", "maskable_lstm"],
+        ["coefficients", "own_parts", "minibatch", "vec_env", "maskable_lstm"],
         ["schedules", "kl_ball", "chain", "adaptation", "stopping", "regularization"],
         ["terms", "rules", "stops", "regularizers"],
         ["loop"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,14 +35,6 @@ class OuterStep(UpdateHook):
         Number("outer_step", default=1.0, low=0.0, above_low=True, finite=True),
         Number("outer_momentum", default=0.0, low=0.0, high=0.999),
     )
-
-    @classmethod
-    def is_used(cls, values: Mapping[str, Any]) -> bool:
-        """Whether the step or the momentum is another than PPO's.
-
-        :param values: of all arguments
-        """
-        return bool(values["outer_step"] != 1 or values["outer_momentum"] != 0)
 
     @contextmanager
     def around_update(self, model: Any, update: Any) -> Iterator[None]:

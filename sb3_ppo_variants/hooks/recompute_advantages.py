@@ -35,14 +35,6 @@ class RecomputeAdvantages(UpdateHook):
         self._terminals: list[Terminal] = []
         self._rewards = np.zeros(0)
 
-    @classmethod
-    def is_used(cls, values: Mapping[str, Any]) -> bool:
-        """Whether the flag is set.
-
-        :param values: of all arguments
-        """
-        return bool(values["recompute_advantages"])
-
     def check(self, model: Any) -> None:
         """Refuse a rollout buffer that cannot be read in storage order.
 

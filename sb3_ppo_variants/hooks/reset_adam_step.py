@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,14 +24,6 @@ class ResetAdamStep(UpdateHook):
     """
 
     arguments = (Flag("reset_adam_step"),)
-
-    @classmethod
-    def is_used(cls, values: Mapping[str, Any]) -> bool:
-        """Whether the flag is set.
-
-        :param values: of all arguments
-        """
-        return bool(values["reset_adam_step"])
 
     def check(self, model: Any) -> None:
         """Refuse an optimiser that is no Adam.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,14 +28,6 @@ class RPONoise(UpdateHook):
     """
 
     arguments = (Number("rpo_noise", default=0.0, low=0.0, finite=True),)
-
-    @classmethod
-    def is_used(cls, values: Mapping[str, Any]) -> bool:
-        """Whether there is noise.
-
-        :param values: of all arguments
-        """
-        return bool(values["rpo_noise"])
 
     def check(self, model: Any) -> None:
         """Refuse a policy that is no Gaussian.

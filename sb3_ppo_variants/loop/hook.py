@@ -27,11 +27,11 @@ class UpdateHook:
 
     @classmethod
     def is_used(cls, values: Mapping[str, Any]) -> bool:
-        """Whether the arguments switch it on.
+        """Whether the arguments switch it on: whether one of its own is not at its default.
 
         :param values: name to value of the arguments of all hooks
         """
-        return True
+        return any(values[argument.name] != argument.default for argument in cls.arguments)
 
     def check(self, model: Any) -> None:
         """Refuse a model that it cannot serve, before any training.

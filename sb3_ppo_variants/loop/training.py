@@ -89,10 +89,14 @@ class TrainingLoop(RolloutPasses):
     _apart: ApartDraws
     _adaptation: Adaptation
     _stopping: Stopping
-    _execution: Execution
     _backup: Backup
     _warnings: Warnings
     _finished_returns: list[float]
+
+    @property
+    @abstractmethod
+    def _execution(self) -> Execution:
+        """How updates and rollouts are executed."""
 
     @abstractmethod
     def _scheduled_values(self, progress_remaining: float) -> dict[str, float]:

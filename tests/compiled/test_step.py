@@ -23,6 +23,7 @@ from sb3_ppo_variants import (
     VariantPPO,
     resume_model,
 )
+from sb3_ppo_variants.compiled.compiler import Compiler
 from sb3_ppo_variants.compiled.unsupported import Unsupported
 from sb3_ppo_variants.terms import TERMS
 from tests.compiled.conftest import Traces, needs_compiler
@@ -151,10 +152,13 @@ def test_a_smaller_last_minibatch_is_an_eager_step(traces: Traces) -> None:
     assert_alike(compiled, learn(batch_size=20))
 
 
-def test_a_switch_to_eager_in_the_middle(traces: Traces) -> None:
+def test_a_switch_to_eager_in_the_middle(traces: Traces, monkeypatch: pytest.MonkeyPatch) -> None:
     switched = learn(compile="strict")
     switched.compile = False
-    switched.learn(64, reset_num_timesteps=False)
+    with monkeypatch.context() as without:
+        without.delattr(Compiler, "step")
+        without.delattr(Compiler, "collect_rollouts")
+        switched.learn(64, reset_num_timesteps=False)
     switched.compile = "strict"
     switched.learn(64, reset_num_timesteps=False)
     eager = learn()

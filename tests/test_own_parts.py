@@ -1,0 +1,91 @@
+"""Terms and regularizers as users give them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient
+from sb3_ppo_variants.own_parts import by_name, coefficients_of, name_of, refuse_repeated, resolve, trial_values
+
+
+@dataclass(frozen=True)
+class Record:
+    """A part.
+
+    :param name: of it
+    """
+
+    name: str
+
+
+KNOWN = {"one": Record("one")}
+
+
+def wrap(function: Any) -> Record:
+    """A record of a function."""
+    return Record(name_of(function))
+
+
+class Callable:
+    """An object that can be called."""
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
+def own() -> None:
+    """A user's function."""
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), [("one", "one"), (Record("mine"), "mine"), (own, "own"), (Callable(), "Callable")]
+)
+def test_names_records_functions_and_objects(part: Any, name: str) -> None:
+    assert resolve("parts", part, Record, KNOWN, wrap) == Record(name)
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "message"),
+    [
+        ("oen", ValueError, "parts='oen' is not known. Did you mean 'one'"),
+        (3, TypeError, "parts: 3 is neither a name nor a function; names: one"),
+    ],
+)
+def test_what_is_none_of_these_is_refused(part: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        resolve("parts", part, Record, KNOWN, wrap)
+
+
+def test_coefficients_are_the_keyword_only_arguments() -> None:
+    def function(minibatch: Any, *, clip_range: float, first: float = 2.0, second: Any = None) -> None:
+        """A user's function."""
+
+    coefficients = coefficients_of(function)
+
+    assert coefficients == (CLIP_RANGE, Coefficient("first", 2.0), Coefficient("second"))
+    assert trial_values(coefficients) == {"clip_range": 0.2, "first": 2.0, "second": 1.0}
+
+
+def test_a_default_that_is_no_number_is_refused() -> None:
+    def function(minibatch: Any, *, first: str = "a") -> None:
+        """A user's function."""
+
+    with pytest.raises(ValueError, match="function: default of first='a' is not allowed"):
+        coefficients_of(function)
+
+
+def test_a_part_named_twice_is_refused() -> None:
+    refuse_repeated("parts", ["a", "b"])
+    with pytest.raises(ValueError, match=r"parts=\['a', 'b', 'a'\]: \['a'\] is there more than once"):
+        refuse_repeated("parts", ["a", "b", "a"])
+
+
+def test_parts_share_a_coefficient_only_if_it_means_the_same() -> None:
+    shared = Coefficient("a", 1.0)
+
+    assert by_name("parts", [shared, Coefficient("a", 1.0)]) == {"a": shared}
+    with pytest.raises(ValueError, match="parts: two parts have a coefficient 'a'; rename one"):
+        by_name("parts", [shared, Coefficient("a", 2.0)])
