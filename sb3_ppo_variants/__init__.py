@@ -34,7 +34,7 @@ from sb3_ppo_variants.recurrent import (
     RecurrentVariantPPO,
 )
 from sb3_ppo_variants.regularization import Regularizer
-from sb3_ppo_variants.resume import ResumeCallback, resume_model
+from sb3_ppo_variants.resume import ResumableEnv, ResumeCallback, resume_model
 from sb3_ppo_variants.schedules import ExponentialDecay, LinearDecay
 
 __version__ = version("sb3-ppo-variants")
@@ -67,6 +67,7 @@ __all__ = [
     "RegularizedMlpPolicy",
     "RegularizedMultiInputPolicy",
     "Regularizer",
+    "ResumableEnv",
     "ResumeCallback",
     "Term",
     "UpdateHook",

@@ -2,5 +2,6 @@
 
 from sb3_ppo_variants.resume.callback import ResumeCallback
 from sb3_ppo_variants.resume.model import resume_model
+from sb3_ppo_variants.resume.processes import ResumableEnv
 
-__all__ = ["ResumeCallback", "resume_model"]
+__all__ = ["ResumableEnv", "ResumeCallback", "resume_model"]

@@ -19,7 +19,7 @@ from stable_baselines3.common.utils import get_system_info
 
 from sb3_ppo_variants.loop.backup import LOGGER_STATE
 from sb3_ppo_variants.messages import warn_user
-from sb3_ppo_variants.resume.environments import pickled_environment
+from sb3_ppo_variants.resume.environments import PROCESSES, pickled_environment
 from sb3_ppo_variants.resume.file import FORMAT, full_name, write_members
 from sb3_ppo_variants.resume.generators import (
     before_each_rollout,
@@ -80,7 +80,7 @@ class ResumeCallback(BaseCallback):
             warn_user(f"ResumeCallback: {unsaved}; set it again after resume_model, or the run will differ")
 
     def _on_rollout_start(self) -> None:
-        if self.model.num_timesteps - self._saved_at >= self.every:
+        if self._is_due():
             self._save()
         self._in_rollout = True
         self._generators = {}
@@ -95,6 +95,10 @@ class ResumeCallback(BaseCallback):
         not_before_rollouts(self._on_policy_model, self._capture_generators)
         if not self._in_rollout:
             self._save()
+
+    def _is_due(self) -> bool:
+        """Whether a file is to be written before this rollout."""
+        return self.model.num_timesteps - self._saved_at >= self.every
 
     @property
     def _on_policy_model(self) -> OnPolicyAlgorithm:
@@ -118,16 +122,17 @@ class ResumeCallback(BaseCallback):
         """The content of the file."""
         model = io.BytesIO()
         self.model.save(model)
-        environment, reason = self._environment()
+        environments, reason = self._environments()
         about = {
             "format": FORMAT,
             "class": full_name(type(self.model)),
             "num_timesteps": self.model.num_timesteps,
             "system": get_system_info(print_info=False)[0],
             "no_environment": reason,
+            "processes": PROCESSES in environments,
         }
         members = {"about.json": json.dumps(about).encode(), "model.zip": model.getvalue(), "state.pt": self._state()}
-        return members | ({} if environment is None else {"environment.pkl": environment})
+        return members | environments
 
     def _state(self) -> bytes:
         normalize = self.model.get_vec_normalize_env()
@@ -146,13 +151,13 @@ class ResumeCallback(BaseCallback):
         th.save(state, buffer)
         return buffer.getvalue()
 
-    def _environment(self) -> tuple[bytes | None, str]:
+    def _environments(self) -> tuple[dict[str, bytes], str]:
         """The pickled environments, or nothing and the reason, which draws one warning."""
-        environment, reason = pickled_environment(self._on_policy_model)
-        if environment is None and not self._warned:
+        environments, reason = pickled_environment(self._on_policy_model, self.path.parent)
+        if not environments and not self._warned:
             self._warned = True
             warn_user(
                 f"ResumeCallback: {reason}. All else is saved, the statistics of VecNormalize included, but a resumed "
                 "run needs `env`, starts new episodes and will differ from a run that never stopped"
             )
-        return environment, reason
+        return environments, reason

@@ -7,7 +7,7 @@ import os
 import zipfile
 from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 NEEDED = ("about.json", "model.zip", "state.pt")
 
 

@@ -13,10 +13,11 @@ from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.utils import get_system_info
 
 from sb3_ppo_variants.messages import warn_user
-from sb3_ppo_variants.resume.environments import unpickled_environment
+from sb3_ppo_variants.resume.environments import ENVIRONMENT, PROCESSES, unpickled_environment
 from sb3_ppo_variants.resume.file import FORMAT, full_name, read_members
 from sb3_ppo_variants.resume.generators import before_each_rollout, let_wait, not_before_rollouts, set_generator_states
 from sb3_ppo_variants.resume.modules import set_module_state
+from sb3_ppo_variants.resume.processes import in_processes
 
 Algorithm = TypeVar("Algorithm", bound=OnPolicyAlgorithm)
 
@@ -33,8 +34,9 @@ def resume_model(
 
     :param algorithm: the class of the model, an on-policy one of SB3, sb3-contrib or this package
     :param path: of the file
-    :param env: only for a file without environments, or to leave those in it alone; built as for the first run, its
-        wrappers included. Its ``VecNormalize`` takes the saved statistics; its episodes start anew, which is not exact
+    :param env: built as for the first run, its wrappers included. Needed when environments were in processes
+        (``SubprocVecEnv``): they go on in these. Otherwise only for a file without environments, or to leave those in
+        it alone; its ``VecNormalize`` takes the saved statistics, its episodes start anew, which is not exact
     :param device: where the model goes, as in SB3; another one than before is not exact
     :return: the model
     :raises FileNotFoundError: if there is no such file
@@ -46,15 +48,17 @@ def resume_model(
     members = read_members(Path(path))
     about = json.loads(members["about.json"])
     _check(about, algorithm, path, env)
-    if env is None and "environment.pkl" not in members:
-        raise ValueError(f"path={str(path)!r}: a damaged file of ResumeCallback: no environment.pkl")
+    if env is None and ENVIRONMENT not in members:
+        raise ValueError(f"path={str(path)!r}: a damaged file of ResumeCallback: no {ENVIRONMENT}")
     model = algorithm.load(io.BytesIO(members["model.zip"]), device=device)
     state = th.load(io.BytesIO(members["state.pt"]), map_location=model.device, weights_only=False)
     vars(model).update(state["policy"])
     set_module_state(model.policy, state["modules"])
-    if env is None:
+    if env is not None:
+        _check_number(model, env)
+    if env is None or (PROCESSES in members and in_processes(env)):
         # It may hold the model or its policy, which are then those of this process.
-        environment = unpickled_environment(members["environment.pkl"], path, model)
+        environment = unpickled_environment(members, Path(path), model, env)
         # Not through `load`, which seeds the environments again.
         model.set_env(environment.pop("env"))
         vars(model).update(environment)
@@ -78,10 +82,14 @@ def _restore_before_rollout(model: OnPolicyAlgorithm, state: dict[str, Any]) -> 
     let_wait(model, state)
 
 
+def _check_number(model: OnPolicyAlgorithm, env: GymEnv) -> None:
+    number = getattr(env, "num_envs", 1)
+    if number != model.n_envs:
+        raise ValueError(f"env: has {number} environments, the saved run had {model.n_envs}")
+
+
 def _set_given_environment(model: OnPolicyAlgorithm, env: GymEnv, statistics: dict[str, Any]) -> None:
     """An environment other than the saved one, with the saved statistics of ``VecNormalize``."""
-    if getattr(env, "num_envs", 1) != model.n_envs:
-        raise ValueError(f"env: has {getattr(env, 'num_envs', 1)} environments, the saved run had {model.n_envs}")
     model.set_env(env)
     normalize = model.get_vec_normalize_env()
     if (normalize is not None) != bool(statistics):
@@ -101,6 +109,11 @@ def _check(about: dict[str, Any], algorithm: type[OnPolicyAlgorithm], path: str 
         raise ValueError(
             f"env is needed: {str(path)!r} holds no environment, because {about['no_environment']}. Pass `env`, built "
             "as for the first run; its episodes start anew, which is not exact"
+        )
+    if env is None and about["processes"]:
+        raise ValueError(
+            f"env is needed: {str(path)!r} holds environments of SubprocVecEnv. Pass `env`, built as for the first "
+            "run: they go on in its processes"
         )
     system = get_system_info(print_info=False)[0]
     changed = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
 
-from sb3_ppo_variants import ResumeCallback, resume_model
+from sb3_ppo_variants import ResumableEnv, ResumeCallback, resume_model
 from sb3_ppo_variants.vec_env import EnvPoolVecEnv, FastDummyVecEnv
 from tests.environments import SpacesEnv
 from tests.resume.scenarios import (
@@ -24,10 +25,8 @@ from tests.resume.scenarios import (
     ROLLOUT,
     SCENARIOS,
     TOTAL,
-    Drawing,
     Stop,
     cartpoles,
-    falling,
     finish,
     outcome,
 )
@@ -44,18 +43,25 @@ def test_mujoco(tmp_path: Path) -> None:
     np.testing.assert_equal(outcome(resumed)["weights"], outcome(whole)["weights"])
 
 
-def test_monitor_files_go_on(tmp_path: Path) -> None:
-    build = SCENARIOS["cartpole"]
-    whole = build().learn(TOTAL)
-    venv = cartpoles(wrapper_class=Drawing, monitor_dir=str(tmp_path / "monitor"))
-    model = PPO("MlpPolicy", venv, learning_rate=falling, **PPO_SMALL)
-    model.learn(TOTAL, callback=[Stop(), ResumeCallback(tmp_path / "run", every=1)])
-    files = sorted((tmp_path / "monitor").iterdir())
-    before = [file.read_text() for file in files]
-    resumed = finish(resume_model(PPO, tmp_path / "run"), TOTAL)
-    np.testing.assert_equal(outcome(resumed)["weights"], outcome(whole)["weights"])
-    after = [file.read_text() for file in files]
-    assert all(new.startswith(old) and len(new) > len(old) for new, old in zip(after, before, strict=True))
+def test_monitor_files_are_cut_back_and_move_with_the_file(tmp_path: Path) -> None:
+    def build(folder: str) -> PPO:
+        return PPO("MlpPolicy", cartpoles(monitor_dir=str(tmp_path / folder)), **PPO_SMALL)
+
+    def episodes(folder: str) -> list[list[str]]:
+        """Returns and lengths in the two files, without the times."""
+        files = sorted((tmp_path / folder).glob("*.monitor.csv"))
+        return [[line.rpartition(",")[0] for line in file.read_text().splitlines()[1:]] for file in files]
+
+    build("whole").learn(TOTAL)
+    save = ResumeCallback(tmp_path / "stopped/run", every=ROLLOUT)
+    build("stopped").learn(TOTAL, callback=[Stop(), save])
+    for file in (tmp_path / "stopped").glob("*.monitor.csv"):
+        file.write_bytes(file.read_bytes() + b"1.0,1,0.5\r\n")
+    (tmp_path / "stopped").rename(tmp_path / "moved")
+    finish(resume_model(PPO, tmp_path / "moved/run"), TOTAL)
+
+    assert episodes("moved") == episodes("whole")
+    assert not (tmp_path / "stopped").exists()
 
 
 def test_environments_without_deep_copies(tmp_path: Path) -> None:
@@ -123,6 +129,38 @@ def test_subprocesses_warn_and_keep_the_rest(tmp_path: Path, other_processes: Ca
     assert finish(resumed, 4 * ROLLOUT).num_timesteps == 4 * ROLLOUT
     with pytest.raises(ValueError, match="env: wrap it as for the first run, which had one of VecNormalize"):
         resume_model(PPO, path, env=cartpoles())
+
+
+@pytest.mark.processes
+def test_subprocesses_are_exact_when_each_is_resumable(tmp_path: Path) -> None:
+    def build(name: str) -> VecNormalize:
+        processes = make_vec_env(
+            "CartPole-v1", 2, seed=3, monitor_dir=str(tmp_path / name), wrapper_class=ResumableEnv,
+            vec_env_cls=SubprocVecEnv, vec_env_kwargs={"start_method": "fork"},
+        )  # fmt: skip
+        return VecNormalize(processes)
+
+    path = tmp_path / "stopped/run"
+    with closing(build("whole")) as env:
+        whole = outcome(PPO("MlpPolicy", env, **PPO_SMALL).learn(TOTAL))
+    with closing(build("stopped")) as env:
+        PPO("MlpPolicy", env, **PPO_SMALL).learn(TOTAL, callback=[Stop(), ResumeCallback(path, every=1)])
+    with pytest.raises(ValueError, match="env is needed: .* holds environments of SubprocVecEnv"):
+        resume_model(PPO, path)
+    with closing(build("another")) as env:
+        resumed = finish(resume_model(PPO, path, env=env), TOTAL)
+        for name in ("weights", "last_obs", "mean"):
+            np.testing.assert_equal(outcome(resumed)[name], whole[name])
+    rows = [sorted(file.name for file in (tmp_path / name).glob("*.csv")) for name in ("whole", "stopped")]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.processes
+def test_subprocesses_that_cannot_be_pickled(tmp_path: Path) -> None:
+    with closing(SubprocVecEnv([lambda: ResumableEnv(Unpicklable())] * 2, start_method="fork")) as env:
+        model = PPO("MlpPolicy", env, **PPO_SMALL)
+        with pytest.warns(UserWarning, match="cannot be pickled: TypeError: TypeError: .*lock"):
+            model.learn(ROLLOUT, callback=ResumeCallback(tmp_path / "run"))
 
 
 class Unpicklable(SpacesEnv):
