@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.type_aliases import GymEnv
 
 from sb3_ppo_variants.resume.pickling import pickled, unpickled
-from sb3_ppo_variants.resume.processes import in_processes, process_states, set_process_states
+from sb3_ppo_variants.resume.processes import process_states, processes_of, set_process_states
 
 ENVIRONMENT, PROCESSES = "environment.pkl", "processes.pkl"
 # In one pickle with the environment, so that what was one object stays one: each space has a random generator, and
@@ -19,7 +19,7 @@ ENVIRONMENT, PROCESSES = "environment.pkl", "processes.pkl"
 ENVIRONMENT_STATE = ("observation_space", "action_space", "_last_obs", "_last_original_obs", "_last_episode_starts")
 
 
-def parts_of(model: OnPolicyAlgorithm, env: VecEnv | None) -> dict[str, Any]:
+def parts_of(model: OnPolicyAlgorithm, env: GymEnv | None) -> dict[str, Any]:
     """What is no part of the environments, by name.
 
     That is the processes of the environments; and the model, its optimiser, its buffer, its networks and their
@@ -28,10 +28,9 @@ def parts_of(model: OnPolicyAlgorithm, env: VecEnv | None) -> dict[str, Any]:
     :param model: with its policy
     :param env: its environments
     """
-    policy = model.policy
-    processes = {"processes": env.unwrapped} if in_processes(env) else {}
+    policy, processes = model.policy, processes_of(env)
     return {
-        **processes,
+        **({} if processes is None else {"processes": processes}),
         "model": model,
         "optimizer": policy.optimizer,
         "rollout_buffer": model.rollout_buffer,
@@ -47,19 +46,19 @@ def pickled_environment(model: OnPolicyAlgorithm, folder: Path) -> tuple[dict[st
     :param folder: of the file
     """
     env = model.env
-    assert env is not None
     state = {"env": env} | {name: getattr(model, name) for name in ENVIRONMENT_STATE}
     try:
         members = {ENVIRONMENT: pickled(state, folder, parts_of(model, env))}
-        if in_processes(env):
-            members[PROCESSES] = pickle.dumps(process_states(env.unwrapped, folder))
+        processes = processes_of(env)
+        if processes is not None:
+            members[PROCESSES] = pickle.dumps(process_states(processes, folder))
     except Exception as error:  # an environment may hold anything, and raise anything
         return {}, f"the environments cannot be pickled: {type(error).__name__}: {error}"
     return members, ""
 
 
 def unpickled_environment(
-    members: Mapping[str, bytes], path: Path, model: OnPolicyAlgorithm, env: VecEnv | None
+    members: Mapping[str, bytes], path: Path, model: OnPolicyAlgorithm, env: GymEnv | None
 ) -> dict[str, Any]:
     """What ``pickled_environment`` made bytes of: attributes of the model by name, its ``env`` among them.
 

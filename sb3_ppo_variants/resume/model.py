@@ -17,7 +17,7 @@ from sb3_ppo_variants.resume.environments import ENVIRONMENT, PROCESSES, unpickl
 from sb3_ppo_variants.resume.file import FORMAT, full_name, read_members
 from sb3_ppo_variants.resume.generators import before_each_rollout, let_wait, not_before_rollouts, set_generator_states
 from sb3_ppo_variants.resume.modules import set_module_state
-from sb3_ppo_variants.resume.processes import in_processes
+from sb3_ppo_variants.resume.processes import processes_of
 
 Algorithm = TypeVar("Algorithm", bound=OnPolicyAlgorithm)
 
@@ -56,7 +56,7 @@ def resume_model(
     set_module_state(model.policy, state["modules"])
     if env is not None:
         _check_number(model, env)
-    if env is None or (PROCESSES in members and in_processes(env)):
+    if env is None or (PROCESSES in members and processes_of(env) is not None):
         # It may hold the model or its policy, which are then those of this process.
         environment = unpickled_environment(members, Path(path), model, env)
         # Not through `load`, which seeds the environments again.

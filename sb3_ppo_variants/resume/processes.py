@@ -47,12 +47,13 @@ class ResumableEnv(gym.Wrapper[Any, Any, Any, Any]):
         return ""
 
 
-def in_processes(env: Any) -> bool:
-    """Whether environments live in processes of their own.
+def processes_of(env: Any) -> SubprocVecEnv | None:
+    """The processes in which environments live, if they have some of their own.
 
     :param env: vectorised or not
     """
-    return isinstance(env, VecEnv) and isinstance(env.unwrapped, SubprocVecEnv)
+    inner = env.unwrapped if isinstance(env, VecEnv) else None
+    return inner if isinstance(inner, SubprocVecEnv) else None
 
 
 def process_states(env: SubprocVecEnv, folder: Path) -> list[bytes]:
