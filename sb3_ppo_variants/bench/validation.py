@@ -11,11 +11,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from sb3_ppo_variants.bench.checks import argument_mistakes, did_you_mean, resolution_mistakes, run_mistakes
-from sb3_ppo_variants.bench.study.keys import Ablation, Arm, Bootstrap, Environment, EvaluationSettings, Imported
+from sb3_ppo_variants.bench.study.keys import (
+    Ablation,
+    Arm,
+    Bootstrap,
+    Checkpoint,
+    Environment,
+    EvaluationSettings,
+    Imported,
+)
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.study.yaml_file import StudyLoader, load, read_text
 
-MODELS = (Study, Environment, EvaluationSettings, Arm, Ablation, Bootstrap, Imported)
+MODELS = (Study, Environment, EvaluationSettings, Arm, Ablation, Bootstrap, Checkpoint, Imported)
 KEYS = {field.alias or name for model in MODELS for name, field in model.model_fields.items()}
 
 

@@ -46,6 +46,7 @@ class EnvPoolVecEnv(VecEnv):
     :param info_keywords: keys of EnvPool's infos that the infos of each step have too, and the rows of
         ``monitor.csv``, for example ``("x_position",)``
     :param num_threads: threads that step the environments; more than 1 is worth it when a step takes long
+    :param override_existing: whether ``monitor.csv`` is begun anew, or appended to, as in ``Monitor``
     :param env_kwargs: arguments of the environment, see ``envpool.make_spec(env_id).config``
     :raises ImportError: without EnvPool
     :raises ValueError: for an id, an argument or an observation space that EnvPool or SB3 does not know
@@ -59,6 +60,7 @@ class EnvPoolVecEnv(VecEnv):
         filename: str | None = None,
         info_keywords: tuple[str, ...] = (),
         num_threads: int = 1,
+        override_existing: bool = True,
         **env_kwargs: Any,
     ) -> None:
         self.arguments = {"num_threads": num_threads, **env_kwargs}
@@ -70,7 +72,7 @@ class EnvPoolVecEnv(VecEnv):
         self.writer: ResultsWriter | None = None
         if filename is not None:
             header: dict[str, float | str] = {"t_start": self.started, "env_id": env_id}
-            self.writer = ResultsWriter(filename, header, info_keywords)
+            self.writer = ResultsWriter(filename, header, info_keywords, override_existing)
         self.returns, self.lengths = np.zeros(n_envs), np.zeros(n_envs, np.int64)
 
     def _make(self, seeds: Sequence[int]) -> Any:

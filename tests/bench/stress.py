@@ -4,7 +4,7 @@ Small studies run from the command line: by one runner, by two runners on one re
 with two workers. Parts of them are killed with SIGKILL at random moments, or just when a run is being published or the
 report is being written, and what was killed is started again as its user would. In the end nothing that was finished at
 a kill may be lost or made again, nothing may lie about, and results.csv must be that of an undisturbed study, byte for
-byte. The choices are seeded; what the processes do meanwhile is not.
+byte, though runs go on from their checkpoints. The choices are seeded; what the processes do meanwhile is not.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from pathlib import Path
 from tests.bench.faults import RUNS, STUDY, bench, finished, gone
 from tests.bench.stress_figures import Figures, as_json, as_markdown
 
-# Long enough to be killed in the middle.
-LONGER_STUDY = STUDY.replace("total_timesteps: 256", "total_timesteps: 2048")
+# Long enough to be killed in the middle, with a checkpoint before every second rollout.
+LONGER_STUDY = STUDY.replace("total_timesteps: 256", "total_timesteps: 2048\n    checkpoint: {every: 256}")
 SETTINGS = ("one runner", "two runners", "dask")
 MOMENTS = {"any time": 4, "a publication": 3, "the report": 1}
 LONGEST_PAUSE = 8.0
@@ -193,6 +193,10 @@ def judge(setting: str, results: Path, undisturbed: Path, figures: Figures) -> N
     figures.wrong += [f"{setting}: {name} lies about" for name in sorted(found - expected)]
     tables = [folder / "interrupted" / "results.csv" for folder in (undisturbed, results)]
     equal = all(table.exists() for table in tables) and tables[0].read_bytes() == tables[1].read_bytes()
+    for record in (json.loads(path.read_bytes()) for path in finished(results)):
+        went_on = record.get("resumed", [])
+        figures.went_on += len(went_on)
+        figures.wrong += [f"{setting}: differs, {one['differs']}" for one in went_on if one["differs"]]
     figures.studies[setting] += 1
     figures.equal += equal
     if not equal:

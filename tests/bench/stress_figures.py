@@ -20,6 +20,7 @@ class Figures:
     studies: Counter[str] = field(default_factory=Counter)
     restarts: Counter[str] = field(default_factory=Counter)
     equal: int = 0
+    went_on: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
@@ -35,6 +36,7 @@ def as_json(figures: Figures, seed: int, seconds: float) -> dict[str, Any]:
         "studies": dict(figures.studies),
         "runs_per_study": RUNS,
         "restarts": dict(figures.restarts),
+        "went_on": figures.went_on,
         "results_equal": figures.equal,
         "wrong": figures.wrong,
         "seconds": round(seconds),
@@ -61,6 +63,7 @@ def as_markdown(record: dict[str, Any]) -> str:
         *(f"| {' | '.join([*row, total])} |" for row, total in zip(rows, totals, strict=True)),
         "",
         f"- Started again: {restarts}.",
+        f"- Killed in the middle of a run, and gone on from its checkpoint: {record['went_on']} times.",
         f"- Equal to the undisturbed results.csv, byte for byte: {record['results_equal']} of {studies} studies.",
         f"- Finished runs lost or made again, things that lie about, studies without end: {len(record['wrong'])}.",
         "",

@@ -22,6 +22,7 @@ from sb3_ppo_variants.bench.commands.report import MIXED_VERSIONS, write_report
 if TYPE_CHECKING:
     from sb3_ppo_variants.bench.runs.folders import Folders
     from sb3_ppo_variants.bench.study.run import Run
+    from sb3_ppo_variants.bench.study.study import Study
 
 
 def add_parser(commands: Any) -> None:
@@ -61,7 +62,7 @@ def run(parsed: argparse.Namespace) -> int:
     say(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} finished before")
     if missing and not parsed.allow_mixed_versions:
         _refuse_other_versions(study.runs, folders)
-    failed = _run_missing(missing, folders, parsed) if missing else 0
+    failed = _run_missing(study, missing, folders, parsed) if missing else 0
     if failed:
         say(f"{failed} of {len(missing)} runs failed, see {folders.root / 'failed'}")
     if parsed.shard and not all(folders.is_finished(run) for run in study.runs):
@@ -71,7 +72,7 @@ def run(parsed: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _run_missing(missing: list[Run], folders: Folders, parsed: argparse.Namespace) -> int:
+def _run_missing(study: Study, missing: list[Run], folders: Folders, parsed: argparse.Namespace) -> int:
     """Make runs and return how many failed."""
     from rich.console import Console
 
@@ -83,7 +84,7 @@ def _run_missing(missing: list[Run], folders: Folders, parsed: argparse.Namespac
     # Workers elsewhere have other working directories.
     everywhere = Folders(folders.root.resolve())
     seconds = 60.0 * parsed.time_limit if parsed.time_limit else None
-    jobs = [Job(run, everywhere, parsed.command_line, seconds, os.getcwd()) for run in missing]
+    jobs = [Job(run, everywhere, parsed.command_line, seconds, os.getcwd(), study.checkpoint) for run in missing]
     try:
         with (
             _executor(parsed, len(jobs)) as executor,

@@ -11,12 +11,14 @@ from typing import Any
 import gymnasium as gym
 from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecFrameStack, VecNormalize, VecTransposeImage
 
 from sb3_ppo_variants.bench.study.constructors import import_object
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.wrappers import Wrappers
+from sb3_ppo_variants.resume import ResumableEnv
 from sb3_ppo_variants.vec_env import EnvPoolVecEnv, FastDummyVecEnv
 
 EVALUATION_SEED_OFFSET = 10_000
@@ -28,7 +30,8 @@ MakeVecEnv = Callable[[list[Callable[[], gym.Env[Any, Any]]]], VecEnv]
 def make_env(run: Run, monitor_dir: Path | None = None) -> VecEnv:
     """Make the training environments of a run.
 
-    :param monitor_dir: folder of the ``N.monitor.csv`` files, and of what processes print; None writes none
+    :param monitor_dir: folder of the ``N.monitor.csv`` files, which are appended to if they exist, and of what
+        processes print; None writes none
     :raises ValueError: for a run with EnvPool that EnvPool cannot make
     """
     if run.vec_env == "envpool":
@@ -66,11 +69,17 @@ def make_wrapped(
         n_envs,
         seed,
         monitor_dir=None if monitor_dir is None else str(monitor_dir),
+        monitor_kwargs={"override_existing": not _has_monitor_files(monitor_dir)},
         wrapper_class=_wrapping(run.env_wrapper) if run.env_wrapper else None,
         env_kwargs=run.env_kwargs,
         vec_env_cls=make_vec,  # type: ignore[arg-type]  # it is only called
     )
     return _in_wrappers(run, env)
+
+
+def _has_monitor_files(folder: Path | None) -> bool:
+    """Whether a run has begun in a folder, and goes on."""
+    return folder is not None and any(folder.glob(f"*.{Monitor.EXT}"))
 
 
 def _of_envpool(run: Run, monitor_dir: Path | None) -> VecEnv:
@@ -81,7 +90,8 @@ def _of_envpool(run: Run, monitor_dir: Path | None) -> VecEnv:
         )
     # One file for all of them, in which SB3's load_results finds every episode.
     filename = None if monitor_dir is None else str(monitor_dir / "0")
-    env = EnvPoolVecEnv(run.environment, run.n_envs, run.seed, filename, **run.env_kwargs)
+    override = not _has_monitor_files(monitor_dir)
+    env = EnvPoolVecEnv(run.environment, run.n_envs, run.seed, filename, override_existing=override, **run.env_kwargs)
     return _in_wrappers(run, env)
 
 
@@ -96,12 +106,15 @@ def _in_processes(output: Path | None, functions: list[Callable[[], gym.Env[Any,
 
 
 def _make_printing(output: Path | None, function: Callable[[], gym.Env[Any, Any]]) -> gym.Env[Any, Any]:
-    """Make an environment in a process of its own, whose output and traceback go to a file from now on."""
+    """Make an environment in a process of its own, whose output and traceback go to a file from now on.
+
+    It is resumable, so that a checkpoint has its state.
+    """
     if output is not None:
         with output.open("ab") as file:
             for descriptor in (1, 2):
                 os.dup2(file.fileno(), descriptor)
-    return function()
+    return ResumableEnv(function())
 
 
 def _wrapping(listed: Wrappers) -> Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]:

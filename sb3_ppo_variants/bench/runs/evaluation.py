@@ -17,6 +17,11 @@ from sb3_ppo_variants.maskable_lstm import MaskableRecurrentEvalCallback, Maskab
 
 TIMES_FILE = "evaluation_times.csv"
 TIME_COLUMNS = ("timesteps", "seconds", "evaluation_seconds")
+# What EvalCallback remembers of a run, and MaskableEvalCallback.
+STATE = (
+    "n_calls", "best_mean_reward", "last_mean_reward", "evaluations_results", "evaluations_timesteps",
+    "evaluations_length", "_is_success_buffer", "evaluations_successes", "evaluating",
+)  # fmt: skip
 
 
 class TimedEvaluation(EvalCallback):
@@ -33,13 +38,28 @@ class TimedEvaluation(EvalCallback):
     def __init__(self, eval_env: VecEnv, path: Path, **keywords: Any) -> None:
         super().__init__(eval_env, **keywords)
         self.path = path
-        self.started = 0.0
+        self.started = time.monotonic()
         self.evaluating = 0.0
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the evaluations so far have left, and the seconds since training began."""
+        return {name: getattr(self, name) for name in STATE} | {"seconds": time.monotonic() - self.started}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Go on where the evaluations of a run were, once training has begun.
+
+        :param state: :attr:`state` of then
+        """
+        self.started = time.monotonic() - state["seconds"]
+        for name in STATE:
+            setattr(self, name, state[name])
 
     def _on_training_start(self) -> None:
         super()._on_training_start()
-        self.started = time.monotonic()
-        self._write(TIME_COLUMNS, mode="w")
+        if not self.path.exists():
+            self.started = time.monotonic()
+            self._write(TIME_COLUMNS, mode="w")
 
     def _on_step(self) -> bool:
         begin = time.monotonic()

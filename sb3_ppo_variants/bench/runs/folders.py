@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from sb3_ppo_variants.bench.runs import heartbeat
 from sb3_ppo_variants.bench.runs.record import read_record
 from sb3_ppo_variants.bench.study.run import Run
 
+CHECKPOINT = "checkpoint.zip"
 TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -68,6 +69,8 @@ class Folders:
     def claim(self, run: Run) -> Path | None:
         """Make a fresh partial folder for a run and return it; what dead processes left of the run is removed.
 
+        The last checkpoint that they left is in the new folder: the run goes on from there.
+
         Of two processes that claim a run at once at most one gets it, because each shows its own claim before it looks
         for others. None when another process has the claim, or when the run is finished.
         """
@@ -79,6 +82,7 @@ class Folders:
         if any(alive(path, now) for path in others) or self.is_finished(run):
             shutil.rmtree(mine)
             return None
+        _take_over_checkpoint([*others, self.failed(run)], mine)
         for path in others:
             shutil.rmtree(path, ignore_errors=True)
         return mine
@@ -131,10 +135,11 @@ class Folders:
         return [path for path in self._all_partials() if path.name.startswith(name)]
 
     def clean(self) -> None:
-        """Remove the partial folders that no living process has."""
+        """Remove the partial folders that no living process has, but for those of runs that go on from a checkpoint."""
         now = self._now()
         for path in self._all_partials():
-            if not alive(path, now):
+            goes_on = (path / CHECKPOINT).exists() and not self._is_of_a_finished_run(path)
+            if not goes_on and not alive(path, now):
                 shutil.rmtree(path, ignore_errors=True)
         # Only when it is empty.
         with contextlib.suppress(OSError):
@@ -158,6 +163,12 @@ class Folders:
         """Environment steps so far of a run that is being made."""
         return max(map(heartbeat.steps, self.partials(run)), default=0)
 
+    def _is_of_a_finished_run(self, partial: Path) -> bool:
+        # The name of an arm may have a hyphen, too.
+        words = partial.name.rpartition("@")[0].split("-")
+        splits = (("-".join(words[:at]), "-".join(words[at:])) for at in range(1, len(words)))
+        return any((self.root / arm / folder_name).is_dir() for arm, folder_name in splits)
+
     def _all_partials(self) -> list[Path]:
         try:
             return sorted(self._partials.iterdir())
@@ -166,6 +177,13 @@ class Folders:
 
     def _now(self) -> float:
         return heartbeat.file_system_time(self._partials)
+
+
+def _take_over_checkpoint(folders: Sequence[Path], mine: Path) -> None:
+    """Move the last checkpoint in some folders, if there is one, by one rename."""
+    found = [path for path in (folder / CHECKPOINT for folder in folders) if path.exists()]
+    if found:
+        os.replace(max(found, key=lambda path: path.stat().st_mtime), mine / CHECKPOINT)
 
 
 def _make(folder: Path) -> None:

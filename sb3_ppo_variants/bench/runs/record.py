@@ -36,6 +36,11 @@ class _Provenance(BaseModel):
     command: str
 
 
+class _Resumed(BaseModel):
+    timesteps: NonNegativeInt
+    differs: str | None
+
+
 class _Record(BaseModel):
     identity: str
     configuration: dict[str, Any]
@@ -43,6 +48,7 @@ class _Record(BaseModel):
     started: str
     finished: str
     wall_seconds: FiniteFloat
+    resumed: list[_Resumed] = []
     files: dict[str, _File] | None = None
 
 

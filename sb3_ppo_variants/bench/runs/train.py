@@ -6,6 +6,7 @@ import contextlib
 import faulthandler
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -15,19 +16,26 @@ from typing import Any, TextIO
 import torch as th
 import yaml
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import CSVOutputFormat, configure
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import set_random_seed
-from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
+from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
+from sb3_ppo_variants.bench.runs.checkpoint import History, RunCheckpoint, resumed_run
 from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
-from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, evaluation_callback
+from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, TimedEvaluation, evaluation_callback
+from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
 from sb3_ppo_variants.bench.runs.record import RECORD, files_of
 from sb3_ppo_variants.bench.study.constructors import import_algorithm, import_object, to_constructor
+from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.trackers.variant import variant
+
+PROGRESS = "progress.csv"
 
 
 def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
@@ -39,68 +47,105 @@ def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
     return model
 
 
-def execute(run: Run, folder: Path, command: str) -> None:
+def execute(run: Run, folder: Path, command: str, checkpoint: Checkpoint | None = None) -> None:
     """Train one run and leave everything about it in a folder, ``run.json`` last.
 
-    :param folder: an existing folder for this run alone
+    :param folder: an existing folder for this run alone; a run goes on from a checkpoint in it
     :param command: command line of the study, kept for provenance
+    :param checkpoint: how often the state of the run is saved, None for never
     """
-    started = datetime.now(timezone.utc)
+    began = time.time()
     with contextlib.ExitStack() as stack:
         # Line by line, so that a run that is killed leaves what it said.
-        output = stack.enter_context((folder / OUTPUT).open("w", buffering=1, encoding="utf-8", errors="replace"))
+        output = stack.enter_context((folder / OUTPUT).open("a", buffering=1, encoding="utf-8", errors="replace"))
         stack.enter_context(contextlib.redirect_stdout(output))
         stack.enter_context(contextlib.redirect_stderr(output))
         stack.enter_context(_descriptors_to(output))
         # A crash in C, or the end at the time limit, leaves the lines at which it happened.
         faulthandler.enable(output)
         stack.callback(faulthandler.disable)
-        in_force = _train(run, folder, stack.enter_context(Heartbeat(folder)))
-    finished = datetime.now(timezone.utc)
+        history = _train(run, folder, stack.enter_context(Heartbeat(folder)), checkpoint)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    finished = time.time()
     record = {
         "identity": run.identity,
         "configuration": asdict(run),
-        "in_force": in_force,
+        "in_force": history.in_force,
         "provenance": provenance(command, run.vec_env),
-        "started": started.isoformat(timespec="seconds"),
-        "finished": finished.isoformat(timespec="seconds"),
-        "wall_seconds": round((finished - started).total_seconds(), 3),
+        "started": _clock(min(history.started, began)),
+        "finished": _clock(finished),
+        "wall_seconds": round(history.seconds + finished - began, 3),
+        **({"resumed": history.resumed} if history.resumed else {}),
         "files": files_of(folder),
     }
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
 
 
-def _train(run: Run, folder: Path, heartbeat: Heartbeat) -> dict[str, Any] | None:
-    """Train, and return the coefficients and options of a variant, those at their defaults too."""
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+
+
+def _train(run: Run, folder: Path, heartbeat: Heartbeat, checkpoint: Checkpoint | None) -> History:
+    """Train, and return what the run has behind it without this process."""
     th.set_num_threads(1)
     set_random_seed(run.seed)
-    _write_zoo_files(run, folder / run.file_name)
-    with _closing(make_env(run, folder)) as env, _closing(make_evaluation_env(run)) as evaluation_env:
-        model = make_model(run, env)
-        in_force = variant(model) if isinstance(model, VariantAlgorithm) else None
-        model.set_logger(configure(str(folder), ["csv", "stdout"] if model.verbose else ["csv"]))
-        # EvalCallback counts calls, and each call steps every parallel environment once; rounded down, so that no
-        # evaluation of the budget is lost.
-        evaluation = evaluation_callback(model)(
-            evaluation_env,
-            folder / TIMES_FILE,
-            n_eval_episodes=run.evaluation_episodes,
-            eval_freq=run.evaluation_every // run.n_envs,
-            log_path=str(folder),
-            best_model_save_path=str(folder),
-            deterministic=run.evaluation_deterministic,
-            verbose=0,
-        )
-        model.learn(run.total_timesteps, callback=[heartbeat, evaluation])
+    with contextlib.ExitStack() as stack:
+        resumed = resumed_run(run, folder)
+        if resumed is None:
+            _write_zoo_files(run, folder / run.file_name)
+            env = stack.enter_context(contextlib.closing(make_env(run, folder)))
+            evaluation_env = stack.enter_context(contextlib.closing(make_evaluation_env(run)))
+            model = make_model(run, env)
+            in_force = variant(model) if isinstance(model, VariantAlgorithm) else None
+            history = History(time.time(), 0.0, in_force, [])
+        else:
+            stack.enter_context(contextlib.closing(resumed))
+            model, evaluation_env, history = resumed.model, resumed.evaluation_env, resumed.history
+        evaluation = _evaluation(run, folder, model, evaluation_env)
+        if resumed is not None:
+            evaluation.go_on(resumed.evaluation)
+        _set_logger(model, folder)
+        callbacks: list[BaseCallback] = [heartbeat, evaluation]
+        if checkpoint is not None and isinstance(model, OnPolicyAlgorithm):
+            callbacks.append(RunCheckpoint(folder, evaluation, checkpoint, history))
+        steps = run.total_timesteps - model.num_timesteps
+        model.learn(steps, callback=callbacks, reset_num_timesteps=resumed is None)
         # SB3 leaves the values of the last update undumped.
         model.logger.record("time/total_timesteps", model.num_timesteps)
         model.logger.dump(model.num_timesteps)
         model.logger.close()
         model.save(folder / f"{run.file_name}.zip")
-        statistics = unwrap_vec_normalize(env)
+        statistics = model.get_vec_normalize_env()
         if statistics is not None:
             statistics.save(str(folder / run.file_name / "vecnormalize.pkl"))
-    return in_force
+    return history
+
+
+def _evaluation(run: Run, folder: Path, model: BaseAlgorithm, env: VecEnv) -> TimedEvaluation:
+    # EvalCallback counts calls, and each call steps every parallel environment once; rounded down, so that no
+    # evaluation of the budget is lost.
+    return evaluation_callback(model)(
+        env,
+        folder / TIMES_FILE,
+        n_eval_episodes=run.evaluation_episodes,
+        eval_freq=run.evaluation_every // run.n_envs,
+        log_path=str(folder),
+        best_model_save_path=str(folder),
+        deterministic=run.evaluation_deterministic,
+        verbose=0,
+    )
+
+
+def _set_logger(model: BaseAlgorithm, folder: Path) -> None:
+    """Let a model log into a folder; what is in its progress.csv stays."""
+    progress = folder / PROGRESS
+    before = progress.read_text() if progress.exists() else ""
+    logger = configure(str(folder), ["csv", "stdout"] if model.verbose else ["csv"])
+    for table in logger.output_formats:
+        if before and isinstance(table, CSVOutputFormat):
+            table.file.write(before)
+            table.keys = before.splitlines()[0].split(table.separator)
+    model.set_logger(logger)
 
 
 @contextlib.contextmanager
@@ -115,14 +160,6 @@ def _descriptors_to(output: TextIO) -> Iterator[None]:
         for descriptor, copy in kept:
             os.dup2(copy, descriptor)
             os.close(copy)
-
-
-@contextlib.contextmanager
-def _closing(env: VecEnv) -> Iterator[VecEnv]:
-    try:
-        yield env
-    finally:
-        env.close()
 
 
 def _write_zoo_files(run: Run, folder: Path) -> None:

@@ -17,8 +17,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from sb3_ppo_variants.bench.runs.environments import OUTPUT
-from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.folders import CHECKPOINT, Folders
 from sb3_ppo_variants.bench.runs.train import execute
+from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
 
 PROCESS_NAME = "ppo-bench run"
@@ -37,6 +38,7 @@ class Job:
     :param command: command line of the study, kept for provenance
     :param time_limit: seconds after which the run is ended, None for no limit
     :param import_folder: a folder in which classes and environments are found besides ``sys.path``
+    :param checkpoint: how often the state of the run is saved, None for never
     """
 
     run: Run
@@ -44,6 +46,7 @@ class Job:
     command: str
     time_limit: float | None = None
     import_folder: str | None = None
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -167,8 +170,11 @@ def _attempt(job: Job) -> Outcome:
             finished = job.folders.is_finished(job.run)
             return Outcome(job.run, elsewhere=finished, held=not finished)
         started = time.time()
-        execute(job.run, folder, job.command)
+        execute(job.run, folder, job.command, job.checkpoint)
         job.folders.publish(job.run, folder)
     except (Exception, SystemExit) as error:
+        if folder is not None:
+            # It would fail again. A run that was killed, or ended at its time limit, goes on from there.
+            (folder / CHECKPOINT).unlink(missing_ok=True)
         return Outcome(job.run, error=traceback.format_exc() + _of_environment(error, folder), left=folder)
     return Outcome(job.run, started=started)

@@ -61,6 +61,26 @@ class Bootstrap(Strict):
     seed: Seed = 0
 
 
+class Checkpoint(Strict):
+    """How often the state of a run is saved, so that a run that was killed goes on from there.
+
+    :param every: environment steps from one checkpoint to the next, summed over the parallel environments
+    :param minutes: minutes from one to the next; more where saving would take over 1 % of them
+    """
+
+    every: Steps | None = None
+    minutes: Annotated[FiniteFloat, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Checkpoint:
+        if (self.every is None) == (self.minutes is None):
+            raise ValueError("give either every, a number of steps, or minutes")
+        return self
+
+
+EVERY_MINUTE = Checkpoint(minutes=1)
+
+
 class Settings(Strict):
     """What the study, an environment and an arm may each say; an arm wins over an environment, that over the study.
 

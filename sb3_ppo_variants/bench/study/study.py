@@ -10,10 +10,12 @@ from pydantic import Field, field_validator, model_validator
 
 from sb3_ppo_variants.bench.study.arms import AblationArms, Expansion, expand
 from sb3_ppo_variants.bench.study.keys import (
+    EVERY_MINUTE,
     MOST_RUNS,
     MOST_SEEDS,
     Arm,
     Bootstrap,
+    Checkpoint,
     Environment,
     EnvironmentId,
     EvaluationSettings,
@@ -39,6 +41,8 @@ class Study(TaskSettings):
     :param written_arms: ``arms`` of the file; :attr:`arms` has what its grids and ablations stand for
     :param imported: arms whose runs another program has made
     :param bootstrap: the resampling that gives intervals
+    :param checkpoint: how often the state of a run is saved, every minute by default; false in the file for never. No
+        part of a run's identity
     """
 
     name: Name
@@ -49,6 +53,7 @@ class Study(TaskSettings):
     written_arms: Annotated[dict[Name, Arm], Field(alias="arms", validate_default=True, default_factory=dict)]
     imported: Annotated[dict[Name, Imported], Field(default_factory=dict)]
     bootstrap: Bootstrap = Bootstrap()
+    checkpoint: Checkpoint | None = EVERY_MINUTE
     _text: str = ""
 
     def model_post_init(self, context: Any) -> None:
@@ -77,6 +82,12 @@ class Study(TaskSettings):
         if twice:
             raise ValueError(f"{twice[0]} is in the list more than once")
         return seeds
+
+    @field_validator("checkpoint", mode="before")
+    @classmethod
+    def _switch(cls, checkpoint: Any) -> Any:
+        """Read false as none, and true as the default."""
+        return (EVERY_MINUTE if checkpoint else None) if isinstance(checkpoint, bool) else checkpoint
 
     @field_validator("environments", mode="before")
     @classmethod

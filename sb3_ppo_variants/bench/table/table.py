@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.provenance import distinct
 from sb3_ppo_variants.bench.runs.record import NotWhole, check_record
 from sb3_ppo_variants.bench.runs.whole import LeftOut, whole_runs
 from sb3_ppo_variants.bench.study.run import Run
@@ -22,7 +23,10 @@ from sb3_ppo_variants.bench.table.numbers import read_numbers
 RESULT_COLUMNS = [
     "arm", "environment", "seed", "identity", "timesteps", "mean_return", "std_return", "mean_length", "episodes",
 ]  # fmt: skip
-TIMING_COLUMNS = ["arm", "environment", "seed", "identity", "seconds", "steps_per_second", "started", "finished", "cpu"]
+TIMING_COLUMNS = [
+    "arm", "environment", "seed", "identity", "seconds", "steps_per_second", "started", "finished", "cpu", "differs",
+]  # fmt: skip
+TIMING_TEXTS = ("started", "finished", "cpu", "differs")
 KEYS = ["arm", "environment", "seed"]
 RUN_KEYS = [*KEYS, "identity"]
 # In place of the identity of a run of another program, whose configuration is not known in full.
@@ -47,7 +51,8 @@ class Tables:
     """What the finished runs of a study left.
 
     :param results: one row per evaluation; deterministic columns only
-    :param timings: one row per run; wall-clock columns
+    :param timings: one row per run; wall-clock columns, and ``differs``: why a run that went on from a checkpoint is
+        not the one that was never interrupted
     :param updates: one row per logger dump that carries ``train/`` values, at most 250 of a run: evenly spaced ones
     :param times: one row per evaluation, seconds of training until then; runs that did not write them are absent
     :param records: the ``run.json`` of each finished run
@@ -140,7 +145,7 @@ def _frame(path: Path, most: int) -> pd.DataFrame:
         io.BytesIO(content), dtype=texts, keep_default_na=False, na_values=[""], **ROUND_TRIP
     )
     numbers = frame.select_dtypes(["number", "bool"]).columns
-    for name in set(frame.columns).difference(texts, TIMING_COLUMNS[-3:], numbers if len(frame) else frame.columns):
+    for name in set(frame.columns).difference(texts, TIMING_TEXTS, numbers if len(frame) else frame.columns):
         raise ValueError(f"{path.name} has a text among its numbers, in column {name}")
     return frame
 
@@ -210,6 +215,14 @@ def _labels(run: Run) -> dict[str, Any]:
     return {"arm": run.arm, "environment": run.environment, "seed": run.seed}
 
 
+def differences(record: dict[str, Any]) -> list[str]:
+    """Why a run that went on from a checkpoint is not the one that was never interrupted; empty when it is.
+
+    :param record: its ``run.json``
+    """
+    return distinct(went_on["differs"] for went_on in record.get("resumed", []) if went_on["differs"])
+
+
 def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
     seconds = record["wall_seconds"]
     return {
@@ -220,6 +233,7 @@ def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
         "started": record["started"],
         "finished": record["finished"],
         "cpu": record["provenance"]["cpu"],
+        "differs": "; ".join(differences(record)) or None,
     }
 
 

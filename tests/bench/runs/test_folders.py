@@ -130,6 +130,36 @@ def test_the_claim_of_a_dead_process_is_taken_over(folders: Folders, run: Run) -
     assert not dead.exists()
 
 
+def test_the_last_checkpoint_of_the_dead_is_taken_over(folders: Folders, run: Run) -> None:
+    older, last = dead_process_folder(folders, run), dead_process_folder(folders, run)
+    for number, folder in enumerate((older, last)):
+        folder.mkdir(exist_ok=True)
+        (folder / "checkpoint.zip").write_text(folder.name)
+        (folder / "progress.csv").write_text("of the past")
+        os.utime(folder / "checkpoint.zip", (number, number))
+    mine = claim(folders, run)
+    assert (mine / "checkpoint.zip").read_text() == last.name
+    assert [path.name for path in mine.iterdir()] == ["checkpoint.zip"]
+    assert folders.partials(run) == [mine]
+
+
+def test_a_run_ended_at_its_time_limit_goes_on(folders: Folders, run: Run) -> None:
+    left = claim(folders, run)
+    (left / "checkpoint.zip").write_text("state")
+    folders.fail(run, "The run was ended at its time limit of 1 minutes.", left)
+    assert (claim(folders, run) / "checkpoint.zip").read_text() == "state"
+
+
+def test_clean_keeps_a_checkpoint_until_the_run_is_finished(folders: Folders, run: Run) -> None:
+    dead = dead_process_folder(folders, run)
+    (dead / "checkpoint.zip").touch()
+    folders.clean()
+    assert dead.exists()
+    folders.finished(run).mkdir(parents=True)
+    folders.clean()
+    assert not dead.exists()
+
+
 def test_a_folder_with_a_strange_name_is_nobodys(folders: Folders, run: Run) -> None:
     mine = claim(folders, run)
     strange = mine.with_name(mine.name.rpartition("-")[0] + "-x")

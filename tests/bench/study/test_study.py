@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.study import Study
 from tests.bench.studies import FULL
 
@@ -27,6 +30,40 @@ def test_runs_are_resolved_once() -> None:
     study = Study.model_validate(FULL)
     assert study.runs is study.runs
     assert study.runs_of("late", "Pendulum-v1") == [study.run("late", "Pendulum-v1", seed) for seed in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({}, Checkpoint(minutes=1)),
+        ({"checkpoint": True}, Checkpoint(minutes=1)),
+        ({"checkpoint": False}, None),
+        ({"checkpoint": {"every": 50_000}}, Checkpoint(every=50_000)),
+        ({"checkpoint": {"minutes": 0.5}}, Checkpoint(minutes=0.5)),
+    ],
+    ids=str,
+)
+def test_checkpoints_are_no_part_of_the_identity(said: dict[str, Any], meant: Checkpoint | None) -> None:
+    study = Study.model_validate({**FULL, **said})
+    assert study.checkpoint == meant
+    assert study.runs[0].identity == Study.model_validate(FULL).runs[0].identity
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"every": 5, "minutes": 1}, "give either every, a number of steps, or minutes"),
+        ({}, "give either every, a number of steps, or minutes"),
+        ({"every": 0}, "greater than 0"),
+        ({"minutes": 0}, "greater than 0"),
+        ({"hours": 1}, "Extra inputs are not permitted"),
+        (5, "Checkpoint"),
+    ],
+    ids=str,
+)
+def test_checkpoints_that_mean_nothing(said: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Study.model_validate({**FULL, "checkpoint": said})
 
 
 def test_too_few_evaluations_for_a_score() -> None:

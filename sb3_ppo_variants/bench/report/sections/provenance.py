@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from sb3_ppo_variants.bench.runs.provenance import distinct, versions
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import ImportedArm, ImportedRun
-from sb3_ppo_variants.bench.table.table import Tables
+from sb3_ppo_variants.bench.table.table import Tables, differences
 
 RETURNS = {
     "evaluations": "returns of evaluations (evaluations.npz)",
@@ -43,6 +44,7 @@ def what_was_run(study: Study, tables: Tables, failed: int, missing: int, parque
                     "computing, one thread per run"
                 ],
             ),
+            *_resumed(tables.records),
             Definition("Evaluation", [_evaluation(study)]),
             Definition("Tables", [_files(parquet)]),
             Definition("Command", [Code(command) for command in distinct(place["command"] for place in places)]),
@@ -124,6 +126,20 @@ def _files(parquet: bool) -> str:
 def _versions(found: dict[str, str | None]) -> str:
     listed = ", ".join(f"{package} {version}" for package, version in found.items())
     return listed if found == versions() else f"{listed} (stale: other versions are installed now)"
+
+
+def _resumed(records: Sequence[dict[str, Any]]) -> list[Definition]:
+    """The runs that went on from a checkpoint, if any did, and why some of them differ."""
+    resumed = [record for record in records if record.get("resumed")]
+    reasons = Counter(reason for record in resumed for reason in differences(record))
+    if not resumed:
+        return []
+    exact = len(resumed) - sum(bool(differences(record)) for record in resumed)
+    lines = (
+        [f"{exact} went on from a checkpoint, with the results of a run that was never interrupted"] if exact else []
+    )
+    lines += [f"{count} went on from a checkpoint and may differ: {reason}" for reason, count in reasons.items()]
+    return [Definition("Interrupted runs", lines)]
 
 
 def _envpool(places: Sequence[dict[str, Any]]) -> list[Definition]:

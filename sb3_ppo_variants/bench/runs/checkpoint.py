@@ -1,0 +1,179 @@
+"""Checkpoints: a run that was killed goes on from its last one, in whatever process and folder.
+
+A checkpoint is the file of :class:`.ResumeCallback`, with the files of the run and what its evaluations remember.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
+from sb3_ppo_variants.bench.runs.evaluation import TimedEvaluation
+from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
+from sb3_ppo_variants.bench.runs.heartbeat import FILE_NAME
+from sb3_ppo_variants.bench.runs.provenance import cpu, describe_versions, versions
+from sb3_ppo_variants.bench.study.constructors import import_algorithm
+from sb3_ppo_variants.bench.study.keys import Checkpoint
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.resume import ResumeCallback, resume_model
+from sb3_ppo_variants.resume.file import read_members
+from sb3_ppo_variants.resume.pickling import pickled, unpickled
+
+STATE, EVALUATION_ENV, FILES = "run.pkl", "evaluation_env.pkl", "files/"
+# Of a run's time that checkpoints may take, where the study says minutes.
+SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class History:
+    """What a run has behind it.
+
+    :param started: when its first process began, in seconds since the epoch
+    :param seconds: how long its processes worked on it
+    :param in_force: coefficients and options of a variant at its beginning
+    :param resumed: of each process but the first, ``timesteps``, from which it went on, and ``differs``: why the run is
+        not the one that was never interrupted, None when it is
+    """
+
+    started: float
+    seconds: float
+    in_force: dict[str, Any] | None
+    resumed: list[dict[str, Any]]
+
+
+class RunCheckpoint(ResumeCallback):
+    """Saves a run with its files and its evaluations.
+
+    :param folder: of the run
+    :param evaluation: its evaluations
+    :param checkpoint: how often
+    :param history: what the run has behind it
+    """
+
+    def __init__(self, folder: Path, evaluation: TimedEvaluation, checkpoint: Checkpoint, history: History) -> None:
+        super().__init__(folder / CHECKPOINT, every=checkpoint.every or 1)
+        self.evaluation, self.checkpoint, self.history = evaluation, checkpoint, history
+        self.began = self.saved = time.monotonic()
+        self.took = 0.0
+
+    def _is_due(self) -> bool:
+        if self.checkpoint.minutes is None:
+            return super()._is_due()
+        return time.monotonic() - self.saved >= max(60.0 * self.checkpoint.minutes, self.took / SHARE)
+
+    def _save(self) -> None:
+        begin = time.monotonic()
+        super()._save()
+        self.saved = time.monotonic()
+        self.took = self.saved - begin
+
+    def _on_training_end(self) -> None:
+        """Save nothing: the run is about to be finished."""
+
+    def _members(self) -> dict[str, bytes]:
+        members = super()._members()
+        state = {
+            "num_timesteps": self.model.num_timesteps,
+            "history": replace(self.history, seconds=self.history.seconds + time.monotonic() - self.began),
+            "evaluation": self.evaluation.state,
+            "evaluation_env": None,
+            "versions": versions(),
+            "cpu": cpu(),
+        }
+        try:
+            members[EVALUATION_ENV] = pickled(self.evaluation.eval_env, self.path.parent, {})
+        except Exception as error:  # an environment may hold anything, and raise anything
+            state["evaluation_env"] = f"the evaluation environment cannot be pickled: {type(error).__name__}: {error}"
+        files = {FILES + path.relative_to(self.path.parent).as_posix(): path.read_bytes() for path in self._files()}
+        return members | {STATE: pickle.dumps(state)} | files
+
+    def _files(self) -> Iterator[Path]:
+        """The files of the run."""
+        without = (CHECKPOINT, f"{CHECKPOINT}.partial", FILE_NAME)
+        return (path for path in self.path.parent.rglob("*") if path.is_file() and path.name not in without)
+
+
+class ResumedRun:
+    """A run that goes on from its checkpoint; its files are in the folder again.
+
+    :param run: the run
+    :param folder: that has the checkpoint
+    :raises Exception: whatever a checkpoint raises that cannot be read here
+    """
+
+    def __init__(self, run: Run, folder: Path) -> None:
+        members = read_members(folder / CHECKPOINT)
+        for name, content in members.items():
+            if name.startswith(FILES):
+                path = folder / name.removeprefix(FILES)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+        state = pickle.loads(members[STATE])
+        about = json.loads(members["about.json"])
+        steps: int = state["num_timesteps"]
+        self.evaluation: dict[str, Any] = state["evaluation"]
+        self.model = _model(run, folder, about, steps)
+        self.evaluation_env: VecEnv = (
+            unpickled(members[EVALUATION_ENV], folder, {}) if EVALUATION_ENV in members else make_evaluation_env(run)
+        )
+        history: History = state["history"]
+        resumed = {"timesteps": steps, "differs": _differs(state, about)}
+        self.history = replace(history, resumed=[*history.resumed, resumed])
+
+    def close(self) -> None:
+        """Close all environments."""
+        self.evaluation_env.close()
+        if self.model.env is not None:
+            self.model.env.close()
+
+
+def resumed_run(run: Run, folder: Path) -> ResumedRun | None:
+    """Go on with a run from its checkpoint. One that cannot be read is dropped, and the run begins anew.
+
+    :param run: the run
+    :param folder: for this run alone
+    :return: None without a checkpoint
+    """
+    if not (folder / CHECKPOINT).exists():
+        return None
+    try:
+        return ResumedRun(run, folder)
+    except Exception as error:  # a pickle of other versions raises anything
+        print(f"The run begins anew, because its checkpoint cannot be read: {type(error).__name__}: {error}")
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name not in (OUTPUT, FILE_NAME):
+                path.unlink()
+        return None
+
+
+def _model(run: Run, folder: Path, about: dict[str, Any], steps: int) -> OnPolicyAlgorithm:
+    """The model with its environments."""
+    env = None
+    if about["no_environment"]:
+        # With the seed of the run its first episodes would come again.
+        env = make_env(replace(run, seed=(run.seed + steps) % 2**32), folder)
+    elif about["processes"]:
+        env = make_env(run, folder)
+    algorithm: Any = import_algorithm(run.algorithm)
+    model: OnPolicyAlgorithm = resume_model(algorithm, folder / CHECKPOINT, env, run.arguments.get("device", "auto"))
+    return model
+
+
+def _differs(state: dict[str, Any], about: dict[str, Any]) -> str | None:
+    """Why a run that goes on is not the one that was never interrupted."""
+    reasons = [about["no_environment"], state["evaluation_env"], describe_versions([state["versions"], versions()])]
+    if state["cpu"] != cpu():
+        reasons.append(f"processor {state['cpu']}, now {cpu()}")
+    return "; ".join(filter(None, reasons)) or None
