@@ -89,9 +89,8 @@ def run_stability(run: RunEvaluations, low: float, high: float) -> RunStability:
     place = 0
     while (begin := _first(fallen, place)) is not None:
         end = _first(means > RECOVERED * best, begin + 1)
-        last = len(means) - 1 if end is None else end
-        falls.append(Fall(float(run.steps[begin]), float(run.steps[last] - run.steps[begin]), end is not None))
-        place = last + 1
+        place = len(means) - 1 if end is None else end
+        falls.append(Fall(float(run.steps[begin]), float(run.steps[place] - run.steps[begin]), end is not None))
     if len(means) < 3:
         return RunStability(float("nan"), False, ())
     return RunStability(float(best[-1]), bool(best[-1] >= CLIMBED), tuple(falls))
@@ -155,10 +154,9 @@ def _on_the_way(run: RunEvaluations, low: float, high: float) -> tuple[Array, Ar
 def _best(means: Array) -> Array:
     """Running maximum of the median of 3 along the last axis; minus infinity before the third evaluation."""
     best = np.full(means.shape, -np.inf)
-    if means.shape[-1] >= 3:
-        first, second, third = means[..., :-2], means[..., 1:-1], means[..., 2:]
-        medians = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
-        best[..., 2:] = np.maximum.accumulate(medians, axis=-1)
+    first, second, third = means[..., :-2], means[..., 1:-1], means[..., 2:]
+    medians = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
+    best[..., 2:] = np.maximum.accumulate(medians, axis=-1)
     return best
 
 

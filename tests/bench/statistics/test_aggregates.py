@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -17,9 +18,8 @@ from sb3_ppo_variants.bench.statistics.aggregates import (
     profile,
     thresholds,
 )
-from sb3_ppo_variants.bench.statistics.intervals import mean_interval
+from sb3_ppo_variants.bench.statistics.intervals import Array, mean_interval
 
-scores = st.floats(-1e3, 1e3, width=32)
 UNEQUAL = [np.array([0.0, 1.0]), np.array([0.5]), np.array([2.0, 2.0, 2.0, 4.0])]
 
 
@@ -28,18 +28,29 @@ def test_iqm_of_equal_tasks_by_hand() -> None:
     assert iqm(np.array([1.0, 3.0, 5.0, 7.0]), np.array([8.0, 6.0, 4.0, 2.0])) == 4.5
 
 
-def test_iqm_weights_tasks_equally_by_hand() -> None:
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_iqm_weights_tasks_equally_by_hand(sign: float) -> None:
     # Weights: 1/2 for the 0, 1/8 for the others. From below nothing goes (1/2 > 1/4); from above 4 (1/8) and 3 (1/4).
-    # (0 * 1/2 + 1 * 1/8 + 2 * 1/8) / (3/4) = 1/2. Without weights it would be 2.
-    assert iqm(np.array([0.0]), np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(0.5, abs=1e-15)
+    # (0 * 1/2 + 1 * 1/8 + 2 * 1/8) / (3/4) = 1/2. Without weights it would be 2. With the other sign all is reversed.
+    found = iqm(np.array([0.0]), sign * np.array([1.0, 2.0, 3.0, 4.0]))
+    assert found == pytest.approx(sign * 0.5, abs=1e-15)
 
 
+def test_iqm_drops_the_lighter_of_equal_scores_by_hand() -> None:
+    # Weights: 1/8 for the runs of the first task, 1/2 for that of the second. From below the 0 of 1/8 goes, from above
+    # two of the 1: (0 * 1/2 + 1 * 1/8) / (5/8) = 1/5. In the second row two of the 0 go: (1/8 + 1/2) / (3/4) = 5/6.
+    light, heavy = np.array([[0.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]]), np.array([[0.0], [1.0]])
+    assert iqm(light, heavy) == pytest.approx([0.2, 5 / 6], abs=1e-15)
+    assert iqm(heavy, light) == pytest.approx([0.2, 5 / 6], abs=1e-15)
+
+
+# Sums of whole numbers have no rounding, so the two are the same float.
 @given(st.integers(1, 5), st.integers(1, 12), st.data())
 def test_iqm_is_the_trimmed_mean_when_tasks_have_equal_numbers_of_runs(
     tasks: int, runs: int, data: st.DataObject
 ) -> None:
-    matrix = data.draw(arrays(np.float64, (tasks, runs), elements=scores))
-    assert iqm(*matrix) == pytest.approx(trim_mean(matrix.ravel(), 0.25), rel=1e-9, abs=1e-9)
+    matrix = data.draw(arrays(np.float64, (tasks, runs), elements=st.integers(-999, 999)))
+    assert iqm(*matrix) == trim_mean(matrix.ravel(), 0.25)
 
 
 # Whole numbers, so that no rounding makes two different scores equal: then another run would be dropped.
@@ -53,10 +64,11 @@ def test_iqm_lies_within_the_scores_and_moves_with_them(tasks: list[list[int]], 
     assert iqm(*(factor * sample + 1.0 for sample in samples)) == pytest.approx(factor * value + 1.0, abs=1e-6)
 
 
-def test_iqm_works_along_an_axis() -> None:
-    first, second = np.arange(12.0).reshape(3, 4), np.arange(6.0).reshape(3, 2)
+@pytest.mark.parametrize("second", [np.arange(6.0).reshape(3, 2), np.arange(12.0)[::-1].reshape(3, 4)])
+def test_iqm_works_along_an_axis_the_last_by_default(second: Array) -> None:
+    first = np.arange(12.0).reshape(3, 4)
     rows = [iqm(first[i], second[i]) for i in range(3)]
-    assert iqm(first, second, axis=-1) == pytest.approx(rows)
+    assert iqm(first, second) == pytest.approx(rows)
     assert iqm(first.T, second.T, axis=0) == pytest.approx(rows)
 
 
@@ -79,6 +91,8 @@ def test_the_interval_of_an_optimality_gap_by_hand() -> None:
     # The mean of 0, 1/2 and 1, which 2 counts as, is 1/2 with a deviation of 1/2: 1/2 +- 4.302653 / sqrt(12), and a gap
     # is never below 0.
     assert optimality_gap(np.array([0.0, 0.5, 2.0])) == pytest.approx((0.5, 0.0, 1.742069), abs=1e-6)
+    # Half of these scores: 1/4 +- 4.302653 / sqrt(48), which reaches up to 0.871035.
+    assert optimality_gap(np.array([0.0, 0.25, 0.5])) == pytest.approx((0.75, 0.128965, 1.371035), abs=1e-6)
 
 
 def test_intervals_of_one_task_by_hand() -> None:
@@ -87,6 +101,12 @@ def test_intervals_of_one_task_by_hand() -> None:
     found = aggregate([np.array([0.0, 1.0])], 500, seed=0)
     assert found.iqm == (0.5, 0.0, 1.0)
     assert found.mean == found.median == mean_interval(np.array([0.0, 1.0]))
+
+
+def test_a_result_is_not_changed_later() -> None:
+    found = aggregate([np.array([0.0, 1.0])], 20, seed=0)
+    with pytest.raises(FrozenInstanceError):
+        found.iqm = found.mean  # type: ignore[misc]
 
 
 def test_nothing_known_without_a_task_and_of_what_is_no_number() -> None:

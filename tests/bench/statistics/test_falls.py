@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import FrozenInstanceError
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,13 +51,29 @@ def test_one_bad_evaluation_is_no_fall() -> None:
     assert run_stability(run([60, 60, 60, 60, 0]), low=0.0, high=100.0).falls == ()
 
 
-def test_noise_only() -> None:
+@pytest.mark.parametrize(
+    ("means", "expected"),
+    [
+        # Half of a best of 0.5 is 0.25, which is not below it.
+        ([50, 50, 50, 25, 25], ()),
+        # A best of 0.25 has climbed.
+        ([25, 25, 25, 12, 12], (Fall(400.0, 100.0, False),)),
+        # 0.9 is not above 0.9 times a best of 1: recovery comes 200 steps later.
+        ([100, 100, 100, 20, 20, 90, 60, 91], (Fall(400.0, 400.0, True),)),
+    ],
+)
+def test_evaluations_at_the_limits(means: list[float], expected: tuple[Fall, ...]) -> None:
+    assert run_stability(run(means), low=0.0, high=100.0).falls == expected
+
+
+@pytest.mark.parametrize("low", [0.0, 100.0])
+def test_noise_only(low: float) -> None:
     # A standard deviation of 30 over 10 episodes is an error of 30 / sqrt(9) = 10: 11 + 20 is not below 30, 9 + 20 is.
-    means = [60.0, 60.0, 60.0, 11.0, 11.0, 60.0]
-    assert run_stability(run(means, std=30.0), low=0.0, high=100.0).falls == ()
-    assert len(run_stability(run(means, std=0.0), low=0.0, high=100.0).falls) == 1
-    lower = [60.0, 60.0, 60.0, 9.0, 9.0, 60.0]
-    assert len(run_stability(run(lower, std=30.0), low=0.0, high=100.0).falls) == 1
+    means = [low + mean for mean in (60.0, 60.0, 60.0, 11.0, 11.0, 60.0)]
+    assert run_stability(run(means, std=30.0), low, low + 100.0).falls == ()
+    assert len(run_stability(run(means, std=0.0), low, low + 100.0).falls) == 1
+    lower = [low + mean for mean in (60.0, 60.0, 60.0, 9.0, 9.0, 60.0)]
+    assert len(run_stability(run(lower, std=30.0), low, low + 100.0).falls) == 1
 
 
 def test_all_is_measured_from_the_random_score() -> None:
@@ -71,6 +89,16 @@ def test_below_three_evaluations_there_is_no_best(means: list[float]) -> None:
     found = run_stability(run(means), low=0.0, high=100.0)
     assert math.isnan(found.best)
     assert (found.climbed, found.falls) == (False, ())
+
+
+def test_three_evaluations_have_a_best_which_has_climbed_at_a_quarter() -> None:
+    found = run_stability(run([30, 20, 25]), low=0.0, high=100.0)
+    assert found == falls.RunStability(best=0.25, climbed=True, falls=())
+
+
+def test_a_result_is_not_changed_later() -> None:
+    with pytest.raises(FrozenInstanceError):
+        run_stability(run([60.0]), low=0.0, high=100.0).climbed = True  # type: ignore[misc]
 
 
 def test_what_is_no_number_is_no_climb() -> None:
@@ -109,6 +137,31 @@ def test_a_constant_policy_rarely_seems_to_fall(monkeypatch: pytest.MonkeyPatch)
     assert rate() == rate()
     monkeypatch.setattr(falls, "ERRORS", 0.0)
     assert rate() > 0.98
+
+
+class Draws:
+    """A generator of chosen numbers: two runs go down in the last two evaluations, the second with larger errors."""
+
+    def standard_normal(self, shape: tuple[int, int]) -> Array:
+        noise = np.zeros(shape)
+        noise[:2, 3:] = -0.8
+        return noise
+
+    def chisquare(self, freedom: int, shape: tuple[int, int]) -> Array:
+        multiples_of_the_mean = np.full(shape, 0.022)
+        multiples_of_the_mean[1] = 0.023
+        return freedom * multiples_of_the_mean
+
+
+def test_the_rate_of_false_falls_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A deviation of sqrt(10) is an error of 1 over 10 episodes, here of sqrt(0.022) or sqrt(0.023). Half of the best is
+    # 0.5: 0.2 + 2 * 0.1483 in the first run is below it, 0.2 + 2 * 0.1517 in the second is not. The others stay at 1.
+    def draws(seed: int) -> Any:
+        return {7: Draws()}[seed]
+
+    monkeypatch.setattr(np.random, "default_rng", draws)
+    monkeypatch.setattr(falls, "_standard_evaluations", falls._standard_evaluations.__wrapped__)
+    assert false_falls(level=1.0, deviation=math.sqrt(10), episodes=10, evaluations=5, seed=7) == 0.001
 
 
 def test_without_noise_nothing_seems_to_fall() -> None:
