@@ -15,7 +15,7 @@ import yaml
 from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.table.table import RECORDS_FILE, TABLE_FILES
+from sb3_ppo_variants.bench.table.stored import RECORDS_FILE, TABLE_FILES
 from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parent.parent

@@ -16,6 +16,7 @@ from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.runs.whole import others, whole_runs
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.study import BASELINE, Study
+from sb3_ppo_variants.bench.table.stored import stored_runs
 
 STATES = ("finished", "stale", "damaged", "failed", "missing")
 # Beside every column of a table.
@@ -89,13 +90,15 @@ def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
     :return: the table, and a line for each failed run and each folder that no number of a report comes from
     """
     whole, left_out = whole_runs(study.runs, folders)
+    stored = stored_runs(study.runs, folders)
     damaged, installed = {item.folder for item in left_out}, versions()
     counts: Counter[tuple[str, str, str]] = Counter()
-    for run, record in whole:
+    for run, record in [*whole, *stored]:
         state = "finished" if record["provenance"]["versions"] == installed else "stale"
         counts[run.arm, run.environment, state] += 1
     lines = []
-    for run in study.runs:
+    in_tables = {id(run) for run, _ in stored}
+    for run in (run for run in study.runs if id(run) not in in_tables):
         if folders.finished(run) in damaged:
             counts[run.arm, run.environment, "damaged"] += 1
         elif folders.is_failed(run):

@@ -52,20 +52,21 @@ def run(parsed: argparse.Namespace) -> int:
     if parsed.executor != "dask" and (parsed.scheduler or parsed.cluster):
         parsed.error("--scheduler and --cluster need --executor dask")
     from sb3_ppo_variants.bench.runs.executors import shard
+    from sb3_ppo_variants.bench.table.stored import missing_runs
     from sb3_ppo_variants.bench.validation import load_study
 
     study = load_study(parsed.study)
     folders = folders_of(study, parsed)
     folders.clean()
     runs = shard(study.runs, *parsed.shard) if parsed.shard else study.runs
-    missing = [run for run in runs if not folders.is_finished(run)]
+    missing = missing_runs(runs, folders)
     say(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} finished before")
     if missing and not parsed.allow_mixed_versions:
         _refuse_other_versions(study.runs, folders)
     failed = _run_missing(study, missing, folders, parsed) if missing else 0
     if failed:
         say(f"{failed} of {len(missing)} runs failed, see {folders.root / 'failed'}")
-    if parsed.shard and not all(folders.is_finished(run) for run in study.runs):
+    if parsed.shard and missing_runs(study.runs, folders):
         say("Runs of other shards are missing: no report yet.")
     else:
         write_report(study, parsed)
@@ -112,8 +113,10 @@ def _refuse_other_versions(runs: Sequence[Run], folders: Folders) -> None:
     """Refuse to add runs to finished ones that they could not be compared with."""
     from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versions, distinct, versions
     from sb3_ppo_variants.bench.runs.whole import whole_runs
+    from sb3_ppo_variants.bench.table.stored import stored_runs
 
-    made_with = [record["provenance"]["versions"] for _, record in whole_runs(runs, folders)[0]]
+    finished = [*whole_runs(runs, folders)[0], *stored_runs(runs, folders)]
+    made_with = [record["provenance"]["versions"] for _, record in finished]
     different = distinct([versions(), *made_with])
     if len(different) > 1:
         raise MixedVersions(describe_versions(different))

@@ -25,7 +25,8 @@ from sb3_ppo_variants.bench.statistics.summary import Summary, summarise
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
-from sb3_ppo_variants.bench.table.table import Tables, collect, read, write
+from sb3_ppo_variants.bench.table.stored import all_tables, write
+from sb3_ppo_variants.bench.table.table import Tables
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Report:
 def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_versions: bool = False) -> Report:
     """Write the tables, the figures, report.md and report.html of a study's finished runs.
 
-    If there are no runs but the tables of an earlier report, as in a published folder, the report is made from these.
+    Of runs without a folder the tables of an earlier report count, as in a published folder.
 
     :param study: the study
     :param study_text: the study file, shown in the report
@@ -96,10 +97,8 @@ def render(template: str, context: dict[str, Any]) -> str:
 
 
 def _own_tables(runs: list[Run], folders: Folders, allow_mixed_versions: bool) -> Tables:
-    """Tables of the study's own runs: of their folders or, where there are none, those of an earlier report."""
-    tables = collect(runs, folders)
-    if not (tables.records or tables.left_out):
-        tables = read(folders.root, runs) or tables
+    """Tables of the study's own runs: of their folders, or of an earlier report where there is no folder."""
+    tables = all_tables(runs, folders)
     if not tables.records:
         listed = "; ".join(map(str, [*tables.left_out, *others(runs, folders)]))
         raise FileNotFoundError(

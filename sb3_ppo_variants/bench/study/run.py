@@ -89,9 +89,19 @@ class Run:
     @property
     def file_name(self) -> str:
         """The environment id, fit for a file name."""
-        return self.environment.replace("/", "-").replace(":", "-")
+        return file_name(self.environment)
 
     @property
     def folder_name(self) -> str:
         """Name of the run's folder within its arm's folder."""
-        return f"{self.file_name}_{self.seed}-{self.identity}"
+        return folder_name(self.environment, self.seed, self.identity)
+
+
+def file_name(environment: str) -> str:
+    """An environment id, fit for a file name."""
+    return environment.replace("/", "-").replace(":", "-")
+
+
+def folder_name(environment: str, seed: int, identity: str) -> str:
+    """Name of a run's folder within its arm's folder."""
+    return f"{file_name(environment)}_{seed}-{identity}"

@@ -10,7 +10,8 @@ import pandas as pd
 from sb3_ppo_variants.bench.study.keys import Imported
 from sb3_ppo_variants.bench.study.study import Study, imported_name
 from sb3_ppo_variants.bench.table.logs import LogFolder, Series, UnreadableLog, evaluations, read_log, training_episodes
-from sb3_ppo_variants.bench.table.table import IMPORTED, RESULT_COLUMNS, Tables
+from sb3_ppo_variants.bench.table.stored import IMPORTED
+from sb3_ppo_variants.bench.table.table import RESULT_COLUMNS, Tables
 
 
 @dataclass(frozen=True)

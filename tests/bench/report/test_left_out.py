@@ -19,7 +19,8 @@ from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.record import NotWhole, read_record
 from sb3_ppo_variants.bench.study.run import Run
-from sb3_ppo_variants.bench.table.table import RECORDS_FILE, TABLE_FILES, collect, write
+from sb3_ppo_variants.bench.table.stored import RECORDS_FILE, TABLE_FILES, write
+from sb3_ppo_variants.bench.table.table import collect
 from sb3_ppo_variants.bench.validation import read_study
 from tests.bench.conftest import Finished
 from tests.bench.run_folders import as_first_runs

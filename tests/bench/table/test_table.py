@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.table.table import RECORDS_FILE, ROUND_TRIP, TABLE_FILES, collect, read, write
+from sb3_ppo_variants.bench.table.table import collect
 from tests.bench.conftest import Finished
 from tests.bench.run_folders import as_first_runs
 
@@ -25,30 +25,6 @@ def test_results_are_what_was_evaluated(finished: Finished) -> None:
     assert row["mean_return"] == (returns[0] + returns[1]) / 2
     assert row["std_return"] == pytest.approx(abs(returns[0] - returns[1]) / 2, rel=1e-12)
     assert (row["mean_length"], row["episodes"]) == (200.0, 2)
-
-
-def test_written_numbers_read_back_equal(finished: Finished, tmp_path: Path) -> None:
-    table = collect(reversed(finished.study.runs), finished.folders)
-    write(table, tmp_path)
-    results = pd.read_csv(tmp_path / "results.csv", **ROUND_TRIP)
-    pd.testing.assert_frame_equal(results, table.results, check_exact=True, check_dtype=False)
-    assert results.sort_values(["arm", "environment", "seed", "timesteps"]).index.tolist() == list(range(32))
-    assert {path.name for path in tmp_path.iterdir()} - {"results.parquet"} == {*TABLE_FILES, RECORDS_FILE}
-
-
-def test_a_table_reads_back_equal(finished: Finished, tmp_path: Path) -> None:
-    table = collect(finished.study.runs, finished.folders)
-    assert read(tmp_path, finished.study.runs) is None
-    write(table, tmp_path)
-    again = read(tmp_path, finished.study.runs)
-    assert again is not None
-    assert again.records == table.records
-    for name in TABLE_FILES.values():
-        frame, expected = getattr(again, name), getattr(table, name)
-        pd.testing.assert_frame_equal(frame, expected, check_exact=True, check_dtype=False)
-    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    write(again, tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
 
 
 def test_clocks_are_in_timings_only(finished: Finished) -> None:

@@ -1,0 +1,209 @@
+"""The tables of a study as files, which count where the folders of runs are not there."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.record import check_record
+from sb3_ppo_variants.bench.runs.whole import LeftOut
+from sb3_ppo_variants.bench.study.run import Run, folder_name
+from sb3_ppo_variants.bench.table.table import KEYS, RUN_KEYS, TIMING_TEXTS, Tables, collect
+
+# In place of the identity of a run of another program, whose configuration is not known in full.
+IMPORTED = "imported"
+TABLE_FILES = {
+    "results.csv": "results",
+    "timings.csv": "timings",
+    "updates.csv.gz": "updates",
+    "times.csv.gz": "times",
+}
+RECORDS_FILE = "records.json.gz"
+# Bytes of a table for each run, uncompressed; ten times what 250 updates with thirty values take.
+MOST_OF_RUN = 1_000_000
+# With it pandas reads back exactly what it wrote; from 3.1 on that is the default, and the option draws a warning.
+ROUND_TRIP: dict[str, Any] = (
+    {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+)
+
+
+def write(tables: Tables, folder: Path) -> None:
+    """Write ``results.csv`` (equal bytes for equal runs) and all else that a report is made from, see :func:`read`.
+
+    With an engine for it, ``results.parquet`` too.
+    """
+    for name, attribute in TABLE_FILES.items():
+        # Floats are written with the fewest digits that read back to the same number.
+        temporary = folder / f".{name}"
+        frame: pd.DataFrame = getattr(tables, attribute)
+        frame.to_csv(temporary, index=False, lineterminator="\n", compression=_compression(name))
+        temporary.replace(folder / name)
+    packed = gzip.compress(json.dumps(tables.records).encode(), 6, mtime=0)
+    (folder / RECORDS_FILE).write_bytes(packed)
+    _write_parquet(tables.results, folder)
+
+
+def read(folder: Path, runs: Sequence[Run]) -> Tables | None:
+    """Read what :func:`write` wrote, so that a published report can be made again without its runs.
+
+    Rows of imported runs, of runs that are none of these, and of runs whose folders are there are left out.
+
+    :param runs: of the study
+    :return: None when they are not there
+    """
+    if not (folder / RECORDS_FILE).exists():
+        return None
+    try:
+        return _of_study(_stored(folder, most=MOST_OF_RUN * (len(runs) + 1)), runs, folder)
+    except Exception as error:  # whatever pandas says of a damaged table
+        reason = " ".join(f"its tables cannot be read, {type(error).__name__}: {error}".split())
+        empty = pd.DataFrame()
+        return Tables(empty, empty, empty, empty, [], [LeftOut(folder, reason)])
+
+
+def all_tables(runs: Sequence[Run], folders: Folders) -> Tables:
+    """The tables of the finished runs, and of those that only the tables of an earlier report have.
+
+    So a study goes on from published tables, on a machine that lacks the folders of their runs.
+
+    :param runs: of the study
+    :param folders: its folders
+    """
+    made, stored = collect(runs, folders), read(folders.root, runs)
+    # Damaged tables are written anew from the folders.
+    if stored is None or (made.records and stored.results.columns.empty):
+        return made
+    frames = {name: _joined_in_order(getattr(made, name), getattr(stored, name)) for name in TABLE_FILES.values()}
+    records = sorted(made.records + stored.records, key=lambda record: [record["configuration"][key] for key in KEYS])
+    return Tables(**frames, records=records, left_out=made.left_out + stored.left_out)
+
+
+def stored_runs(runs: Sequence[Run], folders: Folders) -> list[tuple[Run, dict[str, Any]]]:
+    """The runs that only the tables of an earlier report have, with their records.
+
+    :param runs: of the study
+    :param folders: its folders
+    """
+    without = [run for run in runs if not folders.is_finished(run)]
+    stored = read(folders.root, runs) if without else None
+    if stored is None or stored.results.empty:
+        return []
+    records = {record["identity"]: record for record in stored.records}
+    have = set(stored.results[KEYS].itertuples(index=False, name=None))
+    return [(run, records[run.identity]) for run in without if (run.arm, run.environment, run.seed) in have]
+
+
+def missing_runs(runs: Sequence[Run], folders: Folders) -> list[Run]:
+    """The runs that neither a folder nor the tables of an earlier report have.
+
+    :param runs: of the study
+    :param folders: its folders
+    """
+    stored = {id(run) for run, _ in stored_runs(runs, folders)}
+    return [run for run in runs if not folders.is_finished(run) and id(run) not in stored]
+
+
+def _joined_in_order(made: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
+    """The rows of both as :func:`collect` orders them."""
+    if made.empty or stored.empty:
+        return stored if made.empty else made
+    joined = pd.concat([made, stored], ignore_index=True)
+    return joined.sort_values(KEYS, kind="stable", ignore_index=True)
+
+
+def _stored(folder: Path, most: int) -> Tables:
+    results, timings, updates, times = (_frame(folder / name, most) for name in TABLE_FILES)
+    records = json.loads(_content(folder / RECORDS_FILE, most))
+    for record in records:
+        check_record(record)
+    return Tables(results, timings, updates, times, records)
+
+
+def _frame(path: Path, most: int) -> pd.DataFrame:
+    # An arm may be called 10 or NA; to_csv writes what is missing as nothing.
+    texts = dict.fromkeys(("arm", "environment", "identity"), str)
+    content = _content(path, most)
+    if not content.endswith(b"\n"):
+        raise ValueError(f"{path.name} ends within a line")
+    frame: pd.DataFrame = pd.read_csv(
+        io.BytesIO(content), dtype=texts, keep_default_na=False, na_values=[""], **ROUND_TRIP
+    )
+    numbers = frame.select_dtypes(["number", "bool"]).columns
+    for name in set(frame.columns).difference(texts, TIMING_TEXTS, numbers if len(frame) else frame.columns):
+        raise ValueError(f"{path.name} has a text among its numbers, in column {name}")
+    return frame
+
+
+def _content(path: Path, most: int) -> bytes:
+    """Read a file, and no more of it than so many bytes, whatever it holds compressed."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        content: bytes = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{path.name} is larger than {most} bytes")
+    return content
+
+
+def _of_study(tables: Tables, runs: Sequence[Run], folder: Path) -> Tables:
+    """Keep the rows of the runs of a study; a run needs results up to its end, timings and a record."""
+    own = _without_folders(tables.results[tables.results["identity"] != IMPORTED], folder)
+    steps: dict[Any, Any] = own.groupby(RUN_KEYS)["timesteps"].agg(["min", "max"]).sum(axis=1).to_dict()
+    known = {(run.arm, run.environment, run.seed, run.identity): run.total_timesteps for run in runs}
+    recorded = {record["identity"] for record in tables.records}
+    timed = set(pd.MultiIndex.from_frame(tables.timings[RUN_KEYS]))
+    # The first evaluation is as far from the start as each from the one before.
+    kept = [key for key, end in known.items() if key in timed and key[3] in recorded and steps.get(key, 0) > end]
+    labels = [key[:3] for key in kept]
+    identities = {key[3] for key in kept}
+    lacks = {
+        "not whole in its tables": sorted(set(steps).intersection(known).difference(kept)),
+        "in its tables, but not in the study file": sorted(set(steps).difference(known)),
+    }
+    return Tables(
+        results=own[pd.MultiIndex.from_frame(own[RUN_KEYS]).isin(kept)].reset_index(drop=True),
+        timings=_rows(tables.timings, labels),
+        updates=_rows(tables.updates, labels),
+        times=_rows(tables.times, labels),
+        records=[record for record in tables.records if record["identity"] in identities],
+        left_out=[LeftOut(folder, _named(keys, what)) for what, keys in lacks.items() if keys],
+    )
+
+
+def _without_folders(results: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """The rows of runs whose folders are not there."""
+    keys = results[RUN_KEYS].drop_duplicates().itertuples(index=False, name=None)
+    here = [key for key in keys if (folder / key[0] / folder_name(*key[1:])).is_dir()]
+    return results[~pd.MultiIndex.from_frame(results[RUN_KEYS]).isin(here)] if here else results
+
+
+def _rows(frame: pd.DataFrame, labels: list[tuple[str, str, int]]) -> pd.DataFrame:
+    kept: pd.DataFrame = frame[pd.MultiIndex.from_frame(frame[KEYS]).isin(labels)]
+    return kept.reset_index(drop=True)
+
+
+def _named(keys: list[tuple[Any, ...]], what: str) -> str:
+    arm, environment, seed, identity = keys[0]
+    count = f"{len(keys)} runs are" if len(keys) > 1 else "one run is"
+    return f"{count} {what}, such as {arm} on {environment}, seed {seed}, {identity}"
+
+
+def _compression(name: str) -> Any:
+    # Without the time, so that equal tables give equal bytes. Level 9 takes twice the time of 6 for 1 % less.
+    return {"method": "gzip", "mtime": 0, "compresslevel": 6} if name.endswith(".gz") else None
+
+
+def _write_parquet(results: pd.DataFrame, folder: Path) -> None:
+    """Write ``results.parquet`` when pandas has an engine for it; without one, remove an old file."""
+    path, temporary = folder / "results.parquet", folder / ".results.parquet"
+    try:
+        results.to_parquet(temporary, index=False)
+    except ImportError:
+        path.unlink(missing_ok=True)
+    else:
+        temporary.replace(path)

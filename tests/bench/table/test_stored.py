@@ -1,0 +1,97 @@
+"""The tables of a study as files."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.table.stored import (
+    RECORDS_FILE,
+    ROUND_TRIP,
+    TABLE_FILES,
+    all_tables,
+    missing_runs,
+    read,
+    stored_runs,
+    write,
+)
+from sb3_ppo_variants.bench.table.table import collect
+from tests.bench.conftest import Finished
+
+
+def test_written_numbers_read_back_equal(finished: Finished, tmp_path: Path) -> None:
+    table = collect(reversed(finished.study.runs), finished.folders)
+    write(table, tmp_path)
+    results = pd.read_csv(tmp_path / "results.csv", **ROUND_TRIP)
+    pd.testing.assert_frame_equal(results, table.results, check_exact=True, check_dtype=False)
+    assert results.sort_values(["arm", "environment", "seed", "timesteps"]).index.tolist() == list(range(32))
+    assert {path.name for path in tmp_path.iterdir()} - {"results.parquet"} == {*TABLE_FILES, RECORDS_FILE}
+
+
+def test_a_table_reads_back_equal(finished: Finished, tmp_path: Path) -> None:
+    table = collect(finished.study.runs, finished.folders)
+    assert read(tmp_path, finished.study.runs) is None
+    write(table, tmp_path)
+    again = read(tmp_path, finished.study.runs)
+    assert again is not None
+    assert again.records == table.records
+    for name in TABLE_FILES.values():
+        frame, expected = getattr(again, name), getattr(table, name)
+        pd.testing.assert_frame_equal(frame, expected, check_exact=True, check_dtype=False)
+    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    write(again, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
+
+
+def without_folders(finished: Finished, folder: Path, gone: list[Run]) -> Folders:
+    """A copy of the study with the tables of all runs, and without the folders of some."""
+    folders = Folders(folder / "copy")
+    shutil.copytree(finished.folders.root, folders.root)
+    write(collect(finished.study.runs, folders), folders.root)
+    for run in gone:
+        shutil.rmtree(folders.finished(run))
+    return folders
+
+
+def test_runs_that_only_the_tables_have_are_finished(finished: Finished, tmp_path: Path) -> None:
+    runs = finished.study.runs
+    folders = without_folders(finished, tmp_path, runs[:3])
+    assert missing_runs(runs, folders) == []
+    assert [run for run, _ in stored_runs(runs, folders)] == runs[:3]
+    before = {name: (folders.root / name).read_bytes() for name in [*TABLE_FILES, RECORDS_FILE]}
+    write(all_tables(runs, folders), folders.root)
+    assert {name: (folders.root / name).read_bytes() for name in before} == before
+
+
+def test_a_run_that_the_tables_lack_is_missing(finished: Finished, tmp_path: Path) -> None:
+    runs = finished.study.runs
+    folders = without_folders(finished, tmp_path, runs[:3])
+    (folders.root / "results.csv").write_text(
+        "".join(
+            line
+            for line in (folders.root / "results.csv").read_text().splitlines(keepends=True)
+            if not line.startswith(f"{runs[1].arm},{runs[1].environment},{runs[1].seed},")
+        )
+    )
+    assert missing_runs(runs, folders) == [runs[1]]
+
+
+def test_the_folder_of_a_run_counts_before_the_tables(finished: Finished, tmp_path: Path) -> None:
+    runs = finished.study.runs
+    folders = without_folders(finished, tmp_path, runs[:3])
+    (folders.finished(runs[4]) / "evaluations.npz").unlink()
+    tables = all_tables(runs, folders)
+    assert len(tables.timings) == len(runs) - 1
+    assert [item.folder for item in tables.left_out] == [folders.finished(runs[4])]
+
+
+def test_damaged_tables_are_written_anew_from_the_folders(finished: Finished, tmp_path: Path) -> None:
+    runs = finished.study.runs
+    folders = without_folders(finished, tmp_path, [])
+    (folders.root / "results.csv").write_text("arm")
+    tables = all_tables(runs, folders)
+    assert (len(tables.timings), tables.left_out) == (len(runs), [])
