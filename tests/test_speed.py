@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import subprocess
@@ -102,6 +103,18 @@ def test_scaling_is_drawn_the_same_again(found: dict[str, Any], tmp_path: Path) 
     assert "| 8 | 512 | 2,048 | 8,192 | 20,480 |" in tables.scaling(everything)
     assert scaling.per_second(rows[0], "compiled") == [8192.0] * 3
     assert scaling.milliseconds(rows[0], "compiled") == [250.0] * 3
+
+
+def test_points_with_fewer_repetitions_are_drawn(found: dict[str, Any], tmp_path: Path) -> None:
+    few = copy.deepcopy(found["ratios"]["A"])
+    for side in few["sides"].values():
+        side["seconds"] = {"end_to_end": side["seconds"]["end_to_end"][:2]}
+    rows = [
+        found["ratios"]["A"] | {"environments": 1, "width": 64},
+        few | {"environments": 2, "width": 64},
+    ]
+    scaling.draw(rows, tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").exists()
 
 
 def test_points_lie_on_two_axes_that_cross_once() -> None:

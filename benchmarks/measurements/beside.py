@@ -29,7 +29,7 @@ class Trainer(StableBaselines):
 
     def copy(self) -> None:
         """Of the weights and the optimiser's state, for an update that fails."""
-        with self._model._backup.restored_on_error(self._model.policy):
+        with self._model._backup.restored_on_error(self._model):
             pass
 
     def tensors(self) -> None:
