@@ -25,6 +25,7 @@ WHOLE = sorted(path.parent for path in (ROOT / "benchmarks/published").glob(f"*/
 # SHA-256 of the hashed JSON of all runs of a study, one a line.
 HASHED = {
     "ablation": "9598aed8be899a80f9204f86695631df84f104dbc3602dc43b739e660d005aae",
+    "actors": "5444f1cc776637b990fdd18fb44808aa2e8c62ccc7cd6b5b6929d3ee24e71243",
     "classic": "d70cb18c9d45e4f1aa98d5f0bec1fc89302b5e71dacd2bcbf42b5f47c4eb8013",
     "cliff": "5da599f8ed5744729681ec04115de7b0d0a180b2d69518be13892067f1c3acaf",
     "compiled": "f56a202d220054bf3ba0fa70708a4d338fbd4adac3fce1c234b8a85436d104c3",
