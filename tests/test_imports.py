@@ -36,7 +36,7 @@ FLOORS = {
         ["report"],
         ["checks", "measure_scores", "progress", "terminal", "trials"],
         ["validation", "plan", "hub"],
-        ["watch"],
+        ["video", "watch"],
         ["commands"],
         ["cli"],
         ["__main__"],
