@@ -33,9 +33,9 @@ def add_parser(commands: Any) -> None:
 
 def video(parsed: argparse.Namespace) -> int:
     """Record the best model of one finished run."""
-    from sb3_ppo_variants.bench.validation import load_study
+    from sb3_ppo_variants.bench.validation import read_study
 
-    study = load_study(parsed.study)
+    study = read_study(parsed.study)
     folders = folders_of(study, parsed)
     require("moviepy", "video")
     check_named(study, parsed)
