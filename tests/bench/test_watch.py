@@ -179,10 +179,11 @@ def test_a_folder_that_goes_while_it_is_read_is_no_error(
     assert (gone.steps, gone.returns, gone.seconds_left) == (0, (), None)
 
 
-def test_half_written_files_are_no_error(study: Study, folders: Folders) -> None:
+@pytest.mark.parametrize("line", ["", "819"])
+def test_half_written_files_are_no_error(study: Study, folders: Folders, line: str) -> None:
     folder = claim(folders, study.runs[0])
     for name in ("heartbeat", "evaluations.npz", "evaluation_times.csv"):
-        (folder / name).write_text("timesteps,seconds,evaluation_seconds\n819")
+        (folder / name).write_text(f"timesteps,seconds,evaluation_seconds\n{line}")
     (made,) = Watcher(study, folders).snapshot().making
     assert (made.steps, made.returns, made.seconds_left) == (0, (), None)
 
