@@ -229,3 +229,16 @@ def test_moviepy_writes_a_film(run: Run, tmp_path: Path) -> None:
     (made,) = record(run, tmp_path, 1, tmp_path / "videos")
     # The mark of an MP4.
     assert made.path.read_bytes()[4:8] == b"ftyp"
+
+
+def test_no_arm_has_the_name_of_the_folder_of_videos() -> None:
+    arm = {"algorithm": "stable_baselines3.PPO"}
+    keys = {
+        "name": "named",
+        "total_timesteps": 32,
+        "seeds": 1,
+        "evaluation": {"every": 8},
+        "environments": ["Drawn-v0"],
+    }
+    with pytest.raises(ValueError, match="videos is a name in the folder of the study"):
+        Study.model_validate({**keys, "arms": {"videos": arm}})
