@@ -14,6 +14,7 @@ import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from sb3_ppo_variants import DualClipPPO
 from sb3_ppo_variants.bench.cli import _parser
 from sb3_ppo_variants.zoo.__main__ import COMMANDS, SCRIPTS
 from tests.pages import MARKDOWN, ROOT, Block, blocks, name_of, prose
@@ -54,6 +55,7 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(OnPolicyAlgorithm, "learn", learn_once)
     monkeypatch.chdir(tmp_path)
     PPO("MlpPolicy", "CartPole-v1").save("from_somebody")  # what differences.md loads
+    DualClipPPO("MlpPolicy", "CartPole-v1").save("results/mine/dual_clip/CartPole-v1_0-0/best_model")  # and studies.md
     namespace: dict[str, Any] = {}
     for block in blocks(page, "python"):
         if "import wandb" in block.code:  # an extra of its own, with a test in the environment that has it

@@ -36,6 +36,7 @@ FLOORS = {
         ["report"],
         ["checks", "measure_scores", "progress", "terminal", "trials"],
         ["validation", "plan", "hub"],
+        ["video", "watch"],
         ["commands"],
         ["cli"],
         ["__main__"],

@@ -8,27 +8,21 @@ import zipfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
-from sb3_contrib import MaskablePPO, RecurrentPPO
-from sb3_contrib.common.maskable.evaluation import evaluate_policy as evaluate_maskable
+from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.vec_env import VecNormalize, unwrap_vec_normalize
 
 from sb3_ppo_variants.bench.report.report import Report, render
 from sb3_ppo_variants.bench.report.sections.results import results
-from sb3_ppo_variants.bench.runs.environments import make_evaluation_env
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.play import play
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.maskable_lstm import MaskableRecurrentPPO
-from sb3_ppo_variants.maskable_lstm import evaluate_policy as evaluate_maskable_recurrent
 from sb3_ppo_variants.zoo.algorithms import ALGORITHMS
 
 # RL Zoo's names of the classes, with those that this package adds.
@@ -119,19 +113,7 @@ def zoo_name(run: Run) -> str:
 
 def evaluate(run: Run, folder: Path, episodes: int) -> ModelScore:
     """Evaluate the last model of a finished run in the evaluation environment of the study."""
-    algorithm: Any = import_algorithm(run.algorithm)
-    env = make_evaluation_env(run)
-    normalized = unwrap_vec_normalize(env)
-    if normalized is not None:
-        learned = VecNormalize.load(str(folder / run.file_name / "vecnormalize.pkl"), normalized.venv)
-        normalized.obs_rms, normalized.ret_rms = learned.obs_rms, learned.ret_rms
-    model: BaseAlgorithm = algorithm.load(folder / f"{run.file_name}.zip", device="cpu")
-    judge: Any = evaluate_maskable if isinstance(model, MaskablePPO) else evaluate_policy
-    if isinstance(model, MaskableRecurrentPPO):
-        judge = evaluate_maskable_recurrent
-    returns, _ = judge(model, env, episodes, deterministic=run.evaluation_deterministic, return_episode_rewards=True)
-    env.close()
-    return ModelScore(tuple(map(float, returns)), run.evaluation_deterministic)
+    return ModelScore(play(run, folder, f"{run.file_name}.zip", episodes), run.evaluation_deterministic)
 
 
 def _copy_zoo_files(run: Run, made_of: Path, folder: Path) -> None:

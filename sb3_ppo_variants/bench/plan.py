@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich import box
@@ -86,18 +86,19 @@ def plan_lines(study: Study, plan: Plan, workers: int) -> Iterator[str]:
 
 
 def total_seconds(planned: list[Planned], workers: int) -> float | None:
-    """Wall-clock seconds until all missing runs are made; None when some run's time is not known.
-
-    The work is shared evenly, but no worker is quicker than the longest run.
-    """
-    work, longest = 0.0, 0.0
+    """Wall-clock seconds until all missing runs are made; None when some run's time is not known."""
+    seconds: list[float] = []
     for each in planned:
         if each.missing:
             if each.seconds is None:
                 return None
-            work += each.seconds * len(each.missing)
-            longest = max(longest, each.seconds)
-    return max(work / workers, longest)
+            seconds += [each.seconds] * len(each.missing)
+    return shared_seconds(seconds, workers)
+
+
+def shared_seconds(seconds: Sequence[float], workers: int) -> float:
+    """Wall-clock seconds of runs that workers share evenly; no worker is quicker than the longest run."""
+    return max(sum(seconds) / workers, max(seconds, default=0.0))
 
 
 def _cell(planned: Planned) -> str:

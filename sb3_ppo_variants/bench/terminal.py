@@ -57,7 +57,7 @@ def _width(column: Column) -> int:
 
 
 def _part(study: Study, summary: Summary, columns: list[Column]) -> Table:
-    table = _table(study)
+    table = table_of(study.name)
     table.add_column("arm", no_wrap=True)
     for heading, _ in columns:
         table.add_column(escape(heading), justify="right")
@@ -66,9 +66,10 @@ def _part(study: Study, summary: Summary, columns: list[Column]) -> Table:
     return table
 
 
-def _table(study: Study) -> Table:
+def table_of(title: str) -> Table:
+    """Make an empty table in the style of all of them."""
     return Table(
-        title=escape(study.name),
+        title=escape(title),
         title_justify="left",
         title_style="bold",
         header_style="bold",
@@ -106,7 +107,7 @@ def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
             lines.append(f"{run.arm} on {run.environment}, seed {run.seed}: {raised(folders.reason(run))}")
         elif not folders.is_finished(run):
             counts[run.arm, run.environment, "missing"] += 1
-    table = _table(study)
+    table = table_of(study.name)
     table.add_column("arm", no_wrap=True)
     table.add_column("environment", no_wrap=True)
     for state in STATES:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sb3_ppo_variants.bench.runs.folders import Folders
+    from sb3_ppo_variants.bench.study.run import Run
     from sb3_ppo_variants.bench.study.study import Study
 
 
@@ -37,6 +38,16 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results", metavar="DIR", type=Path, default="results", help="where studies are kept (default: results)"
     )
+
+
+def add_run(parser: argparse.ArgumentParser, seed: str) -> None:
+    """Add the arguments that name one run.
+
+    :param seed: which seed is the default
+    """
+    parser.add_argument("--arm", required=True, help="the arm")
+    parser.add_argument("--environment", required=True, help="the environment")
+    parser.add_argument("--seed", metavar="N", type=int, help=f"the seed (default: {seed})")
 
 
 def add_workers(parser: argparse.ArgumentParser, text: str) -> None:
@@ -69,7 +80,32 @@ def folders_of(study: Study, parsed: argparse.Namespace) -> Folders:
     return Folders(parsed.results / study.name)
 
 
-def require_hub() -> None:
-    """Raise when huggingface_hub is missing."""
-    if importlib.util.find_spec("huggingface_hub") is None:
-        raise CommandError('This needs huggingface_hub: pip install "sb3-ppo-variants[hub]"', 2)
+def require(package: str, extra: str) -> None:
+    """Raise when a package of an extra is missing."""
+    if importlib.util.find_spec(package) is None:
+        raise CommandError(f'This needs {package}: pip install "sb3-ppo-variants[{extra}]"', 2)
+
+
+def check_named(study: Study, parsed: argparse.Namespace) -> None:
+    """Check that the study has what the options of :func:`add_run` name."""
+    for option, value, choices in (
+        ("--arm", parsed.arm, study.arms),
+        ("--environment", parsed.environment, study.environments),
+        ("--seed", parsed.seed, study.seeds),
+    ):
+        if value is not None and value not in choices:
+            raise CommandError(f"{option} {value}: the study has {', '.join(map(str, choices))}", 2)
+
+
+def finished_folder(run: Run, folders: Folders) -> Path:
+    """Return the folder of a finished run, all of whose files are as the run left them."""
+    from sb3_ppo_variants.bench.runs.record import NotWhole, read_record
+
+    folder = folders.finished(run)
+    if not folders.is_finished(run):
+        raise CommandError(f"{folder} does not exist: the run is not finished", 2)
+    try:
+        read_record(run, folder, thorough=True)
+    except NotWhole as error:
+        raise CommandError(f"{folder}: {error}", 1) from error
+    return folder

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sb3_ppo_variants.bench.commands.common import CommandError, add_command, require_hub, say
+from sb3_ppo_variants.bench.commands.common import CommandError, add_command, require, say
 
 
 def add_parser(commands: Any) -> None:
@@ -20,7 +20,7 @@ def add_parser(commands: Any) -> None:
 
 def push(parsed: argparse.Namespace) -> int:
     """Upload a folder."""
-    require_hub()
+    require("huggingface_hub", "hub")
     from sb3_ppo_variants.bench.hub import NotUploaded, push
 
     try:

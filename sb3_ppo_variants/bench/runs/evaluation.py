@@ -85,6 +85,17 @@ class MaskableRecurrentTimedEvaluation(TimedEvaluation, MaskableRecurrentEvalCal
     """The same with action masks and hidden states."""
 
 
+def seconds_per_step(folder: Path) -> float | None:
+    """Seconds of a step of a run so far, its evaluations included; None before the first evaluation."""
+    try:
+        with (folder / TIMES_FILE).open(newline="") as file:
+            rows = [tuple(map(float, row)) for row in csv.reader(file) if row and row[0] != TIME_COLUMNS[0]]
+        timesteps, seconds, _ = rows[-1]
+        return (seconds + sum(evaluation_seconds for _, _, evaluation_seconds in rows)) / timesteps
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def evaluation_callback(model: BaseAlgorithm) -> type[TimedEvaluation]:
     """Return the callback that evaluates a model: with its action masks, when it has any."""
     if isinstance(model, MaskableRecurrentPPO):

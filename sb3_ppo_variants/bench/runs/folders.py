@@ -132,12 +132,16 @@ class Folders:
     def partials(self, run: Run) -> list[Path]:
         """Partial folders of a run, of any process."""
         name = f"{run.arm}-{run.folder_name}@"
-        return [path for path in self._all_partials() if path.name.startswith(name)]
+        return [path for path in self.all_partials() if path.name.startswith(name)]
+
+    def all_partials(self) -> list[Path]:
+        """Partial folders of all runs, of any process; the name of each begins with that of :meth:`failed`."""
+        return listed(self._partials)
 
     def clean(self) -> None:
         """Remove the partial folders that no living process has, but for those of runs that go on from a checkpoint."""
         now = self._now()
-        for path in self._all_partials():
+        for path in self.all_partials():
             goes_on = (path / CHECKPOINT).exists() and not self._is_of_a_finished_run(path)
             if not goes_on and not alive(path, now):
                 shutil.rmtree(path, ignore_errors=True)
@@ -169,14 +173,16 @@ class Folders:
         splits = (("-".join(words[:at]), "-".join(words[at:])) for at in range(1, len(words)))
         return any((self.root / arm / folder_name).is_dir() for arm, folder_name in splits)
 
-    def _all_partials(self) -> list[Path]:
-        try:
-            return sorted(self._partials.iterdir())
-        except FileNotFoundError:
-            return []
-
     def _now(self) -> float:
         return heartbeat.file_system_time(self._partials)
+
+
+def listed(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; nothing where there is no folder."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _take_over_checkpoint(folders: Sequence[Path], mine: Path) -> None:
@@ -223,10 +229,16 @@ def alive(partial: Path, now: float) -> bool:
 
     :param now: from :func:`.heartbeat.file_system_time`
     """
-    origin, _, pid = partial.name.rpartition("@")[2].rpartition("-")
+    origin, pid = maker(partial)
     if origin == machine() and pid.isdecimal() and not _exists(int(pid)):
         return False
     return heartbeat.has_recent_heartbeat(partial, now)
+
+
+def maker(partial: Path) -> tuple[str, str]:
+    """Who made a partial folder: :func:`machine` of the process, and its number."""
+    origin, _, pid = partial.name.rpartition("@")[2].rpartition("-")
+    return origin, pid
 
 
 def _exists(pid: int) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.folders import Folders, listed
 from sb3_ppo_variants.bench.runs.record import RECORD, NotWhole, read_record
 from sb3_ppo_variants.bench.study.run import RESERVED, Run
 
@@ -47,13 +47,9 @@ def others(runs: Iterable[Run], folders: Folders) -> list[LeftOut]:
     """Count the finished runs in the folders of a study that are none of its runs, for each arm."""
     expected = {folders.finished(run) for run in runs}
     found = []
-    for arm in sorted(path for path in _listed(folders.root) if path.name not in RESERVED and path.name[0] != "."):
-        count = sum((path / RECORD).exists() for path in _listed(arm) if path not in expected)
+    for arm in (path for path in listed(folders.root) if path.name not in RESERVED and path.name[0] != "."):
+        count = sum((path / RECORD).exists() for path in listed(arm) if path not in expected)
         if count:
             what = "a run that the study file does not have" if count == 1 else "runs that the study file does not have"
             found.append(LeftOut(arm, f"{count} {what}" if count > 1 else what))
     return found
-
-
-def _listed(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
