@@ -87,8 +87,8 @@ def _below(estimate: str, mark: str) -> Text:
 def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
     """Make the table of the states of the runs, per arm and environment, and say why runs failed or are left out.
 
-    :return: the table, and lines for failed runs, for callbacks that ended runs early, and for folders that no number of
-        a report comes from
+    :return: the table, and lines for failed runs, for callbacks that ended runs early, and for folders that no number
+        of a report comes from
     """
     whole, left_out = whole_runs(study.runs, folders)
     damaged, installed = {item.folder for item in left_out}, versions()
