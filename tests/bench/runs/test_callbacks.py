@@ -126,7 +126,7 @@ def test_an_end_before_the_first_evaluation_is_an_error(tmp_path: Path) -> None:
     [
         [{NO_IMPROVEMENT: {"max_no_improvement_evals": 5}}],
         [{"own_callbacks.StopsAtCall": {"call": 130}}],
-        [{EPISODES: {"max_episodes": 6}}],
+        [{EPISODES: {"max_episodes": 4}}],
         [{f"{STOCK}.LogEveryNTimesteps": {"n_steps": 50}}, {THRESHOLD: {"reward_threshold": 1e6}}],
     ],
     ids=["no improvement", "own", "episodes", "children"],
@@ -193,7 +193,7 @@ def test_the_class_says_when_a_callback_is_called() -> None:
     }  # fmt: skip
     assert follows_evaluations(type(make_callback("own_callbacks.Unhurried", {"reward_threshold": 1.0})))
 
-    class Quoted(BaseCallback):
+    class Quoted(stock.StopTrainingOnMaxEpisodes):
         parent: stock.EvalCallback
 
     assert Quoted.__annotations__ == {"parent": "stock.EvalCallback"}
