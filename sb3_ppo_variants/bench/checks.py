@@ -13,10 +13,12 @@ from sb3_contrib.common.maskable.distributions import make_masked_proba_distribu
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_ppo_variants.bench.runs.callbacks import make_callback
 from sb3_ppo_variants.bench.runs.environments import make_env
 from sb3_ppo_variants.bench.runs.train import make_model
 from sb3_ppo_variants.bench.study.arms import AXES
 from sb3_ppo_variants.bench.study.constructors import Constructor, constructor, import_algorithm
+from sb3_ppo_variants.bench.study.dotted import Dotted
 from sb3_ppo_variants.bench.study.hyperparameters import TASK_KEYS
 from sb3_ppo_variants.bench.study.keys import Arm, Settings
 from sb3_ppo_variants.bench.study.resolve import VEC_NORMALIZE_DEFAULTS
@@ -97,13 +99,26 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
 
 
 def resolution_mistakes(study: Study) -> Iterator[str]:
-    """Resolve every arm on every environment."""
+    """Resolve every arm on every environment, and make each callback once."""
+    tried: list[dict[str, Any]] = []
     for environment in study.environments:
         for arm in study.arms:
             try:
-                study.run(arm, environment, study.seeds[0])
+                run = study.run(arm, environment, study.seeds[0])
             except ValueError as error:
                 yield f"arms.{arm}: on {environment}: {error}"
+                continue
+            new = [callback for callback in run.callbacks or [] if callback not in tried]
+            tried += new
+            yield from _callback_mistakes(new)
+
+
+def _callback_mistakes(listed: Dotted) -> Iterator[str]:
+    for path, arguments in ((path, arguments) for callback in listed for path, arguments in callback.items()):
+        try:
+            make_callback(path, arguments)
+        except (Exception, SystemExit) as error:
+            yield f"callbacks.{path}: {_one_line(error)}"
 
 
 def run_mistakes(study: Study) -> Iterator[str]:

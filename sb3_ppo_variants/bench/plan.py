@@ -79,6 +79,8 @@ def plan_lines(study: Study, plan: Plan, workers: int) -> Iterator[str]:
         f"{runs - missing} finished, {missing} to make."
     )
     yield from _time(planned, workers)
+    if any(run.callbacks for each in planned for run in each.missing):
+        yield "Runs that a callback ends early take less: the time of a trial is that of the whole budget."
     yield from _effect(len(study.seeds), len(study.environments), len(study.compared) - 1)
     for arm in read_imported(study):
         yield f"{arm.arm}: runs read from {arm.source.folder}: {len(arm.runs)}, none to make."

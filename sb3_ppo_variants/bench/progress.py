@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from sb3_ppo_variants.bench.report.numbers import duration
 from sb3_ppo_variants.bench.runs.folders import Folders, raised
+from sb3_ppo_variants.bench.runs.record import NotWhole, read_record, trained_steps
 from sb3_ppo_variants.bench.runs.worker import Outcome
 from sb3_ppo_variants.bench.study.run import Run
 
@@ -45,7 +47,11 @@ class Progress(progress.Progress):
         if outcome.started is not None:
             self.steps.start_time = min(outcome.started, self.steps.start_time or math.inf)
         if outcome.error is None and not outcome.elsewhere:
-            self.trained_steps += run.total_timesteps
+            trained = self._trained(run)
+            self.trained_steps += trained
+            if trained < run.total_timesteps:
+                self.steps.total = (self.steps.total or 0) - (run.total_timesteps - trained)
+                ending = f"ended by a callback at {trained} of {run.total_timesteps} steps"
         else:
             # The time left is that of the steps which are trained here.
             self.steps.total = (self.steps.total or 0) - run.total_timesteps
@@ -62,6 +68,13 @@ class Progress(progress.Progress):
         for task in self.tasks:
             task.description = f"{self._done()} runs  {self._rate()}"
         yield self.make_tasks_table(self.tasks)
+
+    def _trained(self, run: Run) -> int:
+        """Steps of a finished run, which a callback may have ended."""
+        if run.callbacks:
+            with contextlib.suppress(NotWhole):
+                return trained_steps(run, read_record(run, self.folders.finished(run)))
+        return run.total_timesteps
 
     def _done(self) -> str:
         return f"{self.count - len(self.pending)}/{self.count}"

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sb3_ppo_variants.bench.report.numbers import interval, mean_return
+from sb3_ppo_variants.bench.report.sections.provenance import ended_early
 from sb3_ppo_variants.bench.runs.folders import Folders, raised
 from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.runs.whole import others, whole_runs
@@ -88,7 +89,8 @@ def _below(estimate: str, mark: str) -> Text:
 def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
     """Make the table of the states of the runs, per arm and environment, and say why runs failed or are left out.
 
-    :return: the table, and a line for each failed run and each folder that no number of a report comes from
+    :return: the table, and lines for failed runs, for callbacks that ended runs early, and for folders that no number
+        of a report comes from
     """
     whole, left_out = whole_runs(study.runs, folders)
     stored = stored_runs(study.runs, folders)
@@ -107,6 +109,7 @@ def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
             lines.append(f"{run.arm} on {run.environment}, seed {run.seed}: {raised(folders.reason(run))}")
         elif not folders.is_finished(run):
             counts[run.arm, run.environment, "missing"] += 1
+    lines += ended_early(record for _, record in [*whole, *stored])
     table = table_of(study.name)
     table.add_column("arm", no_wrap=True)
     table.add_column("environment", no_wrap=True)

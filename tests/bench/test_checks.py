@@ -85,6 +85,33 @@ def test_what_only_building_can_tell(write_study: WriteStudy) -> None:
     assert found[2].startswith("environments.NoSuchTask-v7: NameNotFound")
 
 
+def test_callbacks_that_cannot_be_made(write_study: WriteStudy) -> None:
+    found = mistakes_in(
+        write_study,
+        """
+            environments: [CartPole-v1, Acrobot-v1]
+            callbacks:
+              - stable_baselines3.common.callbacks.Gone
+              - stable_baselines3.common.callbacks.StopTrainingOnMaxEpisodes: {episodes: 3}
+            arms:
+              other:
+                algorithm: stable_baselines3.PPO
+                callbacks:
+                  - stable_baselines3.PPO
+                  - stable_baselines3.common.callbacks.CheckpointCallback: {save_freq: 100, save_path: logs}
+        """,
+    )
+    assert found == [
+        "callbacks.stable_baselines3.common.callbacks.Gone: ImportError: module stable_baselines3.common.callbacks has "
+        "no Gone",
+        "callbacks.stable_baselines3.common.callbacks.StopTrainingOnMaxEpisodes: TypeError: "
+        "StopTrainingOnMaxEpisodes.__init__() got an unexpected keyword argument 'episodes'",
+        "callbacks.stable_baselines3.PPO: TypeError: stable_baselines3.PPO is not a subclass of SB3's BaseCallback",
+    ]
+    found = mistakes_in(write_study, "environments: [CartPole-v1]\ncallbacks: 3\n")
+    assert found == ["callbacks: a callback is a dotted path, or a mapping from one to its arguments, not 3 (given: 3)"]
+
+
 def test_evaluations_more_often_than_steps(write_study: WriteStudy) -> None:
     found = mistakes_in(
         write_study,

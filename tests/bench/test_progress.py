@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.worker import Outcome
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
+from tests.bench.run_folders import fill
 
 
 @pytest.fixture
@@ -51,6 +54,21 @@ def test_a_line_for_every_run_outside_of_a_terminal(runs: list[Run], tmp_path: P
         "[4/4] ppo on CartPole-v1, seed 3: finished (1 failed, 20 steps/s, 0 s left)",
     ]
     assert progress.failed == 1
+
+
+def test_a_run_that_a_callback_ended(runs: list[Run], tmp_path: Path, clock: list[float]) -> None:
+    file, folders = io.StringIO(), Folders(tmp_path)
+    ended = replace(runs[0], callbacks=[{"a.Stop": {}}])
+    folders.finished(ended).mkdir(parents=True)
+    fill(ended, folders.finished(ended))
+    path = folders.finished(ended) / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "ended": {"timesteps": 250, "callback": "a.Stop"}}))
+    with Progress([ended, runs[1]], folders, Console(file=file, width=40)) as progress:
+        progress.add(Outcome(ended, started=clock[0] - 25.0))
+    # 250 steps in 25 seconds, and 1000 to make.
+    assert file.getvalue().splitlines() == [
+        "[1/2] ppo on CartPole-v1, seed 0: ended by a callback at 250 of 1000 steps (10 steps/s, 2 min left)"
+    ]
 
 
 def test_heartbeats_count_in_a_terminal(runs: list[Run], tmp_path: Path, clock: list[float]) -> None:

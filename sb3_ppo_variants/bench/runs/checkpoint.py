@@ -9,7 +9,7 @@ import json
 import pickle
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
+from sb3_ppo_variants.bench.runs.callbacks import Remembered, StudyCallbacks
 from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.evaluation import TimedEvaluation
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
@@ -43,12 +44,15 @@ class History:
     :param in_force: coefficients and options of a variant at its beginning
     :param resumed: of each process but the first, ``timesteps``, from which it went on, and ``differs``: why the run is
         not the one that was never interrupted, None when it is
+    :param ended: where a callback ended it before its budget was used up: at which ``timesteps``, and which
+        ``callback``, None where that is not known
     """
 
     started: float
     seconds: float
     in_force: dict[str, Any] | None
     resumed: list[dict[str, Any]]
+    ended: dict[str, Any] | None = None
 
 
 class RunCheckpoint(ResumeCallback):
@@ -56,13 +60,22 @@ class RunCheckpoint(ResumeCallback):
 
     :param folder: of the run
     :param evaluation: its evaluations
+    :param callbacks: those that its study names
     :param checkpoint: how often
     :param history: what the run has behind it
     """
 
-    def __init__(self, folder: Path, evaluation: TimedEvaluation, checkpoint: Checkpoint, history: History) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        evaluation: TimedEvaluation,
+        callbacks: Sequence[StudyCallbacks],
+        checkpoint: Checkpoint,
+        history: History,
+    ) -> None:
         super().__init__(folder / CHECKPOINT, every=checkpoint.every or 1)
-        self.evaluation, self.checkpoint, self.history = evaluation, checkpoint, history
+        self.evaluation, self.callbacks = evaluation, callbacks
+        self.checkpoint, self.history = checkpoint, history
         self.began = self.saved = time.monotonic()
         self.took = 0.0
 
@@ -87,6 +100,7 @@ class RunCheckpoint(ResumeCallback):
             "history": replace(self.history, seconds=self.history.seconds + time.monotonic() - self.began),
             "evaluation": self.evaluation.state,
             "evaluation_env": None,
+            "callbacks": [listed.remembered() for listed in self.callbacks],
             "versions": versions(),
             "cpu": cpu(),
         }
@@ -122,6 +136,7 @@ class ResumedRun:
         about = json.loads(members["about.json"])
         steps: int = state["num_timesteps"]
         self.evaluation: dict[str, Any] = state["evaluation"]
+        self.callbacks: list[Remembered] = state["callbacks"]
         self.model = _model(run, folder, about, steps)
         self.evaluation_env: VecEnv = (
             unpickled(members[EVALUATION_ENV], folder, {}) if EVALUATION_ENV in members else make_evaluation_env(run)
@@ -173,7 +188,9 @@ def _model(run: Run, folder: Path, about: dict[str, Any], steps: int) -> OnPolic
 
 def _differs(state: dict[str, Any], about: dict[str, Any]) -> str | None:
     """Why a run that goes on is not the one that was never interrupted."""
-    reasons = [about["no_environment"], state["evaluation_env"], describe_versions([state["versions"], versions()])]
+    reasons = [about["no_environment"], state["evaluation_env"]]
+    reasons += [reason for remembered in state["callbacks"] for reason in remembered.lost]
+    reasons.append(describe_versions([state["versions"], versions()]))
     if state["cpu"] != cpu():
         reasons.append(f"processor {state['cpu']}, now {cpu()}")
     return "; ".join(filter(None, reasons)) or None

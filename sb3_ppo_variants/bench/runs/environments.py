@@ -16,8 +16,8 @@ from stable_baselines3.common.preprocessing import is_image_space, is_image_spac
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecFrameStack, VecNormalize, VecTransposeImage
 
 from sb3_ppo_variants.bench.study.constructors import import_object
+from sb3_ppo_variants.bench.study.dotted import Dotted
 from sb3_ppo_variants.bench.study.run import Run
-from sb3_ppo_variants.bench.study.wrappers import Wrappers
 from sb3_ppo_variants.resume import ResumableEnv
 from sb3_ppo_variants.vec_env import EnvPoolVecEnv, FastDummyVecEnv
 
@@ -117,7 +117,7 @@ def _make_printing(output: Path | None, function: Callable[[], gym.Env[Any, Any]
     return ResumableEnv(function())
 
 
-def _wrapping(listed: Wrappers) -> Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]:
+def _wrapping(listed: Dotted) -> Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]:
     imported = _imported(listed)
 
     def wrap(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
@@ -128,7 +128,7 @@ def _wrapping(listed: Wrappers) -> Callable[[gym.Env[Any, Any]], gym.Env[Any, An
     return wrap
 
 
-def _imported(listed: Wrappers) -> list[tuple[Any, dict[str, Any]]]:
+def _imported(listed: Dotted) -> list[tuple[Any, dict[str, Any]]]:
     return [(import_object(path), keywords) for wrapper in listed for path, keywords in wrapper.items()]
 
 

@@ -41,6 +41,11 @@ class _Resumed(BaseModel):
     differs: str | None
 
 
+class _Ended(BaseModel):
+    timesteps: NonNegativeInt
+    callback: str | None
+
+
 class _Record(BaseModel):
     identity: str
     configuration: dict[str, Any]
@@ -49,6 +54,7 @@ class _Record(BaseModel):
     finished: str
     wall_seconds: FiniteFloat
     resumed: list[_Resumed] = []
+    ended: _Ended | None = None
     files: dict[str, _File] | None = None
 
 
@@ -85,6 +91,16 @@ def read_record(run: Run, folder: Path, thorough: bool = False) -> dict[str, Any
         if path.stat().st_size != file.bytes or ((thorough or name in NUMBERS) and _checksum(path) != file.sha256):
             raise NotWhole(f"{name} is not as the run left it")
     return record
+
+
+def trained_steps(run: Run, record: dict[str, Any]) -> int:
+    """Environment steps that a finished run was to have, or those at which a callback ended it before.
+
+    :param run: the run
+    :param record: its ``run.json``
+    """
+    steps: int = record["ended"]["timesteps"] if record.get("ended") else run.total_timesteps
+    return steps
 
 
 def _required(run: Run) -> list[str]:

@@ -7,8 +7,8 @@ import faulthandler
 import json
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,6 +23,7 @@ from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
+from sb3_ppo_variants.bench.runs.callbacks import StudyCallbacks, study_callbacks
 from sb3_ppo_variants.bench.runs.checkpoint import History, RunCheckpoint, resumed_run
 from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, TimedEvaluation, evaluation_callback
@@ -76,6 +77,7 @@ def execute(run: Run, folder: Path, command: str, checkpoint: Checkpoint | None 
         "finished": _clock(finished),
         "wall_seconds": round(history.seconds + finished - began, 3),
         **({"resumed": history.resumed} if history.resumed else {}),
+        **({"ended": history.ended} if history.ended else {}),
         "files": files_of(folder),
     }
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
@@ -101,13 +103,20 @@ def _train(run: Run, folder: Path, heartbeat: Heartbeat, checkpoint: Checkpoint 
         else:
             stack.enter_context(contextlib.closing(resumed))
             model, evaluation_env, history = resumed.model, resumed.evaluation_env, resumed.history
-        evaluation = _evaluation(run, folder, model, evaluation_env)
+        at_steps, after_evaluations = study_callbacks(run, folder)
+        of_study = [listed for listed in (at_steps, after_evaluations) if listed.callbacks]
+        evaluation = _evaluation(run, folder, model, evaluation_env, after_evaluations)
         if resumed is not None:
             evaluation.go_on(resumed.evaluation)
+            for listed, remembered in zip(of_study, resumed.callbacks, strict=True):
+                listed.go_on(remembered)
         _set_logger(model, folder)
         callbacks: list[BaseCallback] = [heartbeat, evaluation]
         if checkpoint is not None and isinstance(model, OnPolicyAlgorithm):
-            callbacks.append(RunCheckpoint(folder, evaluation, checkpoint, history))
+            callbacks.append(RunCheckpoint(folder, evaluation, of_study, checkpoint, history))
+        if at_steps in of_study:
+            # After the checkpoint, which is of the moment before they see a new rollout.
+            callbacks.append(at_steps)
         steps = run.total_timesteps - model.num_timesteps
         model.learn(steps, callback=callbacks, reset_num_timesteps=resumed is None)
         # SB3 leaves the values of the last update undumped.
@@ -118,15 +127,32 @@ def _train(run: Run, folder: Path, heartbeat: Heartbeat, checkpoint: Checkpoint 
         statistics = model.get_vec_normalize_env()
         if statistics is not None:
             statistics.save(str(folder / run.file_name / "vecnormalize.pkl"))
-    return history
+        return replace(history, ended=_ended(run, evaluation, of_study))
 
 
-def _evaluation(run: Run, folder: Path, model: BaseAlgorithm, env: VecEnv) -> TimedEvaluation:
+def _ended(run: Run, evaluation: TimedEvaluation, callbacks: Sequence[StudyCallbacks]) -> dict[str, Any] | None:
+    """At which step a callback ended a run before its budget was used up, and which."""
+    steps = evaluation.model.num_timesteps
+    if steps >= run.total_timesteps:
+        return None
+    ended_by = next((listed.ended_by for listed in callbacks if listed.ended_by), None)
+    if not evaluation.evaluations_timesteps:
+        raise RuntimeError(
+            f"{ended_by or 'a callback'} ended the run at {steps} steps, before its first evaluation at "
+            f"{run.evaluation_every}, so that it has no score"
+        )
+    return {"timesteps": steps, "callback": ended_by}
+
+
+def _evaluation(
+    run: Run, folder: Path, model: BaseAlgorithm, env: VecEnv, callbacks: StudyCallbacks
+) -> TimedEvaluation:
     # EvalCallback counts calls, and each call steps every parallel environment once; rounded down, so that no
     # evaluation of the budget is lost.
     return evaluation_callback(model)(
         env,
         folder / TIMES_FILE,
+        callback_after_eval=callbacks if callbacks.callbacks else None,
         n_eval_episodes=run.evaluation_episodes,
         eval_freq=run.evaluation_every // run.n_envs,
         log_path=str(folder),
@@ -169,6 +195,7 @@ def _write_zoo_files(run: Run, folder: Path) -> None:
     hyperparameters = {
         **run.arguments,
         **{name: value for name, value in wrapping.items() if value is not None},
+        **({"callback": run.callbacks} if run.callbacks else {}),
         "policy": run.policy,
         "n_timesteps": run.total_timesteps,
         "n_envs": run.n_envs,

@@ -94,7 +94,8 @@ def _share(count: int, total: int) -> Estimate:
 def stability_table(runs: Runs, arms: Sequence[str], scales: Mapping[str, Scale], seed: int) -> StabilityTable:
     """Judge the runs of all arms in all environments where falls can be told from noise.
 
-    An environment needs a random and a reference score in the study file, and evaluations of 10 episodes.
+    An environment needs a random and a reference score in the study file, and evaluations of 10 episodes. Rows without
+    episodes, of runs that a callback ended, are left out: nothing was played that could have fallen.
 
     :param runs: of all arms
     :param arms: arm names
@@ -104,7 +105,7 @@ def stability_table(runs: Runs, arms: Sequence[str], scales: Mapping[str, Scale]
     found: dict[tuple[str, str], Stability] = {}
     left_out: dict[str, str] = {}
     for environment, scale in scales.items():
-        of_arms = {arm: list(runs[arm, environment].values()) for arm in arms if (arm, environment) in runs}
+        of_arms = {arm: _played(runs[arm, environment]) for arm in arms if (arm, environment) in runs}
         fewest = min(rows["episodes"].min() for of_arm in of_arms.values() for rows in of_arm)
         if scale.from_study_range:
             left_out[environment] = "the study file has no random and reference score for it"
@@ -115,6 +116,10 @@ def stability_table(runs: Runs, arms: Sequence[str], scales: Mapping[str, Scale]
                 evaluations = [_evaluations(rows) for rows in of_arm]
                 found[arm, environment] = stability(evaluations, scale.low, scale.high, seed)
     return StabilityTable(found, left_out)
+
+
+def _played(runs: Mapping[int, pd.DataFrame]) -> list[pd.DataFrame]:
+    return [rows[rows["episodes"] > 0] for rows in runs.values()]
 
 
 def _evaluations(rows: pd.DataFrame) -> RunEvaluations:

@@ -18,8 +18,9 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
+from sb3_ppo_variants.bench.study.dotted import Dotted, dotted
 from sb3_ppo_variants.bench.study.keys import TaskSettings
-from sb3_ppo_variants.bench.study.wrappers import Wrappers, wrappers
+from sb3_ppo_variants.bench.study.wrappers import wrappers
 from sb3_ppo_variants.bench.study.yaml_file import load, read_text
 from sb3_ppo_variants.messages import nearest
 
@@ -31,7 +32,7 @@ ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
 }
 # Keys of an entry that describe the task. It is the same for all arms, so what the study says wins.
 TASK_KEYS = ("env_kwargs", "env_wrapper", "vec_env_wrapper", "frame_stack")
-REFUSED = ("callback", "monitor_kwargs", "tensorboard_log")
+REFUSED = ("monitor_kwargs", "tensorboard_log")
 # What the Python expressions of RL Zoo's ymls may name.
 NAMES = {
     "nn": "torch.nn",
@@ -53,9 +54,10 @@ class Hyperparameters:
     n_envs: int = 1
     normalize: bool | dict[str, Any] = False
     env_kwargs: dict[str, Any] | None = None
-    env_wrapper: Wrappers | None = None
-    vec_env_wrapper: Wrappers | None = None
+    env_wrapper: Dotted | None = None
+    vec_env_wrapper: Dotted | None = None
     frame_stack: int | None = None
+    callbacks: Dotted | None = None
 
 
 def hyperparameters(source: str, algorithm: str, environment: str) -> Hyperparameters:
@@ -79,6 +81,8 @@ def hyperparameters(source: str, algorithm: str, environment: str) -> Hyperparam
     for name in ("env_wrapper", "vec_env_wrapper"):
         if name in entry:
             settings[name] = wrappers(entry.pop(name))
+    if "callback" in entry:
+        settings["callbacks"] = dotted(entry.pop("callback"), "callback")
     for name in ("policy_kwargs", "rollout_buffer_kwargs"):
         if name in entry:
             entry[name] = _evaluated(entry[name], f"{place}: {name}")

@@ -16,8 +16,9 @@ from pydantic import (
     model_validator,
 )
 
+from sb3_ppo_variants.bench.study.dotted import Dotted, dotted
 from sb3_ppo_variants.bench.study.grid import Combination, check_parts, combinations
-from sb3_ppo_variants.bench.study.wrappers import Wrappers, wrappers
+from sb3_ppo_variants.bench.study.wrappers import wrappers
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 Normalize = bool | dict[str, Any]
@@ -90,6 +91,8 @@ class Settings(Strict):
     :param arguments: keyword arguments of the algorithms; a dotted name reaches into a nested one
     :param hyperparams: a yml in RL Zoo's format, or ``zoo`` for the one of the installed rl_zoo3; it stands for all
         hyperparameters that are not written at its own level or a more specific one
+    :param callbacks: callbacks of the training, as ``callback`` in RL Zoo's ymls; those of a more specific level
+        replace them, ``[]`` is none
     """
 
     policy: str | None = None
@@ -97,6 +100,12 @@ class Settings(Strict):
     normalize: Normalize | None = None
     arguments: dict[str, Any] = {}
     hyperparams: str | None = None
+    callbacks: Dotted | None = None
+
+    @field_validator("callbacks", mode="before")
+    @classmethod
+    def _callbacks_in_one_form(cls, written: Any) -> Dotted:
+        return dotted(written, "callback")
 
     @field_validator("hyperparams")
     @classmethod
@@ -120,14 +129,14 @@ class TaskSettings(Settings):
     total_timesteps: Steps | None = None
     evaluation: EvaluationSettings | None = None
     vec_env: Literal["dummy", "subproc", "envpool"] | None = None
-    env_wrapper: Wrappers | None = None
-    vec_env_wrapper: Wrappers | None = None
+    env_wrapper: Dotted | None = None
+    vec_env_wrapper: Dotted | None = None
     frame_stack: Annotated[int, Field(ge=2, le=1_000)] | None = None
     env_kwargs: dict[str, Any] | None = None
 
     @field_validator("env_wrapper", "vec_env_wrapper", mode="before")
     @classmethod
-    def _one_form(cls, written: Any) -> Wrappers:
+    def _wrappers_in_one_form(cls, written: Any) -> Dotted:
         return wrappers(written)
 
 

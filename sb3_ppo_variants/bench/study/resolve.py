@@ -37,8 +37,9 @@ def resolve(
     """
     study, in_environment, in_arm = levels
     tuned, above = _source(levels, environment)
+    below = levels[: len(levels) - len(above)]
     accepted = constructor(import_algorithm(in_arm.algorithm))
-    arguments = merge_arguments([_below(levels, above), tuned.arguments, *(level.arguments for level in above)])
+    arguments = merge_arguments([_technical(below), tuned.arguments, *(level.arguments for level in above)])
     if "log_kl" in accepted.names:
         arguments.setdefault("log_kl", True)
     gamma = arguments.get("gamma", accepted.defaults.get("gamma"))
@@ -63,6 +64,8 @@ def resolve(
         vec_env_wrapper=to_json(task["vec_env_wrapper"]) or None,
         frame_stack=task["frame_stack"],
         evaluation_deterministic=evaluation.deterministic,
+        # No hyperparameters: those of levels below a yml apply, where it has none itself.
+        callbacks=to_json(_most_specific("callbacks", (*below, tuned, *above), None)) or None,
     )
 
 
@@ -75,13 +78,13 @@ def _source(levels: Levels, environment: str) -> tuple[Hyperparameters, tuple[Se
     return Hyperparameters(), levels
 
 
-def _below(levels: tuple[Settings, ...], above: tuple[Settings, ...]) -> dict[str, Any]:
+def _technical(below: tuple[Settings, ...]) -> dict[str, Any]:
     """Return what levels below a yml still say: it is a complete set, what it leaves out has the class's default."""
-    arguments = merge_arguments([level.arguments for level in levels[: len(levels) - len(above)]])
+    arguments = merge_arguments([level.arguments for level in below])
     return {name: value for name, value in arguments.items() if name in TECHNICAL}
 
 
-def _most_specific(name: str, levels: tuple[Settings, ...], default: Any) -> Any:
+def _most_specific(name: str, levels: tuple[Settings | Hyperparameters, ...], default: Any) -> Any:
     values = [getattr(level, name) for level in levels if getattr(level, name) is not None]
     return values[-1] if values else default
 

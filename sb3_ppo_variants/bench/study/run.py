@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm
-from sb3_ppo_variants.bench.study.wrappers import Wrappers
+from sb3_ppo_variants.bench.study.dotted import Dotted
 
 # What lies in the folder of a study beside the arms, which therefore cannot have these names.
 RESERVED = (
@@ -44,6 +44,7 @@ class Run:
     :param vec_env_wrapper: the same for wrappers of the vectorised environment, below VecNormalize
     :param frame_stack: number of observations that VecFrameStack joins, above VecNormalize
     :param evaluation_deterministic: whether evaluations take the most probable action or a sampled one
+    :param callbacks: callbacks of the training: ``{dotted path: keyword arguments}``
     """
 
     arm: str
@@ -60,10 +61,11 @@ class Run:
     arguments: dict[str, Any]
     defaults: dict[str, Any]
     vec_env: str = "dummy"
-    env_wrapper: Wrappers | None = None
-    vec_env_wrapper: Wrappers | None = None
+    env_wrapper: Dotted | None = None
+    vec_env_wrapper: Dotted | None = None
     frame_stack: int | None = None
     evaluation_deterministic: bool = True
+    callbacks: Dotted | None = None
 
     @property
     def hashed_json(self) -> str:

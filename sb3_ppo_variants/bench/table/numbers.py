@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE
-from sb3_ppo_variants.bench.runs.record import NotWhole
+from sb3_ppo_variants.bench.runs.record import NotWhole, trained_steps
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.table.logs import UnreadableLog, evaluations
 
@@ -22,9 +23,10 @@ UPDATES_OF_RUN = 250
 class Numbers:
     """What one run left.
 
-    :param evaluations: one row per evaluation within the budget, with the identity of the run
+    :param evaluations: one row per evaluation within the budget, with the identity of the run; after the end of a run
+        that a callback ended, its last one with 0 episodes
     :param updates: the ``train/`` values, names without the prefix; every n-th where there are many
-    :param times: steps and seconds of each evaluation; None in a run that did not write them
+    :param times: steps and seconds of each evaluation, those carried forward too; None in a run that did not write them
     """
 
     evaluations: pd.DataFrame
@@ -32,37 +34,50 @@ class Numbers:
     times: pd.DataFrame | None
 
 
-def read_numbers(run: Run, folder: Path) -> Numbers:
+def read_numbers(run: Run, folder: Path, record: dict[str, Any] | None = None) -> Numbers:
     """Read the numbers of a finished run, and check that they reach to its end.
 
     Training goes on to a full rollout, so arms with longer rollouts may be evaluated beyond ``total_timesteps``:
-    those evaluations stay in evaluations.npz and count for no arm.
+    those evaluations stay in evaluations.npz and count for no arm. The last evaluation of a run that a callback ended
+    is carried forward to the budget.
 
+    :param run: the run
+    :param folder: that it left
+    :param record: its ``run.json``; without it, it is taken not to be one that a callback ended
     :raises NotWhole: when a file cannot be read, or ends too early
     """
     try:
         series = evaluations(folder)
     except UnreadableLog as error:
         raise NotWhole(str(error)) from error
-    if series.timesteps[-1] + series.every <= run.total_timesteps:
-        raise NotWhole(f"evaluations.npz ends at {series.timesteps[-1]} of {run.total_timesteps} steps")
-    values = series.until(run.total_timesteps).table()
+    end = trained_steps(run, record or {})
+    if series.timesteps[-1] + series.every <= end:
+        raise NotWhole(f"evaluations.npz ends at {series.timesteps[-1]} of {end} steps")
+    after = range(series.timesteps[-1] + series.every, run.total_timesteps + 1, series.every)
+    # Nothing was played for a row that is carried forward.
+    values = _carried(series.until(run.total_timesteps).table(), after, episodes=0)
     values.insert(0, "identity", run.identity)
     times = _times(folder) if (folder / TIMES_FILE).exists() else None
     if times is not None and times["timesteps"].tolist() != series.timesteps.tolist():
         raise NotWhole(f"{TIMES_FILE} has other evaluations than evaluations.npz")
-    return Numbers(values, _updates(run, folder), times)
+    return Numbers(values, _updates(end, folder), None if times is None else _carried(times, after))
 
 
-def _updates(run: Run, folder: Path) -> pd.DataFrame:
+def _carried(values: pd.DataFrame, after: range, **columns: int) -> pd.DataFrame:
+    """Repeat the last row of a run at the steps after its end, with the columns that are given."""
+    last = values.iloc[[-1] * len(after)].assign(timesteps=after, **columns)
+    return pd.concat([values, last], ignore_index=True) if len(after) else values
+
+
+def _updates(end: int, folder: Path) -> pd.DataFrame:
     """Return the ``train/`` values of a run.
 
     SB3 writes what ``train()`` recorded at the next dump of its logger, so ``timesteps`` is that of the dump: up to
     one rollout later than the update itself.
     """
     progress = _read(folder / "progress.csv")
-    if not (len(progress) and UPDATE_KEY in progress and progress[UPDATE_KEY].iloc[-1] >= run.total_timesteps):
-        raise NotWhole(f"progress.csv does not reach to {run.total_timesteps} steps")
+    if not (len(progress) and UPDATE_KEY in progress and progress[UPDATE_KEY].iloc[-1] >= end):
+        raise NotWhole(f"progress.csv does not reach to {end} steps")
     # What is no number, as in a damaged line, cannot be drawn.
     numeric = progress.select_dtypes(["number", "bool"])
     train = sorted(column for column in numeric.columns if column.startswith("train/"))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import distinct
-from sb3_ppo_variants.bench.runs.record import NotWhole
+from sb3_ppo_variants.bench.runs.record import NotWhole, trained_steps
 from sb3_ppo_variants.bench.runs.whole import LeftOut, whole_runs
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.table.numbers import read_numbers
@@ -31,7 +31,8 @@ RUN_KEYS = [*KEYS, "identity"]
 class Tables:
     """What the finished runs of a study left.
 
-    :param results: one row per evaluation; deterministic columns only
+    :param results: one row per evaluation; deterministic columns only. The last evaluation of a run that a callback
+        ended is carried forward to the budget, in rows with 0 episodes
     :param timings: one row per run; wall-clock columns, and ``differs``: why a run that went on from a checkpoint is
         not the one that was never interrupted
     :param updates: one row per logger dump that carries ``train/`` values, at most 250 of a run: evenly spaced ones
@@ -57,7 +58,7 @@ def collect(runs: Iterable[Run], folders: Folders) -> Tables:
     read_runs = []
     for run, record in whole:
         try:
-            read_runs.append((run, record, read_numbers(run, folders.finished(run))))
+            read_runs.append((run, record, read_numbers(run, folders.finished(run), record)))
         except NotWhole as error:
             left_out.append(LeftOut(folders.finished(run), str(error)))
     finished = [run for run, _, _ in read_runs]
@@ -92,7 +93,7 @@ def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
         **_labels(run),
         "identity": run.identity,
         "seconds": seconds,
-        "steps_per_second": round(run.total_timesteps / seconds, 1) if seconds else float("nan"),
+        "steps_per_second": round(trained_steps(run, record) / seconds, 1) if seconds else float("nan"),
         "started": record["started"],
         "finished": record["finished"],
         "cpu": record["provenance"]["cpu"],

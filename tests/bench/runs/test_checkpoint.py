@@ -110,7 +110,7 @@ def taken_over(folder: Path, name: str) -> Path:
 
 def made(run: Run, folder: Path) -> dict[str, Any]:
     """All that a report reads of a finished run, and its record."""
-    numbers = read_numbers(run, folder)
+    numbers = read_numbers(run, folder, json.loads((folder / "run.json").read_text()))
     assert numbers.times is not None
     return {
         "evaluations": numbers.evaluations.to_csv(),
@@ -224,7 +224,7 @@ def test_a_checkpoint_takes_one_percent_at_most(
     monkeypatch.setattr("sb3_ppo_variants.bench.runs.checkpoint.time.monotonic", lambda: now[0])
     history = checkpoint.History(0.0, 0.0, None, [])
     evaluation: Any = None
-    saving = RunCheckpoint(tmp_path, evaluation, Checkpoint(minutes=minutes), history)
+    saving = RunCheckpoint(tmp_path, evaluation, [], Checkpoint(minutes=minutes), history)
     saving.took = took
     now[0] += waits - 0.001
     assert not saving._is_due()

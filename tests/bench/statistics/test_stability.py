@@ -70,6 +70,16 @@ def test_noise_of_the_evaluations_makes_false_falls() -> None:
     assert stability_table(split_runs(quiet), ["ppo"], {"A": KNOWN}, seed=0).found["ppo", "A"].false_fall_rate == 0.0
 
 
+def test_rows_that_are_carried_forward_are_no_evaluations() -> None:
+    carried = RESULTS.assign(episodes=RESULTS["timesteps"].map(lambda steps: 10 if steps <= 500 else 0))
+    ended = stability_table(split_runs(carried), ["ppo"], {"A": KNOWN}, seed=0)
+    cut = stability_table(split_runs(RESULTS[RESULTS["timesteps"] <= 500]), ["ppo"], {"A": KNOWN}, seed=0)
+    assert ended.left_out == {}
+    assert repr(ended) == repr(cut)
+    # Both runs that fell had not recovered by then.
+    assert (ended.found["ppo", "A"].falls, ended.found["ppo", "A"].recoveries) == (2, 0)
+
+
 def test_noise_by_hand() -> None:
     """Ten episodes: 15 ** 2 * 10 / 9 = 250, and the range is from -100 to 100."""
     run = RunEvaluations(np.array([1.0, 2.0]), np.zeros(2), np.array([15.0, 15.0]), np.array([10.0, 10.0]))

@@ -94,6 +94,11 @@ def test_an_entry_as_a_study_reads_it(yml: str) -> None:
     )
 
 
+def test_callbacks_of_an_entry(yml: str) -> None:
+    assert hyperparameters(yml, PPO, "Callback-v0").callbacks == [{"some.Callback": {}}]
+    assert hyperparameters(yml, PPO, "CartPole-v1").callbacks is None
+
+
 def test_wrappers_of_an_entry(yml: str) -> None:
     assert hyperparameters(yml, PPO, "Acrobot-v1").env_wrapper == [
         {"gymnasium.wrappers.OrderEnforcing": {"disable_render_order_enforcing": True}},
@@ -104,7 +109,6 @@ def test_wrappers_of_an_entry(yml: str) -> None:
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        ("Callback-v0", "ppo.yml: Callback-v0: callback cannot be honoured"),
         ("Code-v0", "policy_kwargs: .* is more than plain values"),
     ],
 )

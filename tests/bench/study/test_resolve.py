@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sb3_ppo_variants.bench.study.study import Study
@@ -55,6 +57,36 @@ def test_what_each_level_may_say() -> None:
     assert (pendulum.vec_env, pendulum.frame_stack, pendulum.env_kwargs) == ("subproc", 3, {"g": 9.81})
     assert (pendulum.n_envs, pendulum.normalize, pendulum.evaluation_deterministic) == (2, None, False)
     assert (pendulum.evaluation_every, pendulum.evaluation_episodes) == (50, 10)
+
+
+def test_callbacks_of_a_more_specific_level_replace_the_others(tmp_path: Path) -> None:
+    (tmp_path / "ppo.yml").write_text("CartPole-v1: {callback: a.Tuned}\nPendulum-v1: {n_steps: 8}\n")
+    ppo = {"algorithm": "stable_baselines3.PPO"}
+    arms = {
+        "none": {**ppo, "callbacks": []},
+        "own": {**ppo, "callbacks": {"a.Own": {"x": 1}}},
+        "grid": {**ppo, "grid": {"callbacks": {"without": None, "with": "a.Grid"}}},
+        "tuned": {**ppo, "hyperparams": str(tmp_path / "ppo.yml")},
+    }
+    environments = {"CartPole-v1": {"callbacks": ["a.Environment"]}, "Pendulum-v1": {}}
+    study = Study.model_validate({**FULL, "callbacks": "a.Study", "environments": environments, "arms": arms})
+    assert study.run("ppo", "CartPole-v1", 0).callbacks == [{"a.Environment": {}}]
+    assert study.run("ppo", "Pendulum-v1", 0).callbacks == [{"a.Study": {}}]
+    assert study.run("own", "CartPole-v1", 0).callbacks == [{"a.Own": {"x": 1}}]
+    assert study.run("grid,callbacks=with", "CartPole-v1", 0).callbacks == [{"a.Grid": {}}]
+    assert study.run("tuned", "CartPole-v1", 0).callbacks == [{"a.Tuned": {}}]
+    assert study.run("tuned", "Pendulum-v1", 0).callbacks == [{"a.Study": {}}]
+    # Without any a run is the one that it was before there were callbacks.
+    without = Study.model_validate({**FULL, "environments": environments | {"CartPole-v1": {}}, "arms": {"none": ppo}})
+    for arm in ("none", "grid,callbacks=without"):
+        run = study.run(arm, "CartPole-v1", 0)
+        assert run.callbacks is None
+        assert "callbacks" not in run.hashed_json
+        assert (
+            run.identity
+            == without.run("none", "CartPole-v1", 0).identity
+            != study.run("own", "CartPole-v1", 0).identity
+        )
 
 
 def test_the_harness_asks_for_the_exact_kl_where_it_can() -> None:

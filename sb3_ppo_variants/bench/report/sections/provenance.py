@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sb3_ppo_variants.bench.report.document import Cell, Code, Definition, Section, Table
@@ -45,6 +45,7 @@ def what_was_run(study: Study, tables: Tables, failed: int, missing: int, parque
                 ],
             ),
             *_resumed(tables.records),
+            *_ended(tables.records),
             Definition("Evaluation", [_evaluation(study)]),
             Definition("Tables", [_files(parquet)]),
             Definition("Command", [Code(command) for command in distinct(place["command"] for place in places)]),
@@ -140,6 +141,26 @@ def _resumed(records: Sequence[dict[str, Any]]) -> list[Definition]:
     )
     lines += [f"{count} went on from a checkpoint and may differ: {reason}" for reason, count in reasons.items()]
     return [Definition("Interrupted runs", lines)]
+
+
+def ended_early(records: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Say which callbacks ended how many runs before their budget was used up, and at which steps.
+
+    :param records: the ``run.json`` of runs
+    """
+    steps: dict[str, list[int]] = {}
+    for record in records:
+        if ended := record.get("ended"):
+            steps.setdefault(ended["callback"] or "a callback that is not known", []).append(ended["timesteps"])
+    for callback, found in steps.items():
+        low, high = min(found), max(found)
+        yield f"{len(found)} ended by {callback}, at {low if low == high else f'{low} to {high}'} steps"
+
+
+def _ended(records: Sequence[dict[str, Any]]) -> list[Definition]:
+    lines = list(ended_early(records))
+    carried = "their last evaluation is carried forward to the budget, in rows of results.csv with 0 episodes"
+    return [Definition("Runs that ended early", [*lines, carried])] if lines else []
 
 
 def _envpool(places: Sequence[dict[str, Any]]) -> list[Definition]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -30,3 +33,21 @@ def test_the_actions_of_evaluations_are_those_of_the_study(settings: dict[str, o
     texts = {definition.term: definition.texts for definition in section.definitions}
     assert texts["Evaluation"] == [f"{actions}, {REST}"]
     assert texts["Runs"] == ["0 finished, 0 failed, 4 missing; 1.0 hours of computing, one thread per run"]
+
+
+def test_the_runs_that_ended_early() -> None:
+    place: dict[str, Any] = {
+        "command": "", "cpu": "", "platform": "", "python": "", "versions": {}, "git": None, "sb3_contrib": None,
+    }  # fmt: skip
+    ends = [("a.Stop", 300), ("a.Stop", 200), (None, 100), ("a.Stop", 200)]
+    records: list[dict[str, Any]] = [{"provenance": place}]
+    records += [{"provenance": place, "ended": {"callback": name, "timesteps": steps}} for name, steps in ends]
+    section = what_was_run(make_study(), replace(EMPTY, records=records), failed=0, missing=0, parquet=True)
+    texts = {definition.term: definition.texts for definition in section.definitions}
+    assert texts["Runs that ended early"] == [
+        "3 ended by a.Stop, at 200 to 300 steps",
+        "1 ended by a callback that is not known, at 100 steps",
+        "their last evaluation is carried forward to the budget, in rows of results.csv with 0 episodes",
+    ]
+    whole = what_was_run(make_study(), EMPTY, failed=0, missing=0, parquet=True)
+    assert "Runs that ended early" not in {definition.term for definition in whole.definitions}
