@@ -16,6 +16,7 @@ from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import read_imported
+from sb3_ppo_variants.bench.table.stored import missing_runs
 from sb3_ppo_variants.bench.trials import TRIAL_STEPS, calibrate, measured_seconds
 
 
@@ -51,7 +52,8 @@ def make_plan(
     runs = {
         (arm, environment): study.runs_of(arm, environment) for arm in study.arms for environment in study.environments
     }
-    missing = {key: [run for run in seeds if not folders.is_finished(run)] for key, seeds in runs.items()}
+    lacking = {id(run) for run in missing_runs(study.runs, folders)}
+    missing = {key: [run for run in seeds if id(run) in lacking] for key, seeds in runs.items()}
     seconds = {key: measured_seconds(seeds, folders) for key, seeds in runs.items()}
     unknown = [key for key in runs if calibration and missing[key] and seconds[key] is None]
     trials = calibrate([runs[key][0] for key in unknown], done)
