@@ -53,7 +53,7 @@ class Making:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class StudyState:
     """A study at one moment.
 
     :param name: of the study
@@ -106,14 +106,14 @@ class Watcher:
         self.stored = {folders.failed(run).name for run, _ in stored_runs(study.runs, folders)}
         self.took: dict[str, float | None] = {}
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> StudyState:
         """Read how far the study is; a folder that goes meanwhile is no error."""
         states = self._states()
         seconds = self._seconds(states)
         making = tuple(_making(self.runs[name], path, seconds[name]) for name, path in states.made.items())
         left = [*(each.seconds_left for each in making), *(seconds[name] for name in states.missing)]
         known = [each for each in left if each is not None]
-        return Snapshot(
+        return StudyState(
             name=self.study.name,
             finished=len(states.finished),
             failed=len(states.failed),
@@ -189,7 +189,7 @@ def _making(run: Run, folder: Path, seconds: float | None) -> Making:
     )
 
 
-def view(snapshot: Snapshot) -> RenderableType:
+def view(snapshot: StudyState) -> RenderableType:
     """Show a snapshot: the runs in each state, the steps of all, and a row for each run that is being made."""
     parts: list[RenderableType] = [Text(_counts(snapshot)), _steps(snapshot)]
     if snapshot.making:
@@ -197,13 +197,13 @@ def view(snapshot: Snapshot) -> RenderableType:
     return Group(*parts)
 
 
-def _counts(snapshot: Snapshot) -> str:
+def _counts(snapshot: StudyState) -> str:
     counts = {"finished": snapshot.finished, "being made": len(snapshot.making), "missing": snapshot.missing}
     failed = f", {snapshot.failed} failed" if snapshot.failed else ""
     return f"{snapshot.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()) + failed
 
 
-def _steps(snapshot: Snapshot) -> RenderableType:
+def _steps(snapshot: StudyState) -> RenderableType:
     line = Table.grid(padding=(0, 1))
     left = "" if snapshot.seconds_left is None else f", about {duration(snapshot.seconds_left)} left"
     line.add_row(

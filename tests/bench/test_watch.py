@@ -19,12 +19,14 @@ from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.watch import Making, Snapshot, Watcher, sparkline, view
+from sb3_ppo_variants.bench.watch import Making, StudyState, Watcher, sparkline, view
 from tests.bench.conftest import Finished
 from tests.bench.run_folders import fill
 
 MAKING = Making("clip,n_epochs=10", "CartPole-v1", 3, "node17 4242", 430, 1000, (20.0, 195.0, 482.0), 61.0)
-SNAPSHOT = Snapshot("mine", 3, 1, 2, (MAKING, Making("ppo", "CartPole-v1", 4, "node18 7", 0, 1000)), 3430, 7000, 200.0)
+SNAPSHOT = StudyState(
+    "mine", 3, 1, 2, (MAKING, Making("ppo", "CartPole-v1", 4, "node18 7", 0, 1000)), 3430, 7000, 200.0
+)
 STUDY = {
     "name": "watched",
     "total_timesteps": 1000,
@@ -35,7 +37,7 @@ STUDY = {
 HOST = os.uname().nodename
 
 
-def shown(snapshot: Snapshot) -> list[str]:
+def shown(snapshot: StudyState) -> list[str]:
     file = io.StringIO()
     Console(file=file, width=100, highlight=False).print(view(snapshot))
     return [line.strip() for line in file.getvalue().splitlines() if line.strip()]
@@ -121,7 +123,7 @@ def train(folder: Path, steps: int, returns: list[list[float]], seconds: float =
 
 
 def test_the_states_of_the_runs(study: Study, folders: Folders) -> None:
-    assert Watcher(study, folders).snapshot() == Snapshot("watched", 0, 0, 4, (), 0, 4000)
+    assert Watcher(study, folders).snapshot() == StudyState("watched", 0, 0, 4, (), 0, 4000)
     first, second, third, _ = study.runs
     finish(folders, first, 50.0)
     folders.fail(second, "ValueError: no luck")
@@ -162,7 +164,7 @@ def test_a_run_whose_process_died_is_missing(study: Study, folders: Folders, mon
     assert len(Watcher(study, folders).snapshot().making) == 1
     later = time.time() + 301.0
     monkeypatch.setattr(time, "time", lambda: later)
-    assert Watcher(study, folders).snapshot() == Snapshot("watched", 0, 0, 4, (), 0, 4000)
+    assert Watcher(study, folders).snapshot() == StudyState("watched", 0, 0, 4, (), 0, 4000)
 
 
 def test_a_folder_that_goes_while_it_is_read_is_no_error(
