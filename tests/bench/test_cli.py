@@ -94,6 +94,7 @@ def test_stale_runs_are_shown_and_never_added_to(
     assert main(["report", *call]) == 0
     assert "stale" in (results / "tiny" / "report.md").read_text()
     shutil.rmtree(next(results.glob("tiny/ppo/CartPole-v1_0-*")))
+    (results / "tiny" / "records.json.gz").unlink()
     capsys.readouterr()
     assert main(["status", *call]) == 0
     lines = capsys.readouterr().out.splitlines()

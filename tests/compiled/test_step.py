@@ -60,7 +60,10 @@ def both(**arguments: Any) -> tuple[Any, Any]:
     return learn(compile="strict", **arguments), learn(**arguments)
 
 
-@pytest.mark.parametrize("action", ["box", "discrete", "multidiscrete", "multibinary"])
+@pytest.mark.parametrize(
+    "action",
+    ["box", "multidiscrete", *(pytest.param(name, marks=pytest.mark.slow) for name in ("discrete", "multibinary"))],
+)
 @pytest.mark.parametrize("term", TERMS)
 def test_every_term_and_distribution(traces: Traces, term: str, action: str) -> None:
     arguments = {c.name: 0.5 for c in TERMS[term].coefficients if c.default is None}

@@ -351,6 +351,7 @@ def test_every_pair_builds_or_is_refused(objective: tuple[str, ...]) -> None:
     check_objective(objective)
 
 
+@pytest.mark.slow
 def test_every_triple_builds_or_is_refused() -> None:
     for objective in itertools.permutations(TERMS, 3):
         check_objective(objective)

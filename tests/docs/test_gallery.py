@@ -30,7 +30,7 @@ def test_a_row_has_the_cells_of_the_page_the_record_and_the_costs() -> None:
         "loss of a bad action that became likely",
         "sample",
         "no",
-        "1.04 / 1.04",
+        "1.10 / 0.99",
         "Ye et al. 2020",
     ]
 

@@ -17,6 +17,7 @@ def peak(name: str) -> int:
     return int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak")
 def test_an_update_needs_no_more_memory_than_in_sb3() -> None:

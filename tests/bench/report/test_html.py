@@ -126,7 +126,7 @@ def test_names_that_validation_would_refuse_are_escaped_too(copy: Finished, monk
             frame["arm"] = frame["arm"].replace("narrow", HOSTILE)
         return table
 
-    monkeypatch.setattr("sb3_ppo_variants.bench.report.report.collect", collected)
+    monkeypatch.setattr("sb3_ppo_variants.bench.report.report.all_tables", collected)
     text = report(Finished(copy.path, renamed, copy.folders))
     page = Page(text)
     assert "<script>alert" not in text

@@ -58,6 +58,7 @@ def test_a_killed_dask_worker_loses_nothing(
     assert not (tmp_path / "interrupted" / ".partial").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_scheduler_ends_the_command_and_no_run_has_failed(
     start: Start,
     gate: Gate,
