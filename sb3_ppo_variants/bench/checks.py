@@ -23,7 +23,7 @@ from sb3_ppo_variants.bench.study.hyperparameters import TASK_KEYS
 from sb3_ppo_variants.bench.study.keys import Arm, Settings
 from sb3_ppo_variants.bench.study.resolve import VEC_NORMALIZE_DEFAULTS
 from sb3_ppo_variants.bench.study.run import Run
-from sb3_ppo_variants.bench.study.study import BASELINE, BASELINE_ALGORITHM, Study
+from sb3_ppo_variants.bench.study.study import STOCK, STOCK_ALGORITHM, Study
 from sb3_ppo_variants.bench.table.imported import read_imported
 from sb3_ppo_variants.messages import nearest
 
@@ -49,8 +49,8 @@ def argument_mistakes(study: Study) -> Iterator[str]:
             except Exception as error:
                 yield f"arms.{name}.algorithm: cannot import {path}: {error}"
                 continue
-            if name == BASELINE and algorithm is not import_algorithm(BASELINE_ALGORITHM):
-                yield f"arms.{name}.algorithm: the baseline is {BASELINE_ALGORITHM}; give {path} another name"
+            if name == STOCK and algorithm is not import_algorithm(STOCK_ALGORITHM):
+                yield f"arms.{name}.algorithm: {name} is {STOCK_ALGORITHM}; give {path} another name"
             accepted = constructor(algorithm)
             for place, names in _shared_arguments(study):
                 yield from _unknown_arguments(place, names, accepted, f"{algorithm.__name__} (arm {name})")

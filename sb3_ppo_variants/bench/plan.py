@@ -14,7 +14,7 @@ from sb3_ppo_variants.bench.report.numbers import duration
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from sb3_ppo_variants.bench.study.run import Run
-from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.study.study import Study, baseline_name
 from sb3_ppo_variants.bench.table.imported import read_imported
 from sb3_ppo_variants.bench.table.stored import missing_runs
 from sb3_ppo_variants.bench.trials import TRIAL_STEPS, calibrate, measured_seconds
@@ -83,7 +83,8 @@ def plan_lines(study: Study, plan: Plan, workers: int) -> Iterator[str]:
     yield from _time(planned, workers)
     if any(run.callbacks for each in planned for run in each.missing):
         yield "Runs that a callback ends early take less: the time of a trial is that of the whole budget."
-    yield from _effect(len(study.seeds), len(study.environments), len(study.compared) - 1)
+    tests = len(study.compared) - 1
+    yield from _effect(len(study.seeds), len(study.environments), tests, baseline_name(study.baseline))
     for arm in read_imported(study):
         yield f"{arm.arm}: runs read from {arm.source.folder}: {len(arm.runs)}, none to make."
         yield from (f"  left out: {line}" for line in arm.left_out)
@@ -133,13 +134,13 @@ def _time(planned: list[Planned], workers: int) -> Iterator[str]:
         )
 
 
-def _effect(seeds: int, environments: int, tests: int) -> Iterator[str]:
+def _effect(seeds: int, environments: int, tests: int, baseline: str) -> Iterator[str]:
     """Say what the comparison of so many arms with the baseline can show."""
     if not tests:
         return
     counts = [(seeds, seeds)] * environments
     everywhere, alone = detectable_effect(counts, tests), detectable_effect(counts, tests, only=0)
-    compared = f"With {_many(seeds, 'seed')} an arm, the comparison of {_many(tests, 'arm')} with stock PPO"
+    compared = f"With {_many(seeds, 'seed')} an arm, the comparison of {_many(tests, 'arm')} with {baseline}"
     if math.isinf(everywhere):
         yield f"{compared} does not find a difference with a probability of 80 %, whatever its size."
         return

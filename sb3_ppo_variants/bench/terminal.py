@@ -16,7 +16,7 @@ from sb3_ppo_variants.bench.runs.folders import Folders, raised
 from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.runs.whole import others, whole_runs
 from sb3_ppo_variants.bench.statistics.summary import Summary
-from sb3_ppo_variants.bench.study.study import BASELINE, Study
+from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import stored_runs
 
 STATES = ("finished", "stale", "damaged", "failed", "missing")
@@ -45,9 +45,11 @@ def _columns(summary: Summary) -> Iterator[Column]:
         returns = [summary.returns.get((arm, environment)) for arm in summary.arms]
         yield environment, [Text("missing") if mean is None else _below(mean_return(mean), "[") for mean in returns]
     yield "IQM", [_below(interval(summary.aggregates[arm].iqm), "[") for arm in summary.arms]
-    others = [arm for arm in summary.arms if arm != BASELINE]
-    better = {arm: _below(interval(summary.comparisons[arm].improvement), "[") for arm in others}
-    yield "beats PPO", [better.get(arm, Text("baseline")) for arm in summary.arms]
+    better = {arm: _below(interval(found.improvement), "[") for arm, found in summary.comparisons.items()}
+    yield (
+        summary.beats.removeprefix("P(").removesuffix(")"),
+        [better.get(arm, Text("baseline")) for arm in summary.arms],
+    )
     yield "seeds", [Text(summary.seeds(arm)) for arm in summary.arms]
 
 

@@ -45,7 +45,7 @@ def test_classes_and_arguments_that_do_not_exist(write_study: WriteStudy) -> Non
         "arguments.n_step: unknown argument of PPO (arm mine); did you mean n_steps?",
         "normalize.norm_obz: unknown argument of VecNormalize; did you mean norm_obs?",
         "environments.CartPole-v1.arguments.clip_rang: unknown argument of PPO (arm mine); did you mean clip_range?",
-        "arms.ppo.algorithm: the baseline is stable_baselines3.PPO; give stable_baselines3.A2C another name",
+        "arms.ppo.algorithm: ppo is stable_baselines3.PPO; give stable_baselines3.A2C another name",
         "arms.gone.algorithm: cannot import stable_baselines3.Gone: module stable_baselines3 has no Gone",
         "arms.mine.arguments.clip_ragne: unknown argument of PPO; did you mean clip_range?",
         "arms.grid.grid.clip_ragne: unknown argument of PPO; did you mean clip_range?",

@@ -46,14 +46,14 @@ def half(finished: Finished, tmp_path: Path) -> Path:
     ],
 )
 def test_what_the_seeds_can_show_is_said(seeds: int, environments: int, arms: str, shown: str) -> None:
-    (sentence,) = _effect(seeds, environments, int(arms.split()[0]))
+    (sentence,) = _effect(seeds, environments, int(arms.split()[0]), "stock PPO")
     said = sentence.replace(" (permutation test at 5 % after Holm's correction)", "")
     expected = shown.format(deviations="standard deviations of a run's score")
     assert said == f"With {seeds} seeds an arm, the comparison of {arms} with stock PPO {expected}"
 
 
 def test_without_an_arm_to_compare_nothing_is_said() -> None:
-    assert list(_effect(5, 2, 0)) == []
+    assert list(_effect(5, 2, 0, "stock PPO")) == []
 
 
 def test_finished_runs_tell_the_time(finished: Finished, half: Path) -> None:

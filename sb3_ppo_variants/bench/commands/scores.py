@@ -14,7 +14,7 @@ def add_parser(commands: Any) -> None:
     parser = add_command(commands, "scores", scores, text)
     add_study(parser)
     parser.add_argument("--episodes", metavar="N", type=positive, default=100, help="of random actions (default: 100)")
-    parser.add_argument("--reference", metavar="ARM", default="ppo", help="whose mean score counts as 1 (default: ppo)")
+    parser.add_argument("--reference", metavar="ARM", help="whose mean score counts as 1 (default: the baseline)")
 
 
 def scores(parsed: argparse.Namespace) -> int:
@@ -23,8 +23,9 @@ def scores(parsed: argparse.Namespace) -> int:
     from sb3_ppo_variants.bench.validation import load_study
 
     study = load_study(parsed.study)
-    if parsed.reference not in study.arms:
-        raise CommandError(f"--reference {parsed.reference}: the study has {', '.join(study.arms)}", 2)
-    for line in score_lines(study, folders_of(study, parsed), parsed.episodes, parsed.reference):
+    reference = parsed.reference or study.baseline
+    if reference not in study.arms:
+        raise CommandError(f"--reference {reference}: the study has {', '.join(study.arms)}", 2)
+    for line in score_lines(study, folders_of(study, parsed), parsed.episodes, reference):
         say(line)
     return 0

@@ -19,7 +19,7 @@ from sb3_ppo_variants.bench.statistics.intervals import Band, Estimate, mean_int
 from sb3_ppo_variants.bench.statistics.power import Detectable, detectable
 from sb3_ppo_variants.bench.statistics.scores import Scale, Shortfall, scale, scores, shortfalls, split_runs
 from sb3_ppo_variants.bench.statistics.stability import StabilityTable, stability_table
-from sb3_ppo_variants.bench.study.study import BASELINE, Study
+from sb3_ppo_variants.bench.study.study import Study, baseline_name
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,16 @@ class Summary:
     effects: dict[str, MainEffects]
     stability: StabilityTable
 
+    @property
+    def baseline(self) -> str:
+        """What text calls the arm that the others are compared with."""
+        return baseline_name(self.arms[0])
+
+    @property
+    def beats(self) -> str:
+        """Heading of the probability that a run of an arm beats one of the baseline."""
+        return f"P(beats {self.baseline.removeprefix('stock ')})"
+
     def finished(self, arm: str) -> list[int]:
         """Number of finished seeds of an arm in each environment.
 
@@ -97,7 +107,7 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
     normalised = {key: normalise(value, scales[key[1]].low, scales[key[1]].high) for key, value in found.items()}
     common = [name for name in environments if all((arm, name) in found for arm in arms)]
     tasks = {arm: [normalised[arm, name] for name in common] for arm in arms}
-    comparisons = compare(found, arms, environments, BASELINE)
+    comparisons = compare(found, arms, environments, study.baseline)
     at = thresholds([task for of_arm in tasks.values() for task in of_arm])
     return Summary(
         arms=arms,
@@ -110,7 +120,7 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
         aggregates={arm: aggregate(tasks[arm], *draw) for arm in arms},
         profiles={arm: profile(tasks[arm], at) for arm in arms if common},
         comparisons=comparisons,
-        detectable=detectable(found, comparisons, BASELINE),
+        detectable=detectable(found, comparisons, study.baseline),
         curves=efficiency_curves(runs, arms, {name: scales[name] for name in common}, *draw),
         ablations={name: ablation_contrasts(item, normalised, *draw) for name, item in study.ablations.items()},
         effects={name: main_effects(levels, normalised, *draw) for name, levels in study.factors.items()},

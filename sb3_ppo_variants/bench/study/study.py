@@ -6,7 +6,7 @@ from collections import Counter
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from sb3_ppo_variants.bench.study.arms import AblationArms, Expansion, expand
 from sb3_ppo_variants.bench.study.keys import (
@@ -28,8 +28,8 @@ from sb3_ppo_variants.bench.study.keys import (
 from sb3_ppo_variants.bench.study.resolve import resolve
 from sb3_ppo_variants.bench.study.run import RESERVED, Run
 
-BASELINE = "ppo"
-BASELINE_ALGORITHM = "stable_baselines3.PPO"
+STOCK = "ppo"
+STOCK_ALGORITHM = "stable_baselines3.PPO"
 
 
 class Study(TaskSettings):
@@ -39,6 +39,8 @@ class Study(TaskSettings):
     :param seeds: a number of seeds, or a list of them
     :param environments: a list of ids, or a mapping from id to what it sets differently
     :param written_arms: ``arms`` of the file; :attr:`arms` has what its grids and ablations stand for
+    :param baseline: the arm that all others are compared with, stock PPO by default; ``ppo`` is there when it is the
+        baseline, or when the file has an arm of this name
     :param imported: arms whose runs another program has made
     :param bootstrap: the resampling that gives intervals
     :param checkpoint: how often the state of a run is saved, every minute by default; false in the file for never. No
@@ -50,6 +52,7 @@ class Study(TaskSettings):
     seeds: tuple[Seed, ...]
     evaluation: EvaluationSettings
     environments: Annotated[dict[EnvironmentId, Environment], Field(min_length=1)]
+    baseline: str = STOCK
     written_arms: Annotated[dict[Name, Arm], Field(alias="arms", validate_default=True, default_factory=dict)]
     imported: Annotated[dict[Name, Imported], Field(default_factory=dict)]
     bootstrap: Bootstrap = Bootstrap()
@@ -103,16 +106,24 @@ class Study(TaskSettings):
 
     @field_validator("written_arms", mode="after")
     @classmethod
-    def _with_baseline(cls, arms: dict[str, Arm]) -> dict[str, Arm]:
+    def _with_stock(cls, arms: dict[str, Arm], info: ValidationInfo) -> dict[str, Arm]:
         """Put stock PPO first, with the shared arguments when the study says nothing else about it."""
-        baseline = arms.get(BASELINE, Arm(algorithm=BASELINE_ALGORITHM))
-        if baseline.grid is not None or baseline.ablate is not None:
-            raise ValueError(f"{BASELINE} is the one baseline; put grid or ablate on an arm with another name")
-        arms = {BASELINE: baseline, **arms}
+        stock = arms.get(STOCK)
+        if stock is not None and (stock.grid is not None or stock.ablate is not None):
+            raise ValueError(f"{STOCK} is one arm, stock PPO; put grid or ablate on an arm with another name")
+        if info.data.get("baseline", STOCK) == STOCK:
+            arms = {STOCK: stock or Arm(algorithm=STOCK_ALGORITHM), **arms}
         for name in expand(arms).arms:
             if name.lower() in RESERVED:
                 raise ValueError(f"{name} is a name in the folder of the study, choose another name for the arm")
         return arms
+
+    @model_validator(mode="after")
+    def _has_baseline(self) -> Study:
+        if self.baseline not in self._expansion.arms:
+            known = ", ".join(self._expansion.arms) or "none"
+            raise ValueError(f"baseline: {self.baseline} is no arm of the study, which has {known}")
+        return self
 
     @model_validator(mode="after")
     def _sound(self) -> Study:
@@ -143,7 +154,8 @@ class Study(TaskSettings):
     @property
     def arms(self) -> dict[str, Arm]:
         """The arms that are run, the baseline first; those of a grid or an ablation one by one."""
-        return self._expansion.arms
+        arms = self._expansion.arms
+        return {self.baseline: arms[self.baseline], **arms}
 
     @property
     def compared(self) -> list[str]:
@@ -203,6 +215,11 @@ class Study(TaskSettings):
             evaluation=self.judged(environment),
             levels=(self, self.environments[environment], self.arms[arm]),
         )
+
+
+def baseline_name(arm: str) -> str:
+    """What text calls the arm that the others are compared with."""
+    return "stock PPO" if arm == STOCK else arm
 
 
 def imported_name(name: str, source: Imported) -> str:

@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 
+from sb3_ppo_variants.bench.report.sections.comparisons import comparisons
 from sb3_ppo_variants.bench.statistics.scores import Shortfall
 from sb3_ppo_variants.bench.statistics.summary import summarise, update_sizes
 from tests.bench.statistics.numbers import RESULTS, make_study, rows
@@ -48,6 +49,20 @@ def test_comparison_detectable_and_stability_are_of_the_right_scores() -> None:
     assert summary.detectable["mine"].alone == {"Known-v0": math.inf, "Range-v0": math.inf}
     assert list(summary.stability.found) == [("ppo", "Known-v0"), ("mine", "Known-v0")]
     assert list(summary.stability.left_out) == ["Range-v0"]
+
+
+def test_another_arm_can_be_the_baseline() -> None:
+    arms = {"mine": {"algorithm": "stable_baselines3.PPO"}, "ppo": {"algorithm": "stable_baselines3.PPO"}}
+    summary = summarise(RESULTS, make_study(arms=arms, baseline="mine"))
+    assert summary.arms == ["mine", "ppo"]
+    assert list(summary.comparisons) == list(summary.detectable) == ["ppo"]
+    # Of the eight pairs mine wins seven: on Known-v0 20 < 40 < 60 with 30 < 40, on Range-v0 3 < 4 is lost.
+    assert summary.comparisons["ppo"].improvement.value == pytest.approx(1 / 8)
+    assert (summary.baseline, summary.beats) == ("mine", "P(beats mine)")
+    section = comparisons(summary)
+    assert section.title == "Against mine"
+    assert section.table is not None
+    assert section.table.columns[1] == "P(beats mine)"
 
 
 def test_curves_are_of_normalised_returns() -> None:

@@ -177,7 +177,7 @@ def test_grids_and_ablations_that_are_none(write_study: WriteStudy) -> None:
 @pytest.mark.parametrize(
     ("arms", "message"),
     [
-        ({"ppo": {"algorithm": PPO, "grid": {"gamma": [0.9, 1.0]}}}, "ppo is the one baseline"),
+        ({"ppo": {"algorithm": PPO, "grid": {"gamma": [0.9, 1.0]}}}, "ppo is one arm, stock PPO"),
         ({"mix": ABLATED, "mix-base": {"algorithm": PPO}}, "two arms would be called mix-base"),
         (
             {"long": {"algorithm": PPO, "grid": {"policy_kwargs.net_arch": [[64] * 60, [64] * 59]}}},

@@ -15,6 +15,32 @@ def test_baseline_is_always_there_and_first() -> None:
     assert study.arms["ppo"].algorithm == "stable_baselines3.PPO"
 
 
+def test_another_baseline_comes_first_and_leaves_stock_ppo_out() -> None:
+    study = Study.model_validate({**FULL, "baseline": "other"})
+    assert list(study.arms) == ["other", "late"]
+    of_default = {(run.arm, run.environment, run.seed): run.identity for run in Study.model_validate(FULL).runs}
+    assert all(run.identity == of_default[run.arm, run.environment, run.seed] for run in study.runs)
+
+
+def test_stock_ppo_stays_an_arm_beside_another_baseline_when_it_is_written() -> None:
+    stock = {"algorithm": "stable_baselines3.PPO"}
+    arms = {"late": stock, "other": stock, "ppo": stock}
+    assert list(Study.model_validate({**FULL, "arms": arms, "baseline": "late"}).arms) == ["late", "other", "ppo"]
+
+
+def test_an_arm_of_a_grid_can_be_the_baseline() -> None:
+    arms = {"clip": {"algorithm": "stable_baselines3.PPO", "grid": {"n_epochs": [10, 30]}}}
+    study = Study.model_validate({**FULL, "arms": arms, "baseline": "clip,n_epochs=30"})
+    assert list(study.arms) == ["clip,n_epochs=30", "clip,n_epochs=10"]
+
+
+@pytest.mark.parametrize("arms", [{"late": {"algorithm": "stable_baselines3.PPO"}}, {}], ids=["one", "none"])
+def test_a_baseline_that_is_no_arm_is_refused(arms: dict[str, Any]) -> None:
+    known = ", ".join(arms) or "none"
+    with pytest.raises(ValueError, match=f"baseline: clip is no arm of the study, which has {known}"):
+        Study.model_validate({**FULL, "arms": arms, "baseline": "clip"})
+
+
 def test_runs_begin_with_the_first_seed_of_everything() -> None:
     runs = Study.model_validate({**FULL, "seeds": [5, 3]}).runs
     assert [(run.seed, run.environment, run.arm) for run in runs[:4]] == [

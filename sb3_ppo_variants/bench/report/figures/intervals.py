@@ -27,7 +27,7 @@ def intervals(summary: Summary) -> Drawing:
         left.set_title("Interquartile mean")
         left.set_xlabel("normalised score")
         _dots(right, summary.arms, {arm: found.improvement for arm, found in summary.comparisons.items()})
-        right.set_title("Beats stock PPO")
+        right.set_title(f"Beats {summary.baseline}")
         right.set_xlabel("probability of improvement")
         right.set_xlim(-0.03, 1.03)
         right.axvline(0.5, color="#8c8c8c", linewidth=1, linestyle=(0, (3, 2)), zorder=1)

@@ -24,7 +24,6 @@ from sb3_ppo_variants.bench.report.figures.style import (
 )
 from sb3_ppo_variants.bench.statistics.intervals import mean_bands
 from sb3_ppo_variants.bench.statistics.summary import Summary
-from sb3_ppo_variants.bench.study.study import BASELINE
 
 TITLE = "Learning curves"
 # Panels in a row when every arm has its own.
@@ -76,7 +75,7 @@ def _together(curves: Curves, summary: Summary) -> Figure:
 
 
 def _apart(curves: Curves, summary: Summary) -> Figure:
-    others = [arm for arm in summary.arms if arm != BASELINE]
+    others = summary.arms[1:]
     height = _TITLE + _ROW * math.ceil(len(others) / _across(others)) + _LABELS
     # Margins in inches: a layout engine takes as long as the drawing of so many panels.
     figure = Figure(figsize=(WIDTH, height * len(summary.environments)))
@@ -95,7 +94,7 @@ def _block(figure: Figure, below: float, curves: Curves, summary: Summary, other
     across = _across(others)
     rows = math.ceil(len(others) / across)
     total = figure.get_figheight()
-    title = f"{environment}: return against environment steps, {BASELINE} in grey"
+    title = f"{environment}: return against environment steps, {summary.arms[0]} in grey"
     figure.text(
         0.01, 1 - (below + 0.08) / total, title, ha="left", va="top", fontsize=10.5, fontweight="bold"
     )  # fmt: skip
@@ -111,7 +110,7 @@ def _block(figure: Figure, below: float, curves: Curves, summary: Summary, other
     )
     panels = [figure.add_subplot(places[divmod(position, across)]) for position in range(len(others))]
     for axes, arm in zip(panels, others, strict=True):
-        _draw(axes, curves, summary, [BASELINE, arm], environment)
+        _draw(axes, curves, summary, [summary.arms[0], arm], environment)
     # The limits that shared axes would have; matplotlib takes quadratic time for many of those.
     limits = Bbox.union([axes.dataLim for axes in panels])
     for position, (axes, arm) in enumerate(zip(panels, others, strict=True)):

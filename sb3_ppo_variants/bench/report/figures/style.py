@@ -20,7 +20,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sb3_ppo_variants.bench.statistics.intervals import Band
-from sb3_ppo_variants.bench.study.study import BASELINE
 
 BASELINE_COLOUR = "#4d4d4d"
 # Okabe and Ito's palette, told apart by colour-blind readers; its yellow, too pale for lines on white, comes last.
@@ -80,13 +79,13 @@ def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
     The baseline is drawn first and wider than the rest, so that a line that lies on it is seen. What is drawn of an
     arm carries its place among the arms as ``gid``, which :func:`svg` makes a class of the SVG.
 
-    :param arms: arm names; the order decides the colours
+    :param arms: names of all arms, the baseline first; the order decides the colours
     """
-    styles: dict[str, dict[str, Any]] = {BASELINE: {"color": BASELINE_COLOUR, "linestyle": "-", "linewidth": 3.0}}
-    for position, arm in enumerate(name for name in arms if name != BASELINE):
+    styles: dict[str, dict[str, Any]] = {arms[0]: {"color": BASELINE_COLOUR, "linestyle": "-", "linewidth": 3.0}}
+    for position, arm in enumerate(arms[1:]):
         round_, colour = divmod(position, len(PALETTE))
         styles[arm] = {"color": PALETTE[colour], "linestyle": DASHES[round_ % len(DASHES)], "linewidth": 1.7}
-    return {arm: {**style, "gid": f"arm-{list(arms).index(arm)}"} for arm, style in styles.items() if arm in arms}
+    return {arm: {**style, "gid": f"arm-{position}"} for position, (arm, style) in enumerate(styles.items())}
 
 
 def legend(figure: Figure, styles: dict[str, dict[str, Any]], arms: Sequence[str]) -> None:

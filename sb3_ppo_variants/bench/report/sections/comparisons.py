@@ -1,4 +1,4 @@
-"""Every arm against stock PPO, and what the seeds can show."""
+"""Every arm against the baseline, and what the seeds can show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sb3_ppo_variants.bench.statistics.summary import Summary
 
 
 def comparisons(summary: Summary) -> Section:
-    """Tests against stock PPO.
+    """Tests against the baseline.
 
     :param summary: the numbers of the study, with comparisons
     """
@@ -27,14 +27,14 @@ def comparisons(summary: Summary) -> Section:
         for arm, found in summary.comparisons.items()
     ]
     return Section(
-        "Against stock PPO",
-        table=Table(["arm", "P(beats PPO)", "p", "p after Holm", "differs", "least p possible"], rows),
+        f"Against {summary.baseline}",
+        table=Table(["arm", summary.beats, "p", "p after Holm", "differs", "least p possible"], rows),
         definitions=[
             Definition(
                 "p",
                 [
-                    "two-sided permutation test of P(beats PPO): twice the share, of all ways to permute the labels of "
-                    "arm and baseline within each environment, that is at least as extreme."
+                    f"two-sided permutation test of {summary.beats}: twice the share, of all ways to permute the "
+                    "labels of arm and baseline within each environment, that is at least as extreme."
                 ],
             ),
             Definition(
@@ -63,8 +63,9 @@ def detectable_differences(summary: Summary) -> Section:
         if several:
             rows[-1].append(missing("n/a") if found is None else _deviations(found.everywhere))
     note = (
-        "The smallest difference to stock PPO that the test above, with these seeds and after Holm's correction, finds "
-        f"with a probability of {100 * POWER:.0f} %: simulated with normal scores, in standard deviations of a run"
+        f"The smallest difference to {summary.baseline} that the test above, with these seeds and after Holm's "
+        f"correction, finds with a probability of {100 * POWER:.0f} %: simulated with normal scores, in standard "
+        "deviations of a run"
     )
     columns = ["arm", *summary.environments]
     if several:

@@ -33,7 +33,7 @@ def results(study: Study, summary: Summary, figure: Panel | None = None) -> Sect
             ),
             Definition("Normalisation", [_normalisation(summary)]),
             Definition("IQM", _iqm(study, summary)),
-            Definition("P(beats PPO)", _improvement(summary)),
+            Definition(summary.beats, _improvement(summary)),
         ],
     )
 
@@ -55,10 +55,10 @@ def _table(summary: Summary) -> Table:
             ]
         )
     return Table(
-        columns=["arm", *summary.environments, "IQM", "P(beats PPO)", "seeds"],
+        columns=["arm", *summary.environments, "IQM", summary.beats, "seeds"],
         rows=rows,
         highlighted=0,
-        bars=f"Bars: IQM from {low:.2f} to {high:.2f}; P(beats PPO) from 0 to 1, with a mark at 0.5.",
+        bars=f"Bars: IQM from {low:.2f} to {high:.2f}; {summary.beats} from 0 to 1, with a mark at 0.5.",
     )
 
 
@@ -102,13 +102,13 @@ def _iqm(study: Study, summary: Summary) -> list[str]:
 
 def _improvement(summary: Summary) -> list[str]:
     text = (
-        "probability that a run of the arm scores above a run of stock PPO, with ties counted as one half: the mean "
-        "over the environments of Mann-Whitney's U divided by the number of pairs. Its interval is "
+        f"probability that a run of the arm scores above a run of {summary.baseline}, with ties counted as one half: "
+        "the mean over the environments of Mann-Whitney's U divided by the number of pairs. Its interval is "
         "Wilson's, of as many trials as the smaller arm has runs, which holds for scores of any distribution. The test "
         "below decides whether an arm differs; it may find a difference where the interval just contains 0.5."
     )
     excluded = [
-        f"{arm}: without {', '.join(found.excluded)}, where it or PPO has no finished run."
+        f"{arm}: without {', '.join(found.excluded)}, where it or {summary.baseline} has no finished run."
         for arm, found in summary.comparisons.items()
         if found.excluded
     ]
