@@ -1,4 +1,4 @@
-"""CPU seconds of a report, by part: `python benchmarks/report_speed.py [--arms 30] [--environments 5] [--seeds 10]`.
+"""CPU seconds of a report, by part: `python -m benchmarks.report_speed [--arms 30] [--environments 5] [--seeds 10]`.
 
 The run folders are made up, with the files and sizes of real ones, in a temporary folder. Nothing is trained.
 """
@@ -30,7 +30,7 @@ from sb3_ppo_variants.bench.study.study import Study
 EVALUATIONS, UPDATES = 40, 200
 STEPS = EVALUATIONS * 1000
 # Functions that the report module calls, each of them a part.
-PARTS = ("collect", "write", "summarise", "_drawings", "svg", "contents", "render")
+PARTS = ("all_tables", "write", "summarise", "_drawings", "svg", "contents", "render")
 
 
 def make_study(arms: int, environments: int) -> Study:

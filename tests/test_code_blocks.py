@@ -29,6 +29,8 @@ SHELL_BLOCKS = [block for page in MARKDOWN for block in blocks(page, *SHELL)]
 # Commands of other projects and of the shell, and scripts that are the reader's own.
 OTHER_PROGRAMS = {"cat", "cd", "cp", "dask", "export", "mkdir", "python3", "source", "tensorboard"}
 READERS_SCRIPTS = {"train.py"}
+# Steps of a rollout; the buffer allocates as many at its next reset.
+SHORT = 128
 INLINE = re.compile(r"`((?:ppo-bench \w+ |make |python -m docs|python -m benchmarks)[^`]*)`")
 
 
@@ -50,6 +52,7 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     def learn_once(model: Any, total_timesteps: int, *args: Any, **kwargs: Any) -> Any:
         model.n_epochs = 1
+        model.n_steps = model.rollout_buffer.buffer_size = min(model.n_steps, SHORT)
         return learn(model, min(total_timesteps, 1), *args, **kwargs)
 
     monkeypatch.setattr(OnPolicyAlgorithm, "learn", learn_once)

@@ -51,6 +51,7 @@ RUNS = {
     ),
     "masked": replace(LONGER, algorithm="sb3_contrib.MaskablePPO", environment="OneWay-v0", normalize=None),
 }
+SLOW = ("frames", "sampled", "masked")
 
 
 class Locked(SpacesEnv):
@@ -121,7 +122,7 @@ def made(run: Run, folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else []) for name in RUNS])
 def test_a_run_killed_twice_equals_one_that_was_not(
     name: str, tmp_path: Path, killed_at: Callable[[int | None], None]
 ) -> None:
