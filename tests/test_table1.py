@@ -1,0 +1,120 @@
+"""The table of the PPO paper, scored as it scores, with numbers that are worked by hand."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from benchmarks import table1
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.study.study import Study
+from tests.bench.statistics.numbers import make_study
+
+MONITOR = '#{"t_start": 0.0, "env_id": "None"}\nr,l,t\n'
+
+
+def rows(**returns: list[list[float]]) -> pd.DataFrame:
+    """Rows of settings and of the random policy, for each task the means of its runs."""
+    found = [
+        (table1.RANDOM if arm == "random" else arm, f"Task{task}", seed, value, "")
+        for arm, tasks in returns.items()
+        for task, values in enumerate(tasks)
+        for seed, value in enumerate(values)
+    ]
+    return pd.DataFrame(found, columns=["arm", "environment", "seed", "mean_return", "ended"])
+
+
+@pytest.fixture
+def paper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table1, "PAPER", {"clip": 0.8, "penalty": 0.7, "none": -0.4})
+
+
+RETURNS = rows(
+    random=[[0.0], [-10.0]],
+    clip=[[80.0, 120.0], [0.0, 0.0]],
+    penalty=[[40.0, 60.0], [10.0, 10.0]],
+    none=[[-100.0, -100.0], [-10.0, 0.0]],
+)
+
+
+@pytest.mark.usefixtures("paper")
+def test_zero_is_a_random_policy_and_one_the_best_setting() -> None:
+    found = table1.scores(RETURNS)
+    assert found["clip", "Task0"].tolist() == [0.8, 1.2]
+    assert found["clip", "Task1"].tolist() == [0.5, 0.5]
+    assert found["none", "Task0"].tolist() == [-1.0, -1.0]
+    assert found["none", "Task1"].tolist() == [0.0, 0.5]
+    of_settings = table1.settings(RETURNS)
+    assert of_settings["clip"].value == pytest.approx(0.75)
+    assert of_settings["penalty"].value == pytest.approx(0.75)
+    assert of_settings["none"].value == pytest.approx(-0.375)
+
+
+@pytest.mark.usefixtures("paper")
+def test_a_task_that_a_setting_was_not_run_on_does_not_count() -> None:
+    without = RETURNS[(RETURNS["arm"] != "none") | (RETURNS["environment"] != "Task1")]
+    assert {name for _, name in table1.scores(without)} == {"Task0"}
+    assert table1.settings(without)["penalty"].value == pytest.approx(0.5)
+
+
+@pytest.mark.usefixtures("paper")
+def test_the_tables() -> None:
+    lines = table1.page_table(RETURNS).splitlines()
+    assert lines[2].startswith("| clip | 0.80 | 0.75 |")
+    assert lines[2].endswith("| 4 | 0 |")
+    assert table1.task_table(RETURNS).splitlines()[2:] == [
+        "| clip | 1.00 | 0.50 |",
+        "| penalty | 0.50 | 1.00 |",
+        "| none | -1.00 | 0.25 |",
+    ]
+    # Of the three pairs of settings two have the paper's order, and one is tied here: 2 / sqrt(3 * 2).
+    assert table1.kendall(RETURNS) == pytest.approx(2 / math.sqrt(6))
+
+
+def leave(folder: Path, returns: list[float], reason: str = "") -> None:
+    folder.mkdir(parents=True)
+    lines = (f"{value},10,1.0\n" for value in returns)
+    (folder / "0.monitor.csv").write_text(MONITOR + "".join(lines))
+    if reason:
+        (folder / "traceback.txt").write_text(f"Traceback (most recent call last):\n  at a line\n{reason}\n")
+
+
+@pytest.fixture
+def study() -> Study:
+    environments: dict[str, Any] = {"Known-v0": {}}
+    return make_study(environments=environments, seeds=3)
+
+
+def test_runs_that_numbers_ended_count_and_others_that_failed_do_not(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table1, "random_returns", lambda run, episodes: pd.Series([1.0, 3.0]))
+    folders = Folders(tmp_path)
+    first, second, third = study.runs_of("mine", "Known-v0")
+    leave(folders.finished(first), [-1000.0] + [5.0] * 100)
+    leave(folders.failed(second), [2.0, 4.0], "FloatingPointError: loss is not finite")
+    leave(folders.failed(third), [7.0], "RuntimeError: no space left")
+    found = table1.collect(study, folders)[["arm", "seed", "steps", "episodes", "mean_return", "ended"]]
+    assert found.to_numpy().tolist() == [
+        ["mine", 0, 1010, 101, 5.0, ""],
+        ["mine", 1, 20, 2, 3.0, "FloatingPointError: loss is not finite"],
+        [table1.RANDOM, 0, 0, 100, 2.0, ""],
+    ]
+
+
+def test_rows_stay_where_the_folders_are_not(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table1, "random_returns", lambda run, episodes: pd.Series([1.0]))
+    folders = Folders(tmp_path)
+    first, second, _ = study.runs_of("mine", "Known-v0")
+    leave(folders.finished(first), [5.0])
+    written = table1.collect(study, folders)
+    folders.finished(first).rename(tmp_path / "elsewhere")
+    leave(folders.finished(second), [6.0])
+    found = table1.collect(study, folders)
+    assert found["mean_return"].tolist() == [5.0, 6.0, 1.0]
+    assert table1.read(tmp_path).equals(found.reset_index(drop=True))
+    assert len(written) == 2
