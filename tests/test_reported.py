@@ -239,6 +239,37 @@ def test_a_learning_rate_that_follows_the_kl() -> None:
     assert model.policy.optimizer.param_groups[0]["lr"] == pytest.approx(7.5e-5)
 
 
+def test_a_learned_learning_rate_after_a_load(tmp_path: Path) -> None:
+    """leggedrobotics/rsl_rl #221: the rate that follows the KL began anew when a saved model was trained on."""
+    band = {"rule": "band", "follow": "kl", "target": 1e-9, "low": 1e-6, "high": 1e-2}
+    trained(VariantPPO, SpacesEnv(), adapt={"learning_rate": band}).save(tmp_path / "model")
+    loaded = VariantPPO.load(tmp_path / "model", env=SpacesEnv()).learn(32, log_interval=None)
+    # The fourth update uses the third half of 3e-4.
+    assert loaded.policy.optimizer.param_groups[0]["lr"] == pytest.approx(3.75e-5)
+
+
+def test_a_target_that_cannot_be_reached() -> None:
+    """ray-project/ray #18492: the coefficient of the KL penalty was doubled until it was infinite."""
+    model = KLPenaltyPPO("MlpPolicy", SpacesEnv(), desired_kl=1e-12, kl_coef_bounds=(0.1, 4.0), **SMALL).learn(160)
+    # 1, 2, 4, and no more.
+    assert logged(model)["train/kl_coef"] == 4.0
+    assert all(weights.isfinite().all() for weights in model.policy.state_dict().values())
+
+
+def test_training_goes_on_after_a_load(tmp_path: Path) -> None:
+    """DLR-RM/stable-baselines3 #1277: a loaded model counts on with `reset_num_timesteps=False`, as stock does."""
+
+    def trained_on(cls: Any) -> Any:
+        trained(cls, SpacesEnv(), learning_rate=lambda remaining: 1e-3 * remaining).save(tmp_path / cls.__name__)
+        loaded = cls.load(tmp_path / cls.__name__, env=SpacesEnv())
+        return loaded.learn(96, reset_num_timesteps=False, log_interval=None)
+
+    ours, stock = trained_on(VariantPPO), trained_on(PPO)
+    assert ours.num_timesteps == stock.num_timesteps == 192
+    assert_same_leaves(ours.policy.state_dict(), stock.policy.state_dict())
+    assert_same_leaves(ours.policy.optimizer.state_dict(), stock.policy.optimizer.state_dict())
+
+
 class FreshDistribution(ActorCriticPolicy):
     """Makes its distribution anew at each call, as a policy with several heads may."""
 
