@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from sb3_ppo_variants.bench.report.numbers import duration
-from sb3_ppo_variants.bench.runs.folders import Folders, raised
+from sb3_ppo_variants.bench.runs.folders import Folders, label, raised
 from sb3_ppo_variants.bench.runs.record import NotWhole, read_record, trained_steps
 from sb3_ppo_variants.bench.runs.worker import Outcome
 from sb3_ppo_variants.bench.study.run import Run
@@ -35,7 +35,7 @@ class Progress(progress.Progress):
             disable=not console.is_terminal,
         )
         self.folders = folders
-        self.pending = {(run.arm, run.environment, run.seed): run for run in runs}
+        self.pending = {label(run): run for run in runs}
         self.count, self.failed, self.trained_steps = len(runs), 0, 0
         self.add_task("", start=False, total=sum(run.total_timesteps for run in runs))
         (self.steps,) = self.tasks
@@ -43,7 +43,7 @@ class Progress(progress.Progress):
     def add(self, outcome: Outcome) -> None:
         """Count one run that ended."""
         run, ending = outcome.run, "finished"
-        del self.pending[run.arm, run.environment, run.seed]
+        del self.pending[label(run)]
         if outcome.started is not None:
             self.steps.start_time = min(outcome.started, self.steps.start_time or math.inf)
         if outcome.error is None and not outcome.elsewhere:
@@ -80,10 +80,10 @@ class Progress(progress.Progress):
         return f"{self.count - len(self.pending)}/{self.count}"
 
     def _rate(self) -> str:
-        pending = list(self.pending.values())
-        if self.steps.start_time is None and any(self.folders.partials(run) for run in pending):
+        made = {name: steps for name, steps in self.folders.steps().items() if name in self.pending}
+        if self.steps.start_time is None and made:
             self.steps.start_time = time.time()
-        current = sum(min(self.folders.steps(run), run.total_timesteps) for run in pending)
+        current = sum(min(steps, self.pending[name].total_timesteps) for name, steps in made.items())
         self.steps.completed = self.trained_steps + current
         rate = self.steps.completed / self.steps.elapsed if self.steps.elapsed else 0.0
         left = ((self.steps.total or 0) - self.steps.completed) / rate if rate else math.nan

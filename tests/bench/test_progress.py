@@ -88,3 +88,19 @@ def test_heartbeats_count_in_a_terminal(runs: list[Run], tmp_path: Path, clock: 
     (folder / "heartbeat").write_text("500")
     clock[0] += 10.0
     assert "0/4 runs  50 steps/s, 1 min left" in shown()
+
+
+def test_a_line_lists_the_folders_once_however_many_runs_are_missing(
+    runs: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listings = []
+    look = Folders.all_partials
+
+    def all_partials(self: Folders) -> list[Path]:
+        listings.append(self)
+        return look(self)
+
+    monkeypatch.setattr(Folders, "all_partials", all_partials)
+    progress = Progress(runs, Folders(tmp_path), Console(file=io.StringIO()))
+    progress.add(Outcome(runs[0], started=1.0))
+    assert len(listings) == 1

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
-from collections.abc import Generator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    ThreadPoolExecutor,
-    wait,
-)
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
+from itertools import islice
+from queue import Empty, SimpleQueue
 
 from sb3_ppo_variants.bench.runs.worker import Job, Outcome, kill_all, run_in_process
 from sb3_ppo_variants.bench.study.run import Run
 
 POLL_SECONDS = 1.0
+# Runs that an executor is handed at once: more than any cluster has workers, and no more than a scheduler has room for.
+AHEAD = 10_000
+GONE = "The scheduler or its workers are gone. Finished runs are kept; the same command goes on with the rest."
 
 
 class ExecutorLost(Exception):
@@ -39,11 +37,21 @@ def outcomes(executor: Executor, jobs: Sequence[Job]) -> Generator[Outcome, None
     :param executor: where :func:`.worker.run_in_process` is called
     :raises ExecutorLost: when the executor gives up what it was handed
     """
-    pending = {executor.submit(run_in_process, job): job for job in jobs}
+    waiting = iter(jobs)
+    ended: SimpleQueue[Future[Outcome]] = SimpleQueue()
+    pending: dict[Future[Outcome], Job] = {}
     held: list[Job] = []
+
+    def hand_over(handed: Iterable[Job]) -> None:
+        for job in handed:
+            future = executor.submit(run_in_process, job)
+            pending[future] = job
+            future.add_done_callback(ended.put)
+
     try:
+        hand_over(islice(waiting, AHEAD))
         while pending or held:
-            for future in _done(pending):
+            for future in _ended(ended):
                 job = pending.pop(future)
                 outcome = _outcome(future, job)
                 if outcome.held:
@@ -56,25 +64,25 @@ def outcomes(executor: Executor, jobs: Sequence[Job]) -> Generator[Outcome, None
                     yield Outcome(job.run, elsewhere=True)
                 elif not job.folders.claimed(job.run):
                     held.remove(job)
-                    pending[executor.submit(run_in_process, job)] = job
+                    hand_over([job])
+            hand_over(islice(waiting, max(0, AHEAD - len(pending))))
     finally:
         _stop(pending)
 
 
-def _done(pending: dict[Future[Outcome], Job]) -> set[Future[Outcome]]:
-    """Return the futures that have ended, after a second at most: this keeps the main thread open to Ctrl-C."""
-    if not pending:
-        time.sleep(POLL_SECONDS)
-    return wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED).done
+def _ended(futures: SimpleQueue[Future[Outcome]]) -> Iterator[Future[Outcome]]:
+    """Yield the futures that have ended, after a second at most: this keeps the main thread open to Ctrl-C."""
+    with contextlib.suppress(Empty):
+        yield futures.get(timeout=POLL_SECONDS)
+        while True:
+            yield futures.get_nowait()
 
 
 def _outcome(future: Future[Outcome], job: Job) -> Outcome:
     try:
         outcome = future.result()
     except (CancelledError, BrokenExecutor) as error:
-        raise ExecutorLost(
-            "The scheduler or its workers are gone. Finished runs are kept; the same command goes on with the rest."
-        ) from error
+        raise ExecutorLost(GONE) from error
     except Exception as error:
         outcome = Outcome(job.run, error="".join(traceback.format_exception(error)))
     if outcome.error is None:

@@ -40,7 +40,7 @@ class Folders:
 
     def failed(self, run: Run) -> Path:
         """Folder of a failed run, with ``traceback.txt``."""
-        return self.root / "failed" / f"{run.arm}-{run.folder_name}"
+        return self.root / "failed" / label(run)
 
     def is_finished(self, run: Run) -> bool:
         """Whether a run is finished."""
@@ -60,7 +60,7 @@ class Folders:
 
     def partial(self, run: Run, pid: int | None = None) -> Path:
         """Folder in which a process of this machine, by default this one, makes a run."""
-        return self._partials / f"{run.arm}-{run.folder_name}@{machine()}-{os.getpid() if pid is None else pid}"
+        return self._partials / f"{label(run)}@{machine()}-{os.getpid() if pid is None else pid}"
 
     @property
     def _partials(self) -> Path:
@@ -131,11 +131,11 @@ class Folders:
 
     def partials(self, run: Run) -> list[Path]:
         """Partial folders of a run, of any process."""
-        name = f"{run.arm}-{run.folder_name}@"
+        name = f"{label(run)}@"
         return [path for path in self.all_partials() if path.name.startswith(name)]
 
     def all_partials(self) -> list[Path]:
-        """Partial folders of all runs, of any process; the name of each begins with that of :meth:`failed`."""
+        """Partial folders of all runs, of any process; the name of each begins with the :func:`label` of its run."""
         return listed(self._partials)
 
     def clean(self) -> None:
@@ -163,9 +163,13 @@ class Folders:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
 
-    def steps(self, run: Run) -> int:
-        """Environment steps so far of a run that is being made."""
-        return max(map(heartbeat.steps, self.partials(run)), default=0)
+    def steps(self) -> dict[str, int]:
+        """Environment steps so far of the runs that are being made, by :func:`label`."""
+        found: dict[str, int] = {}
+        for path in self.all_partials():
+            run = path.name.rpartition("@")[0]
+            found[run] = max(heartbeat.steps(path), found.get(run, 0))
+        return found
 
     def _is_of_a_finished_run(self, partial: Path) -> bool:
         # The name of an arm may have a hyphen, too.
@@ -175,6 +179,11 @@ class Folders:
 
     def _now(self) -> float:
         return heartbeat.file_system_time(self._partials)
+
+
+def label(run: Run) -> str:
+    """The name of a run among all runs of its study."""
+    return f"{run.arm}-{run.folder_name}"
 
 
 def listed(folder: Path) -> list[Path]:

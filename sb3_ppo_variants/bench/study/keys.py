@@ -26,7 +26,7 @@ ZOO = "zoo"
 # Beyond these a study is a mistake, found before anything takes long.
 MOST_STEPS = 10**12
 MOST_SEEDS = 1_000
-MOST_RUNS = 50_000
+MOST_RUNS = 100_000
 Steps = Annotated[int, Field(gt=0, le=MOST_STEPS)]
 Episodes = Annotated[int, Field(gt=0, le=10_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sb3_ppo_variants.bench.runs import executors
 from sb3_ppo_variants.bench.runs.executors import ExecutorLost, local, outcomes
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.worker import Job, Outcome, run_in_process
@@ -182,6 +183,38 @@ def test_an_executor_that_is_lost_is_no_failure_of_the_runs(study: Study, tmp_pa
     with pytest.raises(ExecutorLost, match="Finished runs are kept"):
         list(outcomes(Lost(), tasks))
     assert not folders.root.exists()
+
+
+def test_an_executor_has_no_more_than_so_many_runs_at_once(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler with all of 100,000 runs has no memory left."""
+    handed: list[Future[Any]] = []
+    most = []
+
+    class Slow(Executor):
+        """Ends the oldest run when it is handed another one, and every run when nothing else can happen."""
+
+        def submit(self, function: Any, job: Job) -> Future[Any]:  # type: ignore[override]
+            handed.append(Future())
+            most.append(sum(not future.done() for future in handed))
+            if len(most) >= 3:
+                _end(len(most) - 3)
+            return handed[-1]
+
+    def _end(position: int) -> None:
+        handed[position].set_result(Outcome(jobs[position].run))
+
+    jobs = [Job(study.run("ppo", "CartPole-v1", seed), Folders(tmp_path), "") for seed in range(7)]
+    monkeypatch.setattr(executors, "AHEAD", 3)
+    found = []
+    for outcome in outcomes(Slow(), jobs):
+        found.append(outcome.run.seed)
+        if len(handed) == 7 and not handed[-1].done():
+            _end(5)
+            _end(6)
+    assert found == list(range(7))
+    assert max(most) == 3
 
 
 def test_runs_go_to_an_executor_of_processes(study: Study, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from threading import Barrier
 
 import pytest
 
-from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.folders import Folders, label
 from sb3_ppo_variants.bench.runs.record import NotWhole, files_of
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
@@ -261,11 +261,12 @@ def test_a_failure_never_takes_the_folder_of_a_living_process(folders: Folders, 
 
 
 def test_steps_of_a_run_that_is_made(folders: Folders, run: Run) -> None:
-    assert folders.steps(run) == 0
+    assert folders.steps() == {}
     partial = claim(folders, run)
-    assert folders.steps(run) == 0
+    assert folders.steps() == {label(run): 0}
     (partial / "heartbeat").write_text("512")
-    assert folders.steps(run) == 512
+    of_process(partial, os.getppid()).mkdir()
+    assert folders.steps() == {label(run): 512}
 
 
 LOCK = """
