@@ -1,0 +1,141 @@
+"""Which arms are decided, and which get more seeds: a function of the scores of finished runs alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from sb3_ppo_variants.bench.statistics.comparisons import LEVEL, holm
+from sb3_ppo_variants.bench.statistics.intervals import Array
+from sb3_ppo_variants.bench.statistics.sequential import Batch, batch, sequential_p_value, won_batch
+from sb3_ppo_variants.bench.study.seeds import UntilDecided
+
+# (arm, environment) -> seed -> score; one that is no finite number is that of a run which counts as not finished.
+SeedScores = Mapping[tuple[str, str], Mapping[int, float]]
+
+
+State = Literal["differs", "undecided", "open"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is known of one arm.
+
+    :param state: ``differs``; ``undecided``: it gets no more seeds; ``open``: it gets those of the next look
+    :param seeds: number of seeds by which it is judged, its own and the baseline's; 0 before the first look
+    :param p_value: sequential p-value, 1 before the first look
+    :param adjusted_p_value: the same after Holm's correction for all arms
+    """
+
+    state: State
+    seeds: int
+    p_value: float
+    adjusted_p_value: float
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What is known of all arms.
+
+    :param arms: arm -> its decision, the baseline absent
+    :param baseline: the arm that all are compared with
+    :param until: how seeds are added
+    """
+
+    arms: Mapping[str, Decision]
+    baseline: str
+    until: UntilDecided
+
+    def wanted(self, arm: str) -> range:
+        """The seeds that an arm has to have: those by which it is judged, and while it is open those of the next look.
+
+        :param arm: the baseline has the seeds of each arm
+        """
+        if arm == self.baseline:
+            return max((self.wanted(other) for other in self.arms), key=len)
+        found = self.arms[arm]
+        more = [seeds for seeds in self.until.looks if seeds > found.seeds]
+        return range(more[0] if found.state == "open" else found.seeds)
+
+    def at_most(self, arm: str) -> range:
+        """The seeds that an arm has in the end if no open arm is decided.
+
+        :param arm: the baseline has the seeds of each arm
+        """
+        arms = self.arms if arm == self.baseline else [arm]
+        return range(self.until.most) if any(self.arms[each].state == "open" for each in arms) else self.wanted(arm)
+
+
+def decide(
+    scores: SeedScores, arms: Iterable[str], environments: Sequence[str], baseline: str, until: UntilDecided
+) -> Decisions:
+    """Look at the runs batch by batch, and decide after each which arms differ and which get more seeds.
+
+    An arm is looked at again once all runs of the next batch are there, its own and the baseline's. It differs when
+    its sequential p-value, after Holm's (1979) correction for all arms, is at most 5 %: the probability that any arm
+    is falsely said to differ is then at most 5 %, over all looks, whichever arms truly differ, and whatever ends a
+    study. It gets no more seeds when it could not differ even if it, and every other open arm, won or lost all
+    comparisons that are left; this needs no part of the 5 %.
+
+    More finished runs never revoke that an arm differs.
+
+    :param scores: of finished runs
+    :param arms: the baseline among them
+    :param environments: tasks
+    :param baseline: the arm that the others are compared with
+    :param until: the batches
+    """
+    walks = {arm: _Walk(until, len(environments)) for arm in arms if arm != baseline}
+    for look, seeds in enumerate(until.batches):
+        for arm, walk in walks.items():
+            first, second = (_of_batch(scores, who, environments, seeds) for who in (arm, baseline))
+            if walk.state == "open" and len(walk.batches) == look and first and second:
+                walk.add(first, second)
+        adjusted = holm({arm: walk.p_value for arm, walk in walks.items()})
+        for arm, walk in walks.items():
+            walk.state = "differs" if adjusted[arm] <= LEVEL else walk.state
+        best = holm({arm: walk.least_p_value() for arm, walk in walks.items()})
+        for arm, walk in walks.items():
+            walk.state = "undecided" if best[arm] > LEVEL else walk.state
+    found = {arm: Decision(walk.state, walk.seeds, walk.p_value, adjusted[arm]) for arm, walk in walks.items()}
+    return Decisions(found, baseline, until)
+
+
+@dataclass
+class _Walk:
+    """The batches of an arm so far."""
+
+    until: UntilDecided
+    tasks: int
+    batches: list[Batch] = field(default_factory=list)
+    p_value: float = 1.0
+    state: State = "open"
+
+    @property
+    def seeds(self) -> int:
+        return self.until.looks[len(self.batches) - 1] if self.batches else 0
+
+    def add(self, first: list[Array], second: list[Array]) -> None:
+        self.batches.append(batch(first, second, self.until.weights[len(self.batches)]))
+        self.p_value = sequential_p_value(self.batches, self.until.shares)
+
+    def least_p_value(self) -> float:
+        """The least p-value that it can still have; its own when it gets no more seeds."""
+        if self.state != "open":
+            return self.p_value
+        done = len(self.batches)
+        left = zip(self.until.batches[done:], self.until.weights[done:], strict=True)
+        further = [won_batch(len(seeds), self.tasks, weight) for seeds, weight in left]
+        if sum(2 * each.won - (len(each.probabilities) - 1) for each in self.batches) < 0:
+            further = [replace(each, won=0) for each in further]
+        return sequential_p_value([*self.batches, *further], self.until.shares)
+
+
+def _of_batch(scores: SeedScores, arm: str, environments: Sequence[str], seeds: range) -> list[Array] | None:
+    """The scores of an arm in a batch, by task; None unless all are there."""
+    found = [np.array([scores.get((arm, name), {}).get(seed, math.nan) for seed in seeds]) for name in environments]
+    return found if all(np.isfinite(task).all() for task in found) else None
