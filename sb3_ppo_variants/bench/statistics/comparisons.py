@@ -20,9 +20,10 @@ class Comparison:
     """One arm against the baseline.
 
     :param improvement: probability that a run of the arm beats one of the baseline, with its 95 % interval
-    :param p_value: of the two-sided stratified permutation test
+    :param p_value: of the two-sided stratified permutation test, or of :func:`.sequential_p_value`
     :param adjusted_p_value: the same after Holm's correction for all arms of the study
-    :param least_p_value: the smallest p-value that these numbers of runs can give, before the correction
+    :param least_p_value: the smallest p-value that these numbers of runs can give, before the correction; NaN
+        where these are no numbers that were fixed before
     :param environments: environments that count: those in which both have a finished run
     :param excluded: the other environments
     """
@@ -90,9 +91,7 @@ def _share_won(first: Array, second: Array) -> float:
     return float(np.mean(np.sign(first[:, None] - second) + 1) / 2)
 
 
-def improvement_interval(
-    first: Sequence[Array], second: Sequence[Array], confidence: float = CONFIDENCE
-) -> Estimate:
+def improvement_interval(first: Sequence[Array], second: Sequence[Array], confidence: float = CONFIDENCE) -> Estimate:
     """Probability of improvement with an interval that holds for scores of any distribution.
 
     It varies no more than a share of as many trials as the smaller arm has runs (Birnbaum and Klose 1957, "Bounds for

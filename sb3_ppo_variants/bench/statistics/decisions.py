@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from sb3_ppo_variants.bench.statistics.comparisons import LEVEL, holm
+from sb3_ppo_variants.bench.statistics.comparisons import LEVEL, Comparison, holm, improvement_interval
 from sb3_ppo_variants.bench.statistics.intervals import Array
 from sb3_ppo_variants.bench.statistics.sequential import Batch, batch, sequential_p_value, won_batch
 from sb3_ppo_variants.bench.study.seeds import UntilDecided
+from sb3_ppo_variants.bench.study.study import Study
 
 # (arm, environment) -> seed -> score; one that is no finite number is that of a run which counts as not finished.
 SeedScores = Mapping[tuple[str, str], Mapping[int, float]]
@@ -133,6 +134,47 @@ class _Walk:
         if sum(2 * each.won - (len(each.probabilities) - 1) for each in self.batches) < 0:
             further = [replace(each, won=0) for each in further]
         return sequential_p_value([*self.batches, *further], self.until.shares)
+
+
+def wanted_seeds(study: Study, decisions: Decisions | None) -> dict[str, Collection[int]]:
+    """The seeds that each arm that is run has to have.
+
+    :param study: the study
+    :param decisions: None when the number of seeds is fixed
+    """
+    if decisions is None:
+        return dict.fromkeys(study.arms, study.seeds)
+    return {arm: decisions.wanted(arm) for arm in study.arms}
+
+
+def comparisons_of(scores: SeedScores, environments: Sequence[str], decisions: Decisions) -> dict[str, Comparison]:
+    """Compare every arm with the baseline, by the seeds that decided.
+
+    The interval of a look has the share of the 5 % that the test has there, so that those of all looks hold at once
+    with a probability of at least 95 %: repeated confidence intervals (Jennison and Turnbull 1989).
+
+    :param scores: those that were decided by
+    :param environments: tasks
+    :param decisions: on all arms
+    :return: by arm, the baseline absent; p-values are sequential
+    """
+    until, found = decisions.until, {}
+    shares = dict(zip([0, *until.looks], [0.0, *until.shares], strict=True))
+    for arm, decision in decisions.arms.items():
+        tasks = environments if decision.seeds else []
+        first, second = (
+            [np.array([scores[who, name][seed] for seed in range(decision.seeds)]) for name in tasks]
+            for who in (arm, decisions.baseline)
+        )
+        found[arm] = Comparison(
+            improvement=improvement_interval(first, second, 1 - LEVEL * shares[decision.seeds]),
+            p_value=decision.p_value,
+            adjusted_p_value=decision.adjusted_p_value,
+            least_p_value=math.nan,
+            environments=list(tasks),
+            excluded=[name for name in environments if name not in tasks],
+        )
+    return found
 
 
 def _of_batch(scores: SeedScores, arm: str, environments: Sequence[str], seeds: range) -> list[Array] | None:
