@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from sb3_ppo_variants.bench.statistics.comparisons import LEVEL, Comparison, holm, improvement_interval
-from sb3_ppo_variants.bench.statistics.intervals import Array
-from sb3_ppo_variants.bench.statistics.sequential import Batch, batch, sequential_p_value, won_batch
+from sb3_ppo_variants.bench.statistics.intervals import Array, share_interval, trials
+from sb3_ppo_variants.bench.statistics.sequential import Batch, batch, expected_batch, sequential_p_value
 from sb3_ppo_variants.bench.study.seeds import UntilDecided
 from sb3_ppo_variants.bench.study.study import Study
 
 # (arm, environment) -> seed -> score; one that is no finite number is that of a run which counts as not finished.
 SeedScores = Mapping[tuple[str, str], Mapping[int, float]]
-
-
-State = Literal["differs", "undecided", "open"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Decision:
     :param adjusted_p_value: the same after Holm's correction for all arms
     """
 
-    state: State
+    state: Literal["differs", "undecided", "open"]
     seeds: int
     p_value: float
     adjusted_p_value: float
@@ -79,8 +76,9 @@ def decide(
     An arm is looked at again once all runs of the next batch are there, its own and the baseline's. It differs when
     its sequential p-value, after Holm's (1979) correction for all arms, is at most 5 %: the probability that any arm
     is falsely said to differ is then at most 5 %, over all looks, whichever arms truly differ, and whatever ends a
-    study. It gets no more seeds when it could not differ even if it, and every other open arm, won or lost all
-    comparisons that are left; this needs no part of the 5 %.
+    study. Therefore an arm may get no more seeds for any reason. The reason here is that the seeds that are left would
+    not decide it even if it won, of their comparisons, the share at the far end of the 95 % interval of what it has
+    won so far, and every other open arm too.
 
     More finished runs never revoke that an arm differs.
 
@@ -91,18 +89,23 @@ def decide(
     :param until: the batches
     """
     walks = {arm: _Walk(until, len(environments)) for arm in arms if arm != baseline}
+    adjusted = holm({arm: walk.p_value for arm, walk in walks.items()})
     for look, seeds in enumerate(until.batches):
         for arm, walk in walks.items():
             first, second = (_of_batch(scores, who, environments, seeds) for who in (arm, baseline))
-            if walk.state == "open" and len(walk.batches) == look and first and second:
+            if adjusted[arm] > LEVEL and len(walk.batches) == look and first and second:
                 walk.add(first, second)
         adjusted = holm({arm: walk.p_value for arm, walk in walks.items()})
-        for arm, walk in walks.items():
-            walk.state = "differs" if adjusted[arm] <= LEVEL else walk.state
-        best = holm({arm: walk.least_p_value() for arm, walk in walks.items()})
-        for arm, walk in walks.items():
-            walk.state = "undecided" if best[arm] > LEVEL else walk.state
-    found = {arm: Decision(walk.state, walk.seeds, walk.p_value, adjusted[arm]) for arm, walk in walks.items()}
+    hoped = holm({arm: walk.hoped_p_value() if adjusted[arm] > LEVEL else walk.p_value for arm, walk in walks.items()})
+    found = {
+        arm: Decision(
+            state="differs" if adjusted[arm] <= LEVEL else "undecided" if hoped[arm] > LEVEL else "open",
+            seeds=until.looks[len(walk.batches) - 1] if walk.batches else 0,
+            p_value=walk.p_value,
+            adjusted_p_value=adjusted[arm],
+        )
+        for arm, walk in walks.items()
+    }
     return Decisions(found, baseline, until)
 
 
@@ -114,26 +117,25 @@ class _Walk:
     tasks: int
     batches: list[Batch] = field(default_factory=list)
     p_value: float = 1.0
-    state: State = "open"
-
-    @property
-    def seeds(self) -> int:
-        return self.until.looks[len(self.batches) - 1] if self.batches else 0
 
     def add(self, first: list[Array], second: list[Array]) -> None:
         self.batches.append(batch(first, second, self.until.weights[len(self.batches)]))
         self.p_value = sequential_p_value(self.batches, self.until.shares)
 
-    def least_p_value(self) -> float:
-        """The least p-value that it can still have; its own when it gets no more seeds."""
-        if self.state != "open":
-            return self.p_value
+    def hoped_p_value(self) -> float:
+        """The p-value after all seeds if those that are left go as well as can be hoped for; now, if none are."""
         done = len(self.batches)
+        share = self._hoped_share() if done else 1.0
         left = zip(self.until.batches[done:], self.until.weights[done:], strict=True)
-        further = [won_batch(len(seeds), self.tasks, weight) for seeds, weight in left]
-        if sum(2 * each.won - (len(each.probabilities) - 1) for each in self.batches) < 0:
-            further = [replace(each, won=0) for each in further]
+        further = [expected_batch(share, len(seeds), self.tasks, weight) for seeds, weight in left]
         return sequential_p_value([*self.batches, *further], self.until.shares)
+
+    def _hoped_share(self) -> float:
+        """The share of comparisons at the far end of the interval of those that are won, far from one half."""
+        won = sum(each.won for each in self.batches) / sum(each.greatest for each in self.batches)
+        seeds = self.until.looks[len(self.batches) - 1]
+        _, low, high = share_interval(won, trials([seeds] * self.tasks)).tolist()
+        return float(max(low, high, key=lambda end: abs(end - 0.5)))
 
 
 def wanted_seeds(study: Study, decisions: Decisions | None) -> dict[str, Collection[int]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import signal
@@ -27,6 +28,11 @@ class Batch:
     probabilities: Array
     won: int
 
+    @property
+    def greatest(self) -> int:
+        """The value of an arm that wins every comparison."""
+        return len(self.probabilities) - 1
+
 
 def batch(first: Sequence[Array], second: Sequence[Array], weight: int = 1) -> Batch:
     """Compare the runs of a batch: its statistic is a weight times twice Mann-Whitney's U, summed over the tasks.
@@ -47,14 +53,22 @@ def batch(first: Sequence[Array], second: Sequence[Array], weight: int = 1) -> B
     return found
 
 
-def won_batch(runs: int, tasks: int, weight: int = 1) -> Batch:
-    """Make the batch of an arm that wins every comparison, at equal scores: no other batch has a smaller p-value.
+def expected_batch(share: float, runs: int, tasks: int, weight: int = 1) -> Batch:
+    """Make a batch without equal scores, of which an arm wins a share of the comparisons.
 
+    :param share: from 0 to 1
     :param runs: of each arm in each task
     :param tasks: number of tasks
     :param weight: as of :func:`batch`
     """
-    return batch([np.ones(runs)] * tasks, [np.zeros(runs)] * tasks, weight)
+    distinct = _distinct_batch(runs, tasks, weight)
+    return replace(distinct, won=round(share * distinct.greatest))
+
+
+@functools.lru_cache(maxsize=256)
+def _distinct_batch(runs: int, tasks: int, weight: int) -> Batch:
+    scores = np.arange(2 * runs, dtype=float)
+    return batch([scores[:runs]] * tasks, [scores[runs:]] * tasks, weight)
 
 
 def sequential_p_value(batches: Sequence[Batch], shares: Sequence[float]) -> float:
@@ -82,24 +96,24 @@ def sequential_p_value(batches: Sequence[Batch], shares: Sequence[float]) -> flo
     :param batches: of the looks so far, at least one
     :param shares: of all looks, above 0, with the sum 1
     """
-    smallest, won = np.inf, 0
-    for look, (probabilities, share) in enumerate(zip(_walk(batches), shares, strict=False)):
-        won += batches[look].won
-        smallest = min(smallest, _p_values(probabilities)[won] / share)
+    p_values = [_p_values(probabilities) for probabilities in _walk(batches)]
+    won = np.cumsum([each.won for each in batches])
+    used = shares[: len(batches)]
+    smallest = min(float(of_look[at]) / share for of_look, at, share in zip(p_values, won, used, strict=True))
     going, crossed = np.ones(1), 0.0
-    for step, probabilities, share in zip(batches, _walk(batches), shares, strict=False):
-        going = _convolved(going, step.probabilities)
-        beyond = _p_values(probabilities) <= smallest * share * ROUNDING
+    for each, of_look, share in zip(batches, p_values, used, strict=True):
+        going = _convolved(going, each.probabilities)
+        beyond = of_look <= smallest * share * ROUNDING
         crossed += float(going[beyond].sum())
         going[beyond] = 0.0
-    return min(1.0, crossed + float(smallest) * sum(shares[len(batches) :]))
+    return min(1.0, crossed + smallest * sum(shares[len(batches) :]))
 
 
 def _walk(batches: Sequence[Batch]) -> Iterator[Array]:
     """Probabilities of the statistic after each batch."""
     found = np.ones(1)
-    for step in batches:
-        found = _convolved(found, step.probabilities)
+    for each in batches:
+        found = _convolved(found, each.probabilities)
         yield found
 
 
