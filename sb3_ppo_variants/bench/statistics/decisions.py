@@ -109,6 +109,16 @@ def decide(
     return Decisions(found, baseline, until)
 
 
+def can_decide(arms: Sequence[str], tasks: int, until: UntilDecided) -> bool:
+    """Whether all seeds would show that arms differ if all of them won every comparison.
+
+    :param arms: the baseline among them
+    :param tasks: number of tasks
+    :param until: the batches
+    """
+    return (len(arms) - 1) * _Walk(until, tasks).hoped_p_value() <= LEVEL
+
+
 @dataclass
 class _Walk:
     """The batches of an arm so far."""

@@ -43,8 +43,9 @@ def decisions(summary: Summary, decided: Decisions) -> Section:
                 [
                     f"looks at {looks} seeds of the arm and of {summary.baseline}. An arm differs if its p after Holm "
                     f"is at most {LEVEL} at a look. It is undecided, and gets no more seeds, at the last look, or if "
-                    "it could not differ any more even if it won or lost every comparison that is left. It is open "
-                    "while runs of its next look are missing; runs that failed are missing too."
+                    "the seeds that are left would not decide it even if it won, of their comparisons, the share at "
+                    "the far end of the 95 % interval of those that it has won. It is open while runs of its next look "
+                    "are missing; runs that failed are missing too."
                 ],
             ),
             Definition(
@@ -86,7 +87,7 @@ def outcome(found: Decision, decided: Decisions) -> str:
         return f"open, next look at {upcoming} seeds"
     if found.seeds == decided.until.most:
         return f"undecided with {found.seeds} seeds, the limit"
-    return f"undecided with {found.seeds} seeds, more could not decide it"
+    return f"undecided with {found.seeds} seeds, more are unlikely to decide it"
 
 
 def caution() -> Caution:
