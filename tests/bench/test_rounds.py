@@ -38,15 +38,20 @@ TEXT = """
     evaluation: {every: 64, episodes: 1, last: 1}
     arguments: {device: cpu, n_steps: 64, n_epochs: 1}
     environments: [CartPole-v1]
-    arms: {better: {algorithm: stub.Better}}
+    baseline: worse
+    arms: {worse: {algorithm: stub.Worse}, better: {algorithm: stub.Better}}
 """
-# It pushes the cart to the side to which the pole falls.
+# Better pushes the cart to the side to which the pole falls, Worse always to the left.
 STUB = """
 from stable_baselines3 import PPO
 
 class Better(PPO):
     def predict(self, observation, *args, **kwargs):
         return (observation[:, 2] + observation[:, 3] > 0).astype(int), None
+
+class Worse(PPO):
+    def predict(self, observation, *args, **kwargs):
+        return (observation[:, 0] > 9).astype(int), None
 """
 
 

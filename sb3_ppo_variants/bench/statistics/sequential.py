@@ -88,7 +88,7 @@ def sequential_p_value(batches: Sequence[Batch], shares: Sequence[float]) -> flo
     after the last it is the exact p-value of the least :math:`p_j / s_j`: therefore, if nothing differs, it is at most
     :math:`u` at any look with a probability of at most :math:`u`.
 
-    These are the group sequential permutation tests of AdaStop (Mathieu et al. 2023, arXiv:2306.10882, section 4), with
+    These are the group sequential permutation tests of AdaStop (Mathieu et al. 2023, arXiv:2306.10882), with
     Mann-Whitney's statistic in place of the difference of means, all relabellings in place of some that are drawn,
     and a p-value in place of a decision at one level. Bounds of equal p-values at equal shares are those of Pocock
     (1977).
