@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sb3_ppo_variants.bench.statistics.decisions import Decision, Decisions, can_decide, comparisons_of, decide
+from sb3_ppo_variants.bench.statistics.sequential import batch, sequential_p_value
 from sb3_ppo_variants.bench.study.seeds import UntilDecided
 
 UNTIL = UntilDecided.model_validate({"from": 5, "to": 15, "step": 5, "until": "decided"})
 TASK = "task"
+LOW, HIGH = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+# 2 of 252 relabellings, with a third of the error 6/252, of which the two looks to come may add two thirds.
+FIRST_LOOK = Decision("differs", 5, 2 / 252 + 4 / 252, 6 / 252)
 
 
 def finished(**runs: list[float]) -> dict[tuple[str, str], dict[int, float]]:
@@ -27,6 +32,10 @@ def states(decisions: Decisions) -> dict[str, tuple[str, int]]:
     return {arm: (found.state, found.seeds) for arm, found in decisions.arms.items()}
 
 
+def rounded(decision: Decision) -> Decision:
+    return replace(decision, p_value=round(decision.p_value, 9), adjusted_p_value=round(decision.adjusted_p_value, 9))
+
+
 def above(seeds: int) -> list[float]:
     return [100.0 + seed for seed in range(seeds)]
 
@@ -37,8 +46,7 @@ def low(seeds: int) -> list[float]:
 
 def test_an_arm_that_wins_everything_is_decided_at_the_first_look() -> None:
     found = decided(ppo=low(15), up=above(15))
-    # 2 of 252 relabellings. A third of the error makes three times as much, of which the looks to come may add 2/3.
-    assert found.arms["up"] == Decision("differs", 5, pytest.approx(6 / 252), pytest.approx(6 / 252))
+    assert rounded(found.arms["up"]) == rounded(FIRST_LOOK)
     assert decided(ppo=above(5), down=low(5)).arms["down"].state == "differs"
     assert (found.wanted("up"), found.wanted("ppo"), found.at_most("ppo")) == (range(5), range(5), range(5))
 
@@ -84,6 +92,24 @@ def test_an_arm_that_seeds_cannot_decide_any_more_gets_none() -> None:
     assert [len(mixed.at_most(arm)) for arm in ("ppo", "up", "same")] == [15, 5, 15]
 
 
+def test_more_tasks_are_more_trials() -> None:
+    tasks = ["a", "b", "c"]
+    scores = {(arm, task): dict(enumerate(flat(10))) for arm in ("ppo", "same") for task in tasks}
+    # With 30 trials the interval of one half ends at 0.67: 100 of 150 at the last look have a p-value of 0.14. It would
+    # end at 0.76 with the 10 of one task, and 114 have one of 0.02.
+    assert states(decide(scores, ["ppo", "same"], tasks, "ppo", UNTIL)) == {"same": ("undecided", 10)}
+
+
+def test_a_batch_counts_as_often_as_it_has_seeds() -> None:
+    until = UntilDecided.model_validate({"from": 4, "to": 6, "step": 2, "until": "decided"})
+    first, second = [1.0, 4.0, 5.0, 8.0, 3.0, 4.0], [2.0, 3.0, 6.0, 7.0, 1.0, 2.0]
+    found = decide(finished(ppo=second, arm=first), ["ppo", "arm"], [TASK], "ppo", until).arms["arm"]
+    # Half of the 16 comparisons of the first batch, and all 4 of the second with twice the weight.
+    batches = [batch([np.array(first[:4])], [np.array(second[:4])]), batch([HIGH], [LOW], weight=2)]
+    assert [each.won for each in batches] == [16, 16]
+    assert found.p_value == pytest.approx(sequential_p_value(batches, [2 / 3, 1 / 3]))
+
+
 def test_an_arm_that_is_far_behind_may_still_be_decided() -> None:
     # 7 of 25 comparisons: the far end of its interval is below one half.
     assert states(decided(ppo=[1.0, 3.0, 5.0, 7.0, 9.0], down=[0.0, 0.1, 2.0, 4.0, 5.5])) == {"down": ("open", 5)}
@@ -98,7 +124,7 @@ def test_the_limit() -> None:
 
 def test_a_decided_arm_stays_decided_by_its_own_seeds() -> None:
     later = decided(ppo=low(15), up=[*above(5), *low(10)])
-    assert later.arms["up"] == Decision("differs", 5, pytest.approx(6 / 252), pytest.approx(6 / 252))
+    assert rounded(later.arms["up"]) == rounded(FIRST_LOOK)
 
 
 def test_whether_anything_can_be_decided() -> None:
