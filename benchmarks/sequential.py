@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import bisect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,8 +27,8 @@ from sb3_ppo_variants.bench.study.seeds import UntilDecided
 PUBLISHED = Path(__file__).parent / "published/sequential/sequential.json"
 UNTIL = UntilDecided.model_validate({"from": 5, "to": 30, "step": 5, "until": "decided"})
 BASELINE = "ppo"
-# A fixed number of seeds is looked for up to so many.
-MOST = 40
+# A fixed number of seeds is looked for up to so many, and up to this power: beyond, single studies decide.
+MOST, CERTAIN = 40, 0.99
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,15 @@ def found_with(seeds: int, scores: Mapping[str, Array]) -> set[str]:
     return {arm for arm, p_value in adjusted.items() if p_value <= LEVEL}
 
 
+def fixed_seeds(drawn: Sequence[Mapping[str, Array]], differing: set[str], power: float) -> int:
+    """The least fixed number of seeds that finds such a share of the arms that differ."""
+
+    def found(seeds: int) -> float:
+        return sum(len(found_with(seeds, scores) & differing) for scores in drawn) / len(drawn) / len(differing)
+
+    return bisect.bisect_left(range(MOST), power, key=found)
+
+
 def simulate(cell: Cell, studies: int) -> dict[str, float | None]:
     """Count errors, decisions and seeds."""
     # Equal scores for no two cells.
@@ -100,11 +109,8 @@ def simulate(cell: Cell, studies: int) -> dict[str, float | None]:
         "saved": None,
     }
     if differing:
-        count = sum(len(names & differing) for names in found)
-        row["power"] = count / studies / len(differing)
-        fixed = bisect.bisect_left(
-            range(MOST), count, key=lambda seeds: sum(len(found_with(seeds, each) & differing) for each in drawn)
-        )
+        row["power"] = power = sum(len(names & differing) for names in found) / studies / len(differing)
+        fixed = fixed_seeds(drawn, differing, min(power, CERTAIN))
         row["fixed"] = fixed
         row["saved"] = 1 - (cell.arms * of_arms + of_baseline) / ((cell.arms + 1) * fixed)
     return row
