@@ -104,7 +104,7 @@ def main() -> None:
         parser.add_argument(option, type=int, default=default)
     arguments = parser.parse_args()
     study = make_study(arguments.arms, arguments.environments).model_copy(
-        update={"seeds": tuple(range(arguments.seeds))}
+        update={"written_seeds": tuple(range(arguments.seeds))}
     )
     rng = np.random.default_rng(0)
     seconds: defaultdict[str, float] = defaultdict(float)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.coverage import PUBLISHED as COVERAGE
 from benchmarks.measurements import publish, tables
+from benchmarks.sequential import PUBLISHED as SEQUENTIAL
 from benchmarks.symptoms import PUBLISHED as SYMPTOMS
 from docs import drawings, gallery
 
@@ -21,6 +22,8 @@ BLOCK = re.compile(
     r"^(?P<begin>(?:<!--|\.\.) fill: (?P<what>[^\n]+?)(?: -->)?\n).*?(?P<end>^(?:<!--|\.\.) end(?: -->)?$)",
     re.DOTALL | re.MULTILINE,
 )
+# Columns of the table of seeds until decided, and how their numbers are written.
+SHOWN = {"power": ".2f", "seeds": ".1f", "baseline_seeds": ".1f", "fixed": "d", "saved": ".0%"}
 
 
 def report(study: str, section: str) -> str:
@@ -57,6 +60,33 @@ def coverage() -> str:
     return tables.table(["number", "scores", *(f"{count} seeds" for count in seeds)], rows)
 
 
+def sequential() -> str:
+    """What seeds until decided cost and save, a row for each simulated kind of study."""
+    heading = [
+        "scores",
+        "tasks",
+        "arms",
+        "differ",
+        "by",
+        "error",
+        "power",
+        "seeds",
+        "of the baseline",
+        "fixed",
+        "saved",
+    ]
+    rows = (
+        [
+            *(str(cell[name]) for name in ("scores", "tasks", "arms", "differing")),
+            f"{cell['shift']:g}" if cell["differing"] else "-",
+            f"{cell['error']:.3f}" if cell["differing"] < cell["arms"] else "-",
+            *(f"{cell[name]:{form}}" if cell[name] is not None else "-" for name, form in SHOWN.items()),
+        ]
+        for cell in json.loads(SEQUENTIAL.read_text())["cells"]
+    )
+    return tables.table(heading, rows)
+
+
 def symptoms() -> str:
     """The runs of the page on troubleshooting."""
     heading = ["run", "median `kl`", "largest `kl`", "largest `ratio_max`", "mean `clip_fraction`"]
@@ -81,6 +111,7 @@ SOURCES: dict[str, Callable[..., str]] = {
     "modules": gallery.modules,
     "reference": gallery.reference,
     "report": report,
+    "sequential": sequential,
     "sidebar": gallery.sidebar,
     "speed": speed,
     "symptoms": symptoms,

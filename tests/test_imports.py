@@ -34,7 +34,7 @@ FLOORS = {
         ["table"],
         ["statistics"],
         ["report"],
-        ["checks", "measure_scores", "progress", "terminal", "trials"],
+        ["checks", "measure_scores", "progress", "rounds", "terminal", "trials"],
         ["validation", "plan", "hub"],
         ["video", "watch"],
         ["commands"],

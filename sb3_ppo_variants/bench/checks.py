@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from sb3_ppo_variants.bench.runs.callbacks import make_callback
 from sb3_ppo_variants.bench.runs.environments import make_env
 from sb3_ppo_variants.bench.runs.train import make_model
+from sb3_ppo_variants.bench.statistics.decisions import can_decide
 from sb3_ppo_variants.bench.study.arms import AXES
 from sb3_ppo_variants.bench.study.constructors import Constructor, constructor, import_algorithm
 from sb3_ppo_variants.bench.study.dotted import Dotted
@@ -41,7 +42,12 @@ Places = Iterator[tuple[str, Iterable[str]]]
 
 
 def argument_mistakes(study: Study) -> Iterator[str]:
-    """Check the classes of a study and the names of all arguments."""
+    """Check the classes of a study, the names of all arguments, and whether its seeds can decide anything."""
+    if study.until_decided and not can_decide(list(study.arms), len(study.environments), study.until_decided):
+        yield (
+            f"seeds: with {study.until_decided.most} seeds no arm can be shown to differ, not even those that win "
+            "every comparison with the baseline; raise to"
+        )
     for name, arm in study.written_arms.items():
         for path in arm.algorithms:
             try:

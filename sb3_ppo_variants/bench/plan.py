@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from sb3_ppo_variants.bench.report.numbers import duration
+from sb3_ppo_variants.bench.rounds import read_decisions
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.statistics.decisions import wanted_seeds
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study, baseline_name
@@ -25,15 +28,17 @@ class Planned:
     """The runs of one arm in one environment.
 
     :param runs: one per seed
-    :param missing: those that are not finished
+    :param missing: those that are not finished; those of the round, where seeds are added until it is decided
     :param seconds: of one run; None when it is not known
     :param tried: whether the seconds are of a trial, not of finished runs
+    :param later: those that follow in later rounds if nothing is decided
     """
 
     runs: list[Run]
     missing: list[Run]
     seconds: float | None
     tried: bool = False
+    later: list[Run] = field(default_factory=list)
 
 
 Plan = dict[tuple[str, str], Planned]
@@ -49,16 +54,29 @@ def make_plan(
     :return: by (arm, environment)
     :raises TrialFailed: when a run raises in its trial
     """
-    runs = {
-        (arm, environment): study.runs_of(arm, environment) for arm in study.arms for environment in study.environments
-    }
+    decisions = read_decisions(study, folders)
+    wanted = wanted_seeds(study, decisions)
+    at_most = {arm: decisions.at_most(arm) if decisions else wanted[arm] for arm in study.arms}
     lacking = {id(run) for run in missing_runs(study.runs, folders)}
-    missing = {key: [run for run in seeds if id(run) in lacking] for key, seeds in runs.items()}
+    runs, missing = {}, {}
+    for arm, name in itertools.product(study.arms, study.environments):
+        seeds = study.runs_of(arm, name)
+        runs[arm, name] = [run for run in seeds if run.seed in at_most[arm] or id(run) not in lacking]
+        missing[arm, name] = [run for run in seeds if run.seed in wanted[arm] and id(run) in lacking]
     seconds = {key: measured_seconds(seeds, folders) for key, seeds in runs.items()}
     unknown = [key for key in runs if calibration and missing[key] and seconds[key] is None]
     trials = calibrate([runs[key][0] for key in unknown], done)
     seconds.update({key: trials[runs[key][0].identity] for key in unknown})
-    return {key: Planned(runs[key], missing[key], seconds[key], tried=key in unknown) for key in runs}
+    return {
+        key: Planned(
+            runs[key],
+            missing[key],
+            seconds[key],
+            tried=key in unknown,
+            later=[run for run in runs[key] if id(run) in lacking and run.seed not in wanted[key[0]]],
+        )
+        for key in runs
+    }
 
 
 def plan_table(study: Study, plan: Plan) -> Table:
@@ -75,16 +93,24 @@ def plan_table(study: Study, plan: Plan) -> Table:
 def plan_lines(study: Study, plan: Plan, workers: int) -> Iterator[str]:
     """Say how many runs there are, how long they take and what they can show."""
     planned = list(plan.values())
-    runs, missing = sum(len(each.runs) for each in planned), sum(len(each.missing) for each in planned)
+    counts = [(len(each.runs), len(each.missing), len(each.later)) for each in planned]
+    runs, missing, later = (sum(column) for column in zip(*counts, strict=True))
+    until = study.until_decided
+    seeds = f"{until.least} to {until.most} seeds" if until else f"{len(study.seeds)} seeds"
+    total = f"at most {runs}" if later else f"{runs}"
     yield (
-        f"{len(study.arms)} arms x {len(study.environments)} environments x {len(study.seeds)} seeds = {runs} runs, "
-        f"{runs - missing} finished, {missing} to make."
+        f"{len(study.arms)} arms x {len(study.environments)} environments x {seeds} = {total} runs, "
+        f"{runs - missing - later} finished, {missing} to make."
     )
     yield from _time(planned, workers)
+    if later:
+        yield from _later(planned, later, workers)
     if any(run.callbacks for each in planned for run in each.missing):
         yield "Runs that a callback ends early take less: the time of a trial is that of the whole budget."
     tests = len(study.compared) - 1
     yield from _effect(len(study.seeds), len(study.environments), tests, baseline_name(study.baseline))
+    if until:
+        yield f"  That is the test of {until.most} seeds without a look before; the looks cost a little of it."
     for arm in read_imported(study):
         yield f"{arm.arm}: runs read from {arm.source.folder}: {len(arm.runs)}, none to make."
         yield from (f"  left out: {line}" for line in arm.left_out)
@@ -132,6 +158,13 @@ def _time(planned: list[Planned], workers: int) -> Iterator[str]:
             f"  a trial on this machine, one run at a time, of at least {TRIAL_STEPS} steps and an episode of "
             f"evaluation, for {tried}; evaluation episodes are taken to last to their time limit."
         )
+
+
+def _later(planned: list[Planned], later: int, workers: int) -> Iterator[str]:
+    """Say what follows the runs to make."""
+    seconds = total_seconds([replace(each, missing=[*each.missing, *each.later]) for each in planned], workers)
+    time = "" if seconds is None else f": about {duration(seconds)} in all"
+    yield f"That is the least. If nothing is decided before the last look, {_many(later, 'run')} more{time}."
 
 
 def _effect(seeds: int, environments: int, tests: int, baseline: str) -> Iterator[str]:

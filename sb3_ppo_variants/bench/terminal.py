@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sb3_ppo_variants.bench.report.numbers import interval, mean_return
 from sb3_ppo_variants.bench.report.sections.provenance import ended_early
+from sb3_ppo_variants.bench.rounds import decision_lines, read_decisions, wanted_runs
 from sb3_ppo_variants.bench.runs.folders import Folders, raised
 from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.runs.whole import others, whole_runs
@@ -91,8 +92,8 @@ def _below(estimate: str, mark: str) -> Text:
 def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
     """Make the table of the states of the runs, per arm and environment, and say why runs failed or are left out.
 
-    :return: the table, and lines for failed runs, for callbacks that ended runs early, and for folders that no number
-        of a report comes from
+    :return: the table, and lines for failed runs, for callbacks that ended runs early, for what is decided of each
+        arm, and for folders that no number of a report comes from
     """
     whole, left_out = whole_runs(study.runs, folders)
     stored = stored_runs(study.runs, folders)
@@ -103,7 +104,8 @@ def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
         counts[run.arm, run.environment, state] += 1
     lines = []
     in_tables = {id(run) for run, _ in stored}
-    for run in (run for run in study.runs if id(run) not in in_tables):
+    decisions = read_decisions(study, folders)
+    for run in (run for run in wanted_runs(study, decisions) if id(run) not in in_tables):
         if folders.finished(run) in damaged:
             counts[run.arm, run.environment, "damaged"] += 1
         elif folders.is_failed(run):
@@ -120,4 +122,8 @@ def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
     for arm in study.arms:
         for name in study.environments:
             table.add_row(escape(arm), escape(name), *(str(counts[arm, name, state] or "") for state in STATES))
-    return table, [*lines, *(f"left out: {item}" for item in [*left_out, *others(study.runs, folders)])]
+    return table, [
+        *lines,
+        *decision_lines(decisions),
+        *(f"left out: {item}" for item in [*left_out, *others(study.runs, folders)]),
+    ]

@@ -20,13 +20,15 @@ from sb3_ppo_variants.bench.study.keys import (
     EvaluationSettings,
     Imported,
 )
+from sb3_ppo_variants.bench.study.seeds import DECIDED, LISTED, UntilDecided
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.study.yaml_file import StudyLoader, load, read_text
 
-MODELS = (Study, Environment, EvaluationSettings, Arm, Ablation, Bootstrap, Checkpoint, Imported)
+MODELS = (Study, UntilDecided, Environment, EvaluationSettings, Arm, Ablation, Bootstrap, Checkpoint, Imported)
 KEYS = {field.alias or name for model in MODELS for name, field in model.model_fields.items()}
 
-
+# Parts of the place of a mistake that no file has.
+INNER = ("bool", "dict[str,any]", "[key]", LISTED, DECIDED)
 MOST_SHOWN = 50
 MOST_LETTERS = 600
 
@@ -94,7 +96,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _line(detail: Any) -> str:
-    place = ".".join(str(part)[:100] for part in detail["loc"] if part not in ("bool", "dict[str,any]", "[key]"))
+    place = ".".join(str(part)[:100] for part in detail["loc"] if part not in INNER)
     if detail["type"] == "extra_forbidden":
         return f"{place}: unknown key{did_you_mean(str(detail['loc'][-1])[:100], KEYS)}"
     message = detail["msg"].removeprefix("Value error, ")

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from sb3_ppo_variants.bench.plan import shared_seconds
 from sb3_ppo_variants.bench.report.numbers import duration, number
+from sb3_ppo_variants.bench.rounds import read_decisions, wanted_runs
 from sb3_ppo_variants.bench.runs import heartbeat
 from sb3_ppo_variants.bench.runs.evaluation import seconds_per_step
 from sb3_ppo_variants.bench.runs.folders import Folders, alive, listed, maker
@@ -90,6 +91,11 @@ class _States:
     made: dict[str, Path]
     missing: set[str]
 
+    @property
+    def every(self) -> set[str]:
+        """The names of all runs."""
+        return self.finished | self.failed | self.made.keys() | self.missing
+
 
 class Watcher:
     """Take snapshots of a study. It writes nothing, and what a finished run took is read once.
@@ -105,10 +111,15 @@ class Watcher:
         self.arms = {folders.finished(run).parent for run in study.runs}
         self.stored = {folders.failed(run).name for run, _ in stored_runs(study.runs, folders)}
         self.took: dict[str, float | None] = {}
+        self.wanted = self._wanted()
 
     def snapshot(self) -> StudyState:
         """Read how far the study is; a folder that goes meanwhile is no error."""
         states = self._states()
+        if self.study.until_decided and not states.made and not states.missing:
+            # Runs of the next round are missing now, if there is one.
+            self.wanted = self._wanted()
+            states = self._states()
         seconds = self._seconds(states)
         making = tuple(_making(self.runs[name], path, seconds[name]) for name, path in states.made.items())
         left = [*(each.seconds_left for each in making), *(seconds[name] for name in states.missing)]
@@ -120,9 +131,14 @@ class Watcher:
             missing=len(states.missing),
             making=making,
             steps=sum(self.runs[name].total_timesteps for name in states.finished) + sum(each.steps for each in making),
-            total_timesteps=sum(run.total_timesteps for name, run in self.runs.items() if name not in states.failed),
+            total_timesteps=sum(self.runs[name].total_timesteps for name in states.every - states.failed),
             seconds_left=shared_seconds(known, len(making)) if making and len(known) == len(left) else None,
         )
+
+    def _wanted(self) -> set[str]:
+        """The names of the runs that there have to be."""
+        runs = wanted_runs(self.study, read_decisions(self.study, self.folders))
+        return {self.folders.failed(run).name for run in runs}
 
     def _states(self) -> _States:
         # In the order in which a run passes through the folders, so that none is lost on its way.
@@ -133,8 +149,8 @@ class Watcher:
         now = time.time()
         living = {path.name.rpartition("@")[0]: path for path in partials if alive(path, now)}
         made = {name: living[name] for name in self.runs if name in living and name not in finished}
-        failed = self.runs.keys() & failed - finished - made.keys()
-        return _States(finished, failed, made, self.runs.keys() - finished - failed - made.keys())
+        failed = self.wanted & failed - finished - made.keys()
+        return _States(finished, failed, made, self.wanted - finished - failed - made.keys())
 
     def _seconds(self, states: _States) -> dict[str, float | None]:
         """Seconds of each whole run that is being made or missing; None where nothing tells.

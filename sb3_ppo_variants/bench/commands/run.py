@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 from sb3_ppo_variants.bench.commands.common import (
@@ -51,6 +51,7 @@ def run(parsed: argparse.Namespace) -> int:
     """Run what is missing, then report; 1 when a run failed."""
     if parsed.executor != "dask" and (parsed.scheduler or parsed.cluster):
         parsed.error("--scheduler and --cluster need --executor dask")
+    from sb3_ppo_variants.bench.rounds import decision_lines, read_decisions, wanted_runs
     from sb3_ppo_variants.bench.runs.executors import shard
     from sb3_ppo_variants.bench.table.stored import missing_runs
     from sb3_ppo_variants.bench.validation import load_study
@@ -58,22 +59,43 @@ def run(parsed: argparse.Namespace) -> int:
     study = load_study(parsed.study)
     folders = folders_of(study, parsed)
     folders.clean()
-    runs = shard(study.runs, *parsed.shard) if parsed.shard else study.runs
-    missing = missing_runs(runs, folders)
-    say(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} finished before")
-    if missing and not parsed.allow_mixed_versions:
-        _refuse_other_versions(study.runs, folders)
-    failed = _run_missing(study, missing, folders, parsed) if missing else 0
+    share = shard(study.runs, *parsed.shard) if parsed.shard else study.runs
+    made, failed = _run_rounds(study, share, folders, parsed)
+    decisions = read_decisions(study, folders)
+    for line in decision_lines(decisions):
+        say(line)
     if failed:
-        say(f"{failed} of {len(missing)} runs failed, see {folders.root / 'failed'}")
-    if parsed.shard and missing_runs(study.runs, folders):
+        say(f"{failed} of {made} runs failed, see {folders.root / 'failed'}")
+    if parsed.shard and missing_runs(wanted_runs(study, decisions), folders):
         say("Runs of other shards are missing: no report yet.")
     else:
         write_report(study, parsed)
     return 1 if failed else 0
 
 
-def _run_missing(study: Study, missing: list[Run], folders: Folders, parsed: argparse.Namespace) -> int:
+def _run_rounds(study: Study, share: list[Run], folders: Folders, parsed: argparse.Namespace) -> tuple[int, int]:
+    """Make what is missing of a share round by round; return how many runs were tried and how many failed."""
+    from sb3_ppo_variants.bench.rounds import rounds
+    from sb3_ppo_variants.bench.table.stored import missing_runs
+
+    made = failed = 0
+    with ExitStack() as stack:
+        executor: Executor | None = None
+        for runs, missing in rounds(study, share, folders):
+            say(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} finished before")
+            if missing and executor is None:
+                if not parsed.allow_mixed_versions:
+                    _refuse_other_versions(study.runs, folders)
+                executor = stack.enter_context(_executor(parsed, len(missing_runs(share, folders))))
+            if executor is not None:
+                failed += _run_missing(study, missing, folders, parsed, executor)
+                made += len(missing)
+    return made, failed
+
+
+def _run_missing(
+    study: Study, missing: list[Run], folders: Folders, parsed: argparse.Namespace, executor: Executor
+) -> int:
     """Make runs and return how many failed."""
     from rich.console import Console
 
@@ -88,7 +110,6 @@ def _run_missing(study: Study, missing: list[Run], folders: Folders, parsed: arg
     jobs = [Job(run, everywhere, parsed.command_line, seconds, os.getcwd(), study.checkpoint) for run in missing]
     try:
         with (
-            _executor(parsed, len(jobs)) as executor,
             Progress(missing, folders, Console(highlight=False)) as progress,
             closing(outcomes(executor, jobs)) as ended,
         ):

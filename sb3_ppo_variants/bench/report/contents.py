@@ -12,6 +12,7 @@ from sb3_ppo_variants.bench.report.sections.cautions import cautions
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells
 from sb3_ppo_variants.bench.report.sections.comparisons import comparisons, detectable_differences
 from sb3_ppo_variants.bench.report.sections.contrasts import contrasts
+from sb3_ppo_variants.bench.report.sections.decisions import caution, decisions
 from sb3_ppo_variants.bench.report.sections.provenance import (
     failed_runs,
     imported_runs,
@@ -24,6 +25,7 @@ from sb3_ppo_variants.bench.report.sections.stability import stability
 from sb3_ppo_variants.bench.report.sections.updates import updates
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.whole import others
+from sb3_ppo_variants.bench.statistics.decisions import wanted_seeds
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
@@ -54,7 +56,11 @@ def contents(
     """
     done = set(tables.timings[["arm", "identity"]].itertuples(index=False, name=None))
     left_out = {item.folder for item in tables.left_out}
-    unfinished = [run for run in runs if (run.arm, run.identity) not in done and folders.finished(run) not in left_out]
+    wanted = wanted_seeds(study, summary.decisions)
+    planned = [run for run in runs if run.seed in wanted[run.arm] or (run.arm, run.identity) in done]
+    unfinished = [
+        run for run in planned if (run.arm, run.identity) not in done and folders.finished(run) not in left_out
+    ]
     failed = [(run, folders.reason(run)) for run in unfinished if folders.is_failed(run)]
     missing = [run for run in unfinished if not folders.is_failed(run)]
     parquet = (folders.root / "results.parquet").exists()
@@ -74,23 +80,33 @@ def contents(
     return Document(
         title=study.name,
         facts=[
-            f"{len(done)} of {len(runs)} runs finished",
+            f"{len(done)} of {len(planned)} runs finished",
             f"{len(summary.arms)} arms",
             f"{len(summary.environments)} environments",
-            f"{len(study.seeds)} seeds",
+            _seeds(study),
             f"made {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
         ],
-        cautions=list(cautions(summary, tables, provenance, failures, named[: len(tables.left_out)])),
+        cautions=[
+            *cautions(summary, tables, provenance, failures, named[: len(tables.left_out)]),
+            *([caution()] if summary.decisions else []),
+        ],
         sections=sections,
         arms=list(arm_cells(summary).values()),
     )
+
+
+def _seeds(study: Study) -> str:
+    until = study.until_decided
+    return f"{until.least} to {until.most} seeds, until decided" if until else f"{len(study.seeds)} seeds"
 
 
 def _numbers(study: Study, tables: Tables, summary: Summary, panels: Mapping[str, Panel]) -> list[Section]:
     sections = [results(study, summary, panels["intervals"]), curves.learning_curves(panels["curves"])]
     if "efficiency" in panels:
         sections.append(curves.sample_efficiency(summary, panels["efficiency"]))
-    if summary.comparisons:
+    if summary.decisions:
+        sections.append(decisions(summary, summary.decisions))
+    elif summary.comparisons:
         sections += [comparisons(summary), detectable_differences(summary)]
     sections.append(aggregates(summary))
     if "profiles" in panels:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from sb3_ppo_variants.bench.statistics.intervals import Array, Estimate, share_interval, trials
-from sb3_ppo_variants.bench.statistics.permutations import null_distribution
+from sb3_ppo_variants.bench.statistics.intervals import CONFIDENCE, Array, Estimate, share_interval, trials
+from sb3_ppo_variants.bench.statistics.permutations import Null, null_distribution
 
 LEVEL = 0.05
 
@@ -20,9 +20,10 @@ class Comparison:
     """One arm against the baseline.
 
     :param improvement: probability that a run of the arm beats one of the baseline, with its 95 % interval
-    :param p_value: of the two-sided stratified permutation test
+    :param p_value: of the two-sided stratified permutation test, or of :func:`.sequential_p_value`
     :param adjusted_p_value: the same after Holm's correction for all arms of the study
-    :param least_p_value: the smallest p-value that these numbers of runs can give, before the correction
+    :param least_p_value: the smallest p-value that these numbers of runs can give, before the correction; NaN
+        where these are no numbers that were fixed before
     :param environments: environments that count: those in which both have a finished run
     :param excluded: the other environments
     """
@@ -90,7 +91,7 @@ def _share_won(first: Array, second: Array) -> float:
     return float(np.mean(np.sign(first[:, None] - second) + 1) / 2)
 
 
-def improvement_interval(first: Sequence[Array], second: Sequence[Array]) -> Estimate:
+def improvement_interval(first: Sequence[Array], second: Sequence[Array], confidence: float = CONFIDENCE) -> Estimate:
     """Probability of improvement with an interval that holds for scores of any distribution.
 
     It varies no more than a share of as many trials as the smaller arm has runs (Birnbaum and Klose 1957, "Bounds for
@@ -100,9 +101,10 @@ def improvement_interval(first: Sequence[Array], second: Sequence[Array]) -> Est
 
     :param first: scores of an arm, one array of shape ``(runs,)`` per task
     :param second: scores of the other arm on the same tasks, in the same order
+    :param confidence: probability with which the interval contains the true number
     """
     least = [min(len(a), len(b)) for a, b in zip(first, second, strict=True)]
-    return Estimate(*share_interval(probability_of_improvement(first, second), trials(least)).tolist())
+    return Estimate(*share_interval(probability_of_improvement(first, second), trials(least), confidence).tolist())
 
 
 def permutation_test(first: Sequence[Array], second: Sequence[Array]) -> float:
@@ -117,14 +119,24 @@ def permutation_test(first: Sequence[Array], second: Sequence[Array]) -> float:
     :param second: scores of the other arm on the same tasks, in the same order
     :return: NaN without a task or with a score that is not a finite number
     """
-    pooled = [np.concatenate(pair) for pair in zip(first, second, strict=True)]
-    if not pooled or not all(np.isfinite(task).all() for task in pooled):
+    if not first or not all(np.isfinite(task).all() for task in (*first, *second)):
         return float("nan")
+    null, won = relabelled(first, second)
+    return null.p_value(won)
+
+
+def relabelled(first: Sequence[Array], second: Sequence[Array]) -> tuple[Null, int]:
+    """Return the distribution of the statistic over all relabellings within tasks, and its value.
+
+    :param first: finite scores of an arm, one array of shape ``(runs,)`` per task
+    :param second: those of the other arm on the same tasks, in the same order
+    """
     counts = [(len(a), len(b)) for a, b in zip(first, second, strict=True)]
+    pooled = map(np.concatenate, zip(first, second, strict=True))
     ranks = [np.rint(2 * stats.rankdata(task)).astype(int).tolist() for task in pooled]
     null = null_distribution(ranks, counts)
     won = [sum(of_task[:n]) - n * (n + 1) for of_task, (n, _) in zip(ranks, counts, strict=True)]
-    return null.p_value(sum(weight * twice for weight, twice in zip(null.weights, won, strict=True)))
+    return null, sum(weight * twice for weight, twice in zip(null.weights, won, strict=True))
 
 
 def least_p_value(first: Sequence[Array], second: Sequence[Array]) -> float:

@@ -98,17 +98,18 @@ def mean_bands(*tasks: Array) -> Array:
     return np.where(np.isfinite(value), found, np.nan)
 
 
-def share_interval(share: Any, trials: float) -> Any:
+def share_interval(share: Any, trials: float, confidence: float = CONFIDENCE) -> Any:
     """Wilson's (1927) score interval of a share; never of zero width.
 
     :param share: number or array of shares
     :param trials: number of independent trials that it comes from, or that have its variance; 0 makes all NaN
+    :param confidence: probability with which the interval contains the true share
     :return: share, low and high, along the first axis; NaN where the share is
     """
     share = np.asarray(share, dtype=np.float64)
     if trials == 0:
         return np.full((3, *share.shape), np.nan)
-    square = float(stats.norm.isf((1 - CONFIDENCE) / 2)) ** 2 / trials
+    square = float(stats.norm.isf((1 - confidence) / 2)) ** 2 / trials
     centre = (share + square / 2) / (1 + square)
     half = np.sqrt(share * (1 - share) * square + square**2 / 4) / (1 + square)
     return np.stack([share, np.minimum(centre - half, share), np.maximum(centre + half, share)])

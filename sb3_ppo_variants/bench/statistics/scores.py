@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,27 +77,38 @@ def scores(runs: Runs, study: Study) -> dict[tuple[str, str], Array]:
     :param study: says how many evaluations count
     :return: (arm, environment) -> one score per finished seed, in the order of the seeds
     """
+    return {key: np.array([*of_seeds.values()]) for key, of_seeds in seed_scores(runs, study).items()}
+
+
+def seed_scores(runs: Runs, study: Study) -> dict[tuple[str, str], dict[int, float]]:
+    """Score of every run: its mean return over the last evaluations.
+
+    :param runs: of all arms
+    :param study: says how many evaluations count
+    :return: (arm, environment) -> finished seed, in ascending order -> score
+    """
     return {
-        (arm, environment): np.array(
-            [_score(rows, study.judged(environment).last) for rows in runs[arm, environment].values()]
-        )
+        (arm, environment): {
+            seed: _score(rows, study.judged(environment).last) for seed, rows in runs[arm, environment].items()
+        }
         for arm in study.compared
         for environment in study.environments
         if (arm, environment) in runs
     }
 
 
-def shortfalls(runs: Runs, study: Study) -> list[Shortfall]:
+def shortfalls(runs: Runs, study: Study, wanted: Mapping[str, Collection[int]]) -> list[Shortfall]:
     """List every pair of the study's own arms and environments that lacks something, in the order of the study.
 
     :param runs: of all arms
-    :param study: says which seeds and how many evaluations there should be
+    :param study: says how many evaluations there should be
+    :param wanted: arm -> the seeds that there should be
     """
     return [
         lack
         for arm in study.arms
         for environment in study.environments
-        if (lack := _shortfall(runs.get((arm, environment), {}), study, arm, environment)) is not None
+        if (lack := _shortfall(runs.get((arm, environment), {}), wanted[arm], study, arm, environment)) is not None
     ]
 
 
@@ -121,12 +132,14 @@ def _score(rows: pd.DataFrame, last: int) -> float:
     return float(np.mean(rows["mean_return"].to_numpy(dtype=float)[-last:]))
 
 
-def _shortfall(runs: Mapping[int, pd.DataFrame], study: Study, arm: str, environment: str) -> Shortfall | None:
+def _shortfall(
+    runs: Mapping[int, pd.DataFrame], wanted: Collection[int], study: Study, arm: str, environment: str
+) -> Shortfall | None:
     last = study.judged(environment).last
     lack = Shortfall(
         arm=arm,
         environment=environment,
-        missing=tuple(seed for seed in study.seeds if seed not in runs),
+        missing=tuple(seed for seed in wanted if seed not in runs),
         short=tuple(seed for seed, rows in runs.items() if len(rows) < last),
         not_finite=tuple(seed for seed, rows in runs.items() if not np.isfinite(rows["mean_return"]).all()),
     )

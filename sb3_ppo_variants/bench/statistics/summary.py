@@ -14,10 +14,20 @@ from sb3_ppo_variants.bench.statistics.contrasts import (
     ablation_contrasts,
     main_effects,
 )
+from sb3_ppo_variants.bench.statistics.decisions import Decisions, comparisons_of, decide, wanted_seeds
 from sb3_ppo_variants.bench.statistics.efficiency import EfficiencyCurves, efficiency_curves
 from sb3_ppo_variants.bench.statistics.intervals import Band, Estimate, mean_interval, normalise
 from sb3_ppo_variants.bench.statistics.power import Detectable, detectable
-from sb3_ppo_variants.bench.statistics.scores import Scale, Shortfall, scale, scores, shortfalls, split_runs
+from sb3_ppo_variants.bench.statistics.scores import (
+    Runs,
+    Scale,
+    Shortfall,
+    scale,
+    scores,
+    seed_scores,
+    shortfalls,
+    split_runs,
+)
 from sb3_ppo_variants.bench.statistics.stability import StabilityTable, stability_table
 from sb3_ppo_variants.bench.study.study import Study, baseline_name
 
@@ -39,7 +49,9 @@ class Summary:
     :param aggregates: arm -> aggregates of its normalised scores over ``common``
     :param profiles: arm -> share of its runs above each normalised score; empty when ``common`` is
     :param comparisons: arm -> its comparison with the baseline, which is absent itself
-    :param detectable: arm -> what its comparison with the baseline can detect; arms that were not compared are absent
+    :param decisions: what is decided; None where the number of seeds is fixed
+    :param detectable: arm -> what its comparison with the baseline can detect; arms that were not compared are absent,
+        and so are all when seeds are added until it is decided
     :param curves: aggregate score against steps and seconds
     :param ablations: name -> what the parts are worth
     :param effects: name of a grid -> what its levels are worth
@@ -56,6 +68,7 @@ class Summary:
     aggregates: dict[str, Aggregates]
     profiles: dict[str, Band]
     comparisons: dict[str, Comparison]
+    decisions: Decisions | None
     detectable: dict[str, Detectable]
     curves: EfficiencyCurves
     ablations: dict[str, AblationContrasts]
@@ -107,25 +120,42 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
     normalised = {key: normalise(value, scales[key[1]].low, scales[key[1]].high) for key, value in found.items()}
     common = [name for name in environments if all((arm, name) in found for arm in arms)]
     tasks = {arm: [normalised[arm, name] for name in common] for arm in arms}
-    comparisons = compare(found, arms, environments, study.baseline)
+    decisions = decisions_of(runs, study)
+    if decisions is None:
+        comparisons = compare(found, arms, environments, study.baseline)
+    else:
+        comparisons = comparisons_of(seed_scores(runs, study), environments, decisions)
     at = thresholds([task for of_arm in tasks.values() for task in of_arm])
     return Summary(
         arms=arms,
         environments=environments,
         returns={key: mean_interval(value) for key, value in found.items()},
         counts={key: len(value) for key, value in found.items()},
-        shortfalls=shortfalls(runs, study),
+        shortfalls=shortfalls(runs, study, wanted_seeds(study, decisions)),
         scales=scales,
         common=common,
         aggregates={arm: aggregate(tasks[arm], *draw) for arm in arms},
         profiles={arm: profile(tasks[arm], at) for arm in arms if common},
         comparisons=comparisons,
-        detectable=detectable(found, comparisons, study.baseline),
+        decisions=decisions,
+        detectable={} if decisions else detectable(found, comparisons, study.baseline),
         curves=efficiency_curves(runs, arms, {name: scales[name] for name in common}, *draw),
         ablations={name: ablation_contrasts(item, normalised, *draw) for name, item in study.ablations.items()},
         effects={name: main_effects(levels, normalised, *draw) for name, levels in study.factors.items()},
         stability=stability_table(runs, arms, scales, study.bootstrap.seed),
     )
+
+
+def decisions_of(runs: Runs, study: Study) -> Decisions | None:
+    """What is decided by the finished runs of a study; None when the number of its seeds is fixed.
+
+    :param runs: of all arms
+    :param study: the study
+    """
+    if study.until_decided is None:
+        return None
+    found = seed_scores(runs, study)
+    return decide(found, study.arms, list(study.environments), study.baseline, study.until_decided)
 
 
 def update_sizes(updates: pd.DataFrame) -> dict[tuple[str, str], Estimate]:

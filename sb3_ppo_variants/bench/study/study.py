@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -12,7 +11,6 @@ from sb3_ppo_variants.bench.study.arms import AblationArms, Expansion, expand
 from sb3_ppo_variants.bench.study.keys import (
     EVERY_MINUTE,
     MOST_RUNS,
-    MOST_SEEDS,
     Arm,
     Bootstrap,
     Checkpoint,
@@ -21,12 +19,12 @@ from sb3_ppo_variants.bench.study.keys import (
     EvaluationSettings,
     Imported,
     Name,
-    Seed,
     Steps,
     TaskSettings,
 )
 from sb3_ppo_variants.bench.study.resolve import resolve
 from sb3_ppo_variants.bench.study.run import RESERVED, Run
+from sb3_ppo_variants.bench.study.seeds import Seeds, UntilDecided
 
 STOCK = "ppo"
 STOCK_ALGORITHM = "stable_baselines3.PPO"
@@ -36,7 +34,8 @@ class Study(TaskSettings):
     """A study file. Arguments of an arm win over those of an environment, and these over the study's.
 
     :param name: name of the study's folder
-    :param seeds: a number of seeds, or a list of them
+    :param written_seeds: ``seeds`` of the file: a number of seeds, a list of them, or what adds them until it is
+        decided which arms differ; :attr:`seeds` has all that there may be
     :param environments: a list of ids, or a mapping from id to what it sets differently
     :param written_arms: ``arms`` of the file; :attr:`arms` has what its grids and ablations stand for
     :param baseline: the arm that all others are compared with, stock PPO by default; ``ppo`` is there when it is the
@@ -49,7 +48,7 @@ class Study(TaskSettings):
 
     name: Name
     total_timesteps: Steps
-    seeds: tuple[Seed, ...]
+    written_seeds: Annotated[Seeds, Field(alias="seeds")]
     evaluation: EvaluationSettings
     environments: Annotated[dict[EnvironmentId, Environment], Field(min_length=1)]
     baseline: str = STOCK
@@ -67,24 +66,6 @@ class Study(TaskSettings):
     def text(self) -> str:
         """The study file as it was read; empty when the study was made of data."""
         return self._text
-
-    @field_validator("seeds", mode="before")
-    @classmethod
-    def _count_or_list(cls, seeds: Any) -> Any:
-        """Read a number n as the seeds 0 to n-1."""
-        if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_SEEDS:
-            seeds = list(range(seeds))
-        if not isinstance(seeds, list) or not 1 <= len(seeds) <= MOST_SEEDS:
-            raise ValueError(f"must be a number of seeds, 1 to {MOST_SEEDS}, or a list of so many different seeds")
-        return seeds
-
-    @field_validator("seeds", mode="after")
-    @classmethod
-    def _different(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        twice = [seed for seed, count in Counter(seeds).items() if count > 1]
-        if twice:
-            raise ValueError(f"{twice[0]} is in the list more than once")
-        return seeds
 
     @field_validator("checkpoint", mode="before")
     @classmethod
@@ -126,6 +107,17 @@ class Study(TaskSettings):
         return self
 
     @model_validator(mode="after")
+    def _decidable(self) -> Study:
+        if self.until_decided and self.imported:
+            raise ValueError(
+                f"imported: the runs of {', '.join(self.imported)} get no more seeds, and seeds until decided compare "
+                "arms of which all do; give seeds a number, or leave them out"
+            )
+        if self.until_decided and len(self.arms) == 1:
+            raise ValueError(f"seeds: {self.baseline} is the only arm, until decided needs one to compare it with")
+        return self
+
+    @model_validator(mode="after")
     def _sound(self) -> Study:
         count = len(self.arms) * len(self.environments) * len(self.seeds)
         if count > MOST_RUNS:
@@ -150,6 +142,17 @@ class Study(TaskSettings):
     @cached_property
     def _expansion(self) -> Expansion:
         return expand(self.written_arms)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """All seeds that an arm may have."""
+        seeds = self.written_seeds
+        return tuple(range(seeds.most)) if isinstance(seeds, UntilDecided) else seeds
+
+    @property
+    def until_decided(self) -> UntilDecided | None:
+        """How seeds are added until it is decided which arms differ; None for a fixed number."""
+        return self.written_seeds if isinstance(self.written_seeds, UntilDecided) else None
 
     @property
     def arms(self) -> dict[str, Arm]:

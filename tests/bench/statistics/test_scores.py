@@ -44,7 +44,7 @@ def test_shortfalls_are_listed_by_hand() -> None:
             *rows("mine", "Range-v0", 1, [1.0, 2.0]),
         ]
     )
-    assert shortfalls(split_runs(results), make_study()) == [
+    assert shortfalls(split_runs(results), make_study(), {"ppo": (0, 1), "mine": range(2)}) == [
         Shortfall("ppo", "Known-v0", missing=(), short=(), not_finite=(1,)),
         Shortfall("ppo", "Range-v0", missing=(0, 1), short=(), not_finite=()),
         Shortfall("mine", "Known-v0", missing=(0,), short=(1,), not_finite=()),

@@ -107,6 +107,8 @@ def _improvement(summary: Summary) -> list[str]:
         "Wilson's, of as many trials as the smaller arm has runs, which holds for scores of any distribution. The test "
         "below decides whether an arm differs; it may find a difference where the interval just contains 0.5."
     )
+    if summary.decisions:
+        return [text, "It is computed, with a longer interval, from the seeds by which an arm was decided: see below."]
     excluded = [
         f"{arm}: without {', '.join(found.excluded)}, where it or {summary.baseline} has no finished run."
         for arm, found in summary.comparisons.items()
