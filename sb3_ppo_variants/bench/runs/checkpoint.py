@@ -10,19 +10,20 @@ import pickle
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
-from sb3_ppo_variants.bench.runs.callbacks import Remembered, StudyCallbacks
+from sb3_ppo_variants.bench.runs.callbacks import StudyCallbacks
 from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.evaluation import TimedEvaluation
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import FILE_NAME
 from sb3_ppo_variants.bench.runs.provenance import cpu, describe_versions, versions
+from sb3_ppo_variants.bench.runs.start import History, Memory, Start
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
@@ -33,26 +34,6 @@ from sb3_ppo_variants.resume.pickling import pickled, unpickled
 STATE, EVALUATION_ENV, FILES = "run.pkl", "evaluation_env.pkl", "files/"
 # Of a run's time that checkpoints may take, where the study says minutes.
 SHARE = 0.01
-
-
-@dataclass(frozen=True)
-class History:
-    """What a run has behind it.
-
-    :param started: when its first process began, in seconds since the epoch
-    :param seconds: how long its processes worked on it
-    :param in_force: coefficients and options of a variant at its beginning
-    :param resumed: of each process but the first, ``timesteps``, from which it went on, and ``differs``: why the run is
-        not the one that was never interrupted, None when it is
-    :param ended: where a callback ended it before its budget was used up: at which ``timesteps``, and which
-        ``callback``, None where that is not known
-    """
-
-    started: float
-    seconds: float
-    in_force: dict[str, Any] | None
-    resumed: list[dict[str, Any]]
-    ended: dict[str, Any] | None = None
 
 
 class RunCheckpoint(ResumeCallback):
@@ -117,42 +98,7 @@ class RunCheckpoint(ResumeCallback):
         return (path for path in self.path.parent.rglob("*") if path.is_file() and path.name not in without)
 
 
-class ResumedRun:
-    """A run that goes on from its checkpoint; its files are in the folder again.
-
-    :param run: the run
-    :param folder: that has the checkpoint
-    :raises Exception: whatever a checkpoint raises that cannot be read here
-    """
-
-    def __init__(self, run: Run, folder: Path) -> None:
-        members = read_members(folder / CHECKPOINT)
-        for name, content in members.items():
-            if name.startswith(FILES):
-                path = folder / name.removeprefix(FILES)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-        state = pickle.loads(members[STATE])
-        about = json.loads(members["about.json"])
-        steps: int = state["num_timesteps"]
-        self.evaluation: dict[str, Any] = state["evaluation"]
-        self.callbacks: list[Remembered] = state["callbacks"]
-        self.model = _model(run, folder, about, steps)
-        self.evaluation_env: VecEnv = (
-            unpickled(members[EVALUATION_ENV], folder, {}) if EVALUATION_ENV in members else make_evaluation_env(run)
-        )
-        history: History = state["history"]
-        resumed = {"timesteps": steps, "differs": _differs(state, about)}
-        self.history = replace(history, resumed=[*history.resumed, resumed])
-
-    def close(self) -> None:
-        """Close all environments."""
-        self.evaluation_env.close()
-        if self.model.env is not None:
-            self.model.env.close()
-
-
-def resumed_run(run: Run, folder: Path) -> ResumedRun | None:
+def resumed(run: Run, folder: Path) -> Start | None:
     """Go on with a run from its checkpoint. One that cannot be read is dropped, and the run begins anew.
 
     :param run: the run
@@ -162,7 +108,7 @@ def resumed_run(run: Run, folder: Path) -> ResumedRun | None:
     if not (folder / CHECKPOINT).exists():
         return None
     try:
-        return ResumedRun(run, folder)
+        return _start(run, folder)
     except Exception as error:  # a pickle of other versions raises anything
         print(f"The run begins anew, because its checkpoint cannot be read: {type(error).__name__}: {error}")
         for path in folder.iterdir():
@@ -171,6 +117,29 @@ def resumed_run(run: Run, folder: Path) -> ResumedRun | None:
             elif path.name not in (OUTPUT, FILE_NAME):
                 path.unlink()
         return None
+
+
+def _start(run: Run, folder: Path) -> Start:
+    """The run as its checkpoint has it; its files are in the folder again.
+
+    :raises Exception: whatever a checkpoint raises that cannot be read here
+    """
+    members = read_members(folder / CHECKPOINT)
+    for name, content in members.items():
+        if name.startswith(FILES):
+            path = folder / name.removeprefix(FILES)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    state = pickle.loads(members[STATE])
+    about = json.loads(members["about.json"])
+    steps: int = state["num_timesteps"]
+    model = _model(run, folder, about, steps)
+    saved = EVALUATION_ENV in members
+    evaluation_env: VecEnv = unpickled(members[EVALUATION_ENV], folder, {}) if saved else make_evaluation_env(run)
+    history: History = state["history"]
+    went_on = {"timesteps": steps, "differs": _differs(state, about)}
+    history = replace(history, resumed=[*history.resumed, went_on])
+    return Start(model, evaluation_env, history, Memory(state["evaluation"], state["callbacks"]))
 
 
 def _model(run: Run, folder: Path, about: dict[str, Any], steps: int) -> OnPolicyAlgorithm:

@@ -24,13 +24,14 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
 from sb3_ppo_variants.bench.runs.callbacks import StudyCallbacks, study_callbacks
-from sb3_ppo_variants.bench.runs.checkpoint import History, RunCheckpoint, resumed_run
+from sb3_ppo_variants.bench.runs.checkpoint import RunCheckpoint, resumed
 from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, TimedEvaluation, evaluation_callback
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
 from sb3_ppo_variants.bench.runs.record import RECORD, files_of
+from sb3_ppo_variants.bench.runs.start import History, Start
 from sb3_ppo_variants.bench.study.constructors import import_algorithm, import_object, to_constructor
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
@@ -91,43 +92,49 @@ def _train(run: Run, folder: Path, heartbeat: Heartbeat, checkpoint: Checkpoint 
     """Train, and return what the run has behind it without this process."""
     th.set_num_threads(1)
     set_random_seed(run.seed)
-    with contextlib.ExitStack() as stack:
-        resumed = resumed_run(run, folder)
-        if resumed is None:
-            _write_zoo_files(run, folder / run.file_name)
-            env = stack.enter_context(contextlib.closing(make_env(run, folder)))
-            evaluation_env = stack.enter_context(contextlib.closing(make_evaluation_env(run)))
-            model = make_model(run, env)
-            in_force = variant(model) if isinstance(model, VariantAlgorithm) else None
-            history = History(time.time(), 0.0, in_force, [])
-        else:
-            stack.enter_context(contextlib.closing(resumed))
-            model, evaluation_env, history = resumed.model, resumed.evaluation_env, resumed.history
+    with contextlib.closing(resumed(run, folder) or _anew(run, folder)) as start:
+        model = start.model
         at_steps, after_evaluations = study_callbacks(run, folder)
         of_study = [listed for listed in (at_steps, after_evaluations) if listed.callbacks]
-        evaluation = _evaluation(run, folder, model, evaluation_env, after_evaluations)
-        if resumed is not None:
-            evaluation.go_on(resumed.evaluation)
-            for listed, remembered in zip(of_study, resumed.callbacks, strict=True):
-                listed.go_on(remembered)
+        evaluation = _evaluation(run, folder, model, start.evaluation_env, after_evaluations)
+        if start.memory is not None:
+            start.memory.give(evaluation, of_study)
         _set_logger(model, folder)
         callbacks: list[BaseCallback] = [heartbeat, evaluation]
         if checkpoint is not None and isinstance(model, OnPolicyAlgorithm):
-            callbacks.append(RunCheckpoint(folder, evaluation, of_study, checkpoint, history))
+            callbacks.append(RunCheckpoint(folder, evaluation, of_study, checkpoint, start.history))
         if at_steps in of_study:
             # After the checkpoint, which is of the moment before they see a new rollout.
             callbacks.append(at_steps)
         steps = run.total_timesteps - model.num_timesteps
-        model.learn(steps, callback=callbacks, reset_num_timesteps=resumed is None)
-        # SB3 leaves the values of the last update undumped.
-        model.logger.record("time/total_timesteps", model.num_timesteps)
-        model.logger.dump(model.num_timesteps)
-        model.logger.close()
-        model.save(folder / f"{run.file_name}.zip")
-        statistics = model.get_vec_normalize_env()
-        if statistics is not None:
-            statistics.save(str(folder / run.file_name / "vecnormalize.pkl"))
-        return replace(history, ended=_ended(run, evaluation, of_study))
+        model.learn(steps, callback=callbacks, reset_num_timesteps=start.memory is None)
+        _save(run, model, folder)
+        return replace(start.history, ended=_ended(run, evaluation, of_study))
+
+
+def _anew(run: Run, folder: Path) -> Start:
+    """A run at its beginning."""
+    _write_zoo_files(run, folder / run.file_name)
+    with contextlib.ExitStack() as stack:
+        env = stack.enter_context(contextlib.closing(make_env(run, folder)))
+        evaluation_env = stack.enter_context(contextlib.closing(make_evaluation_env(run)))
+        model = make_model(run, env)
+        in_force = variant(model) if isinstance(model, VariantAlgorithm) else None
+        # From now on they are closed with the run.
+        stack.pop_all()
+        return Start(model, evaluation_env, History(time.time(), 0.0, in_force, []))
+
+
+def _save(run: Run, model: BaseAlgorithm, folder: Path) -> None:
+    """Save the model, its normalisation and the end of its log."""
+    # SB3 leaves the values of the last update undumped.
+    model.logger.record("time/total_timesteps", model.num_timesteps)
+    model.logger.dump(model.num_timesteps)
+    model.logger.close()
+    model.save(folder / f"{run.file_name}.zip")
+    statistics = model.get_vec_normalize_env()
+    if statistics is not None:
+        statistics.save(str(folder / run.file_name / "vecnormalize.pkl"))
 
 
 def _ended(run: Run, evaluation: TimedEvaluation, callbacks: Sequence[StudyCallbacks]) -> dict[str, Any] | None:
