@@ -9,7 +9,7 @@ import json
 import pickle
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,24 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.bench.runs.callbacks import StudyCallbacks
+from sb3_ppo_variants.bench.runs.end import depends_on_end
 from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.evaluation import TimedEvaluation
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import FILE_NAME
 from sb3_ppo_variants.bench.runs.provenance import cpu, describe_versions, versions
+from sb3_ppo_variants.bench.runs.record import LAST_STATE, PROGRESS
 from sb3_ppo_variants.bench.runs.start import History, Memory, Start
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.resume import ResumeCallback, resume_model
-from sb3_ppo_variants.resume.file import read_members
+from sb3_ppo_variants.resume.file import read_members, write_members
 from sb3_ppo_variants.resume.pickling import pickled, unpickled
 
 STATE, EVALUATION_ENV, FILES = "run.pkl", "evaluation_env.pkl", "files/"
+# In the checkpoint that a longer run begins with: the identity of the shorter one, whose last state it is.
+SHORTER = "shorter.txt"
 # Of a run's time that checkpoints may take, where the study says minutes.
 SHARE = 0.01
 
@@ -72,9 +76,26 @@ class RunCheckpoint(ResumeCallback):
         self.took = self.saved - begin
 
     def _on_training_end(self) -> None:
-        """Save nothing: the run is about to be finished."""
+        """Keep the last state for a longer run, which takes the files from the folder of this one.
+
+        It is no checkpoint: nothing trains on from there in this run, so that the values which wait for the next line
+        of the log would be lost. A run that a callback ended within a rollout keeps none.
+        """
+        if self._in_rollout:
+            return
+        members = self._state_members() | self._contents([self.path.with_name(PROGRESS)])
+        if not self.callbacks:
+            # Otherwise one of them may still change the model, before it is saved.
+            del members["model.zip"]
+        write_members(self.path.with_name(LAST_STATE), members)
 
     def _members(self) -> dict[str, bytes]:
+        without = (CHECKPOINT, f"{CHECKPOINT}.partial", FILE_NAME)
+        files = (path for path in self.path.parent.rglob("*") if path.is_file() and path.name not in without)
+        return self._state_members() | self._contents(files)
+
+    def _state_members(self) -> dict[str, bytes]:
+        """All but the files of the run."""
         members = super()._members()
         state = {
             "num_timesteps": self.model.num_timesteps,
@@ -89,13 +110,10 @@ class RunCheckpoint(ResumeCallback):
             members[EVALUATION_ENV] = pickled(self.evaluation.eval_env, self.path.parent, {})
         except Exception as error:  # an environment may hold anything, and raise anything
             state["evaluation_env"] = f"the evaluation environment cannot be pickled: {type(error).__name__}: {error}"
-        files = {FILES + path.relative_to(self.path.parent).as_posix(): path.read_bytes() for path in self._files()}
-        return members | {STATE: pickle.dumps(state)} | files
+        return members | {STATE: pickle.dumps(state)}
 
-    def _files(self) -> Iterator[Path]:
-        """The files of the run."""
-        without = (CHECKPOINT, f"{CHECKPOINT}.partial", FILE_NAME)
-        return (path for path in self.path.parent.rglob("*") if path.is_file() and path.name not in without)
+    def _contents(self, paths: Iterable[Path]) -> dict[str, bytes]:
+        return {FILES + path.relative_to(self.path.parent).as_posix(): path.read_bytes() for path in paths}
 
 
 def resumed(run: Run, folder: Path) -> Start | None:
@@ -137,9 +155,19 @@ def _start(run: Run, folder: Path) -> Start:
     saved = EVALUATION_ENV in members
     evaluation_env: VecEnv = unpickled(members[EVALUATION_ENV], folder, {}) if saved else make_evaluation_env(run)
     history: History = state["history"]
-    went_on = {"timesteps": steps, "differs": _differs(state, about)}
-    history = replace(history, resumed=[*history.resumed, went_on])
+    reasons = _differs(state, about)
+    if SHORTER in members:
+        earlier = (history.continued or {}).get("differs")
+        reasons = [*([earlier] if earlier else []), *reasons, *depends_on_end(model, run.callbacks)]
+        continued = {"from": members[SHORTER].decode(), "timesteps": steps, "differs": _joined(reasons)}
+        history = replace(history, continued=continued)
+    else:
+        history = replace(history, resumed=[*history.resumed, {"timesteps": steps, "differs": _joined(reasons)}])
     return Start(model, evaluation_env, history, Memory(state["evaluation"], state["callbacks"]))
+
+
+def _joined(reasons: list[str]) -> str | None:
+    return "; ".join(dict.fromkeys(reasons)) or None
 
 
 def _model(run: Run, folder: Path, about: dict[str, Any], steps: int) -> OnPolicyAlgorithm:
@@ -155,11 +183,11 @@ def _model(run: Run, folder: Path, about: dict[str, Any], steps: int) -> OnPolic
     return model
 
 
-def _differs(state: dict[str, Any], about: dict[str, Any]) -> str | None:
+def _differs(state: dict[str, Any], about: dict[str, Any]) -> list[str]:
     """Why a run that goes on is not the one that was never interrupted."""
     reasons = [about["no_environment"], state["evaluation_env"]]
     reasons += [reason for remembered in state["callbacks"] for reason in remembered.lost]
     reasons.append(describe_versions([state["versions"], versions()]))
     if state["cpu"] != cpu():
         reasons.append(f"processor {state['cpu']}, now {cpu()}")
-    return "; ".join(filter(None, reasons)) or None
+    return list(filter(None, reasons))

@@ -22,6 +22,8 @@ class History:
     :param in_force: coefficients and options of a variant at its beginning
     :param resumed: of each process but the first, ``timesteps``, from which it went on, and ``differs``: why the run is
         not the one that was never interrupted, None when it is
+    :param continued: of a run that began at the last state of a shorter one, ``from``, the identity of that, its
+        ``timesteps``, and ``differs``: why the run is not the one that began anew, None when it is
     :param ended: where a callback ended it before its budget was used up: at which ``timesteps``, and which
         ``callback``, None where that is not known
     """
@@ -30,6 +32,7 @@ class History:
     seconds: float
     in_force: dict[str, Any] | None
     resumed: list[dict[str, Any]]
+    continued: dict[str, Any] | None = None
     ended: dict[str, Any] | None = None
 
 

@@ -30,14 +30,12 @@ from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, TimedEvaluation, 
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
-from sb3_ppo_variants.bench.runs.record import RECORD, files_of
+from sb3_ppo_variants.bench.runs.record import PROGRESS, RECORD, files_of
 from sb3_ppo_variants.bench.runs.start import History, Start
 from sb3_ppo_variants.bench.study.constructors import import_algorithm, import_object, to_constructor
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.trackers.variant import variant
-
-PROGRESS = "progress.csv"
 
 
 def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
@@ -78,6 +76,7 @@ def execute(run: Run, folder: Path, command: str, checkpoint: Checkpoint | None 
         "finished": _clock(finished),
         "wall_seconds": round(history.seconds + finished - began, 3),
         **({"resumed": history.resumed} if history.resumed else {}),
+        **({"continued": history.continued} if history.continued else {}),
         **({"ended": history.ended} if history.ended else {}),
         "files": files_of(folder),
     }
@@ -94,6 +93,7 @@ def _train(run: Run, folder: Path, heartbeat: Heartbeat, checkpoint: Checkpoint 
     set_random_seed(run.seed)
     with contextlib.closing(resumed(run, folder) or _anew(run, folder)) as start:
         model = start.model
+        _write_zoo_files(run, folder / run.file_name)
         at_steps, after_evaluations = study_callbacks(run, folder)
         of_study = [listed for listed in (at_steps, after_evaluations) if listed.callbacks]
         evaluation = _evaluation(run, folder, model, start.evaluation_env, after_evaluations)
@@ -114,7 +114,6 @@ def _train(run: Run, folder: Path, heartbeat: Heartbeat, checkpoint: Checkpoint 
 
 def _anew(run: Run, folder: Path) -> Start:
     """A run at its beginning."""
-    _write_zoo_files(run, folder / run.file_name)
     with contextlib.ExitStack() as stack:
         env = stack.enter_context(contextlib.closing(make_env(run, folder)))
         evaluation_env = stack.enter_context(contextlib.closing(make_evaluation_env(run)))
@@ -197,7 +196,7 @@ def _descriptors_to(output: TextIO) -> Iterator[None]:
 
 def _write_zoo_files(run: Run, folder: Path) -> None:
     """Write the two files from which RL Zoo's scripts rebuild a model and its environment."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     wrapping = {name: getattr(run, name) for name in ("env_wrapper", "vec_env_wrapper", "frame_stack")}
     hyperparameters = {
         **run.arguments,

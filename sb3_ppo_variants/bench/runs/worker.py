@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sb3_ppo_variants.bench.runs.environments import OUTPUT
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT, Folders
+from sb3_ppo_variants.bench.runs.longer import begin_with_shorter
 from sb3_ppo_variants.bench.runs.train import execute
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
@@ -38,7 +39,8 @@ class Job:
     :param command: command line of the study, kept for provenance
     :param time_limit: seconds after which the run is ended, None for no limit
     :param import_folder: a folder in which classes and environments are found besides ``sys.path``
-    :param checkpoint: how often the state of the run is saved, None for never
+    :param checkpoint: how often the state of the run is saved, None for never; then it does not begin with that of a
+        shorter run either
     """
 
     run: Run
@@ -170,6 +172,8 @@ def _attempt(job: Job) -> Outcome:
             finished = job.folders.is_finished(job.run)
             return Outcome(job.run, elsewhere=finished, held=not finished)
         started = time.time()
+        if job.checkpoint is not None:
+            begin_with_shorter(job.run, folder, job.folders)
         execute(job.run, folder, job.command, job.checkpoint)
         job.folders.publish(job.run, folder)
     except (Exception, SystemExit) as error:
