@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich import box
 from rich.markup import escape
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from sb3_ppo_variants.bench.report.numbers import duration
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.longer import shorter_runs
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study, baseline_name
@@ -26,14 +27,22 @@ class Planned:
 
     :param runs: one per seed
     :param missing: those that are not finished
-    :param seconds: of one run; None when it is not known
+    :param seconds: of one whole run; None when it is not known
     :param tried: whether the seconds are of a trial, not of finished runs
+    :param begun: by the identity of a missing run, the steps that a shorter one has made of it already
     """
 
     runs: list[Run]
     missing: list[Run]
     seconds: float | None
     tried: bool = False
+    begun: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def seconds_of_missing(self) -> list[float]:
+        """Of each missing run, without the steps that a shorter one has made; none when the time is not known."""
+        shares = (1 - self.begun.get(run.identity, 0) / run.total_timesteps for run in self.missing)
+        return [] if self.seconds is None else [self.seconds * share for share in shares]
 
 
 Plan = dict[tuple[str, str], Planned]
@@ -58,7 +67,9 @@ def make_plan(
     unknown = [key for key in runs if calibration and missing[key] and seconds[key] is None]
     trials = calibrate([runs[key][0] for key in unknown], done)
     seconds.update({key: trials[runs[key][0].identity] for key in unknown})
-    return {key: Planned(runs[key], missing[key], seconds[key], tried=key in unknown) for key in runs}
+    shorter = shorter_runs([run for seeds in missing.values() for run in seeds], folders) if study.checkpoint else {}
+    begun = {identity: found.timesteps for identity, found in shorter.items()}
+    return {key: Planned(runs[key], missing[key], seconds[key], key in unknown, begun) for key in runs}
 
 
 def plan_table(study: Study, plan: Plan) -> Table:
@@ -81,6 +92,9 @@ def plan_lines(study: Study, plan: Plan, workers: int) -> Iterator[str]:
         f"{runs - missing} finished, {missing} to make."
     )
     yield from _time(planned, workers)
+    begun = [each.begun[run.identity] for each in planned for run in each.missing if run.identity in each.begun]
+    if begun:
+        yield f"{_many(len(begun), 'run')} to make begin where shorter ones ended, at {sum(begun)} steps in all."
     if any(run.callbacks for each in planned for run in each.missing):
         yield "Runs that a callback ends early take less: the time of a trial is that of the whole budget."
     tests = len(study.compared) - 1
@@ -97,7 +111,7 @@ def total_seconds(planned: list[Planned], workers: int) -> float | None:
         if each.missing:
             if each.seconds is None:
                 return None
-            seconds += [each.seconds] * len(each.missing)
+            seconds += each.seconds_of_missing
     return shared_seconds(seconds, workers)
 
 
@@ -109,7 +123,8 @@ def shared_seconds(seconds: Sequence[float], workers: int) -> float:
 def _cell(planned: Planned) -> str:
     if not planned.missing:
         return "finished"
-    time = "" if planned.seconds is None else f" x {duration(planned.seconds)}"
+    seconds = planned.seconds_of_missing
+    time = f" x {duration(sum(seconds) / len(seconds))}" if seconds else ""
     return f"{len(planned.missing)}{time}"
 
 
