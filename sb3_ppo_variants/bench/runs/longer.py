@@ -13,7 +13,7 @@ from sb3_ppo_variants.bench.runs.folders import CHECKPOINT, Folders, listed
 from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.runs.record import LAST_STATE, RECORD, NotWhole, read_record
 from sb3_ppo_variants.bench.study.run import Run
-from sb3_ppo_variants.resume.file import write_members
+from sb3_ppo_variants.resume.file import saved_timesteps, write_members
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,8 @@ def _shorter(run: Run, folder: Path) -> Shorter | None:
         steps = json.loads((folder / RECORD).read_bytes())["configuration"]["total_timesteps"]
         shorter = replace(run, total_timesteps=steps)
         record = read_record(shorter, folder)
-        with zipfile.ZipFile(folder / LAST_STATE) as archive:
-            trained = json.loads(archive.read("about.json"))["num_timesteps"]
-    except (OSError, ValueError, KeyError, TypeError, NotWhole, zipfile.BadZipFile):
+        trained = saved_timesteps(folder / LAST_STATE)
+    except (OSError, ValueError, KeyError, TypeError, NotWhole):
         return None
     if trained >= run.total_timesteps or record["provenance"]["versions"] != versions():
         return None
