@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from benchmarks import checkpoint_cost
 from benchmarks.coverage import PUBLISHED as COVERAGE
 from benchmarks.measurements import publish, tables
 from benchmarks.symptoms import PUBLISHED as SYMPTOMS
@@ -57,6 +58,11 @@ def coverage() -> str:
     return tables.table(["number", "scores", *(f"{count} seeds" for count in seeds)], rows)
 
 
+def checkpoints() -> str:
+    """What a checkpoint costs, a row for each run."""
+    return checkpoint_cost.table(json.loads(checkpoint_cost.PUBLISHED.read_text())["runs"])
+
+
 def symptoms() -> str:
     """The runs of the page on troubleshooting."""
     heading = ["run", "median `kl`", "largest `kl`", "largest `ratio_max`", "mean `clip_fraction`"]
@@ -75,6 +81,7 @@ def symptoms() -> str:
 
 
 SOURCES: dict[str, Callable[..., str]] = {
+    "checkpoints": checkpoints,
     "coverage": coverage,
     "gallery": gallery.table,
     "lines": gallery.lines,
