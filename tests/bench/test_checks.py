@@ -242,3 +242,11 @@ def test_a_list_of_callbacks_cannot_be_given_paths(write_study: WriteStudy) -> N
         "callbacks.stable_baselines3.common.callbacks.CallbackList: TypeError: 'mine.Own' is no callback, and a study "
         "cannot give one to another; list it beside this one"
     ]
+
+
+def test_trackers_that_are_not_there(write_study: WriteStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = mistakes_in(write_study, "environments: [CartPole-v1]\ntrackers: [tensorbord]\n")
+    assert found == ["trackers.0: Input should be 'tensorboard' or 'wandb' (given: 'tensorbord')"]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = mistakes_in(write_study, "environments: [CartPole-v1]\ntrackers: [wandb]\n")
+    assert found == ['trackers.wandb: is not installed: pip install "sb3-ppo-variants[wandb]"']

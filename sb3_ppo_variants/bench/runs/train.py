@@ -17,7 +17,7 @@ import torch as th
 import yaml
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import CSVOutputFormat, configure
+from stable_baselines3.common.logger import CSVOutputFormat, KVWriter, configure
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv
@@ -32,10 +32,13 @@ from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
 from sb3_ppo_variants.bench.runs.record import PROGRESS, RECORD, files_of
 from sb3_ppo_variants.bench.runs.start import History, Start
+from sb3_ppo_variants.bench.runs.tracking import Tracking
 from sb3_ppo_variants.bench.study.constructors import import_algorithm, import_object, to_constructor
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.trackers.variant import variant
+
+NO_TRACKING = Tracking()
 
 
 def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
@@ -47,12 +50,15 @@ def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
     return model
 
 
-def execute(run: Run, folder: Path, command: str, checkpoint: Checkpoint | None = None) -> None:
+def execute(
+    run: Run, folder: Path, command: str, checkpoint: Checkpoint | None = None, tracking: Tracking = NO_TRACKING
+) -> None:
     """Train one run and leave everything about it in a folder, ``run.json`` last.
 
     :param folder: an existing folder for this run alone; a run goes on from a checkpoint in it
     :param command: command line of the study, kept for provenance
     :param checkpoint: how often the state of the run is saved, None for never
+    :param tracking: where its log goes besides the folder
     """
     began = time.time()
     with contextlib.ExitStack() as stack:
@@ -64,7 +70,10 @@ def execute(run: Run, folder: Path, command: str, checkpoint: Checkpoint | None 
         # A crash in C, or the end at the time limit, leaves the lines at which it happened.
         faulthandler.enable(output)
         stack.callback(faulthandler.disable)
-        history = _train(run, folder, stack.enter_context(Heartbeat(folder)), checkpoint)
+        heartbeat = stack.enter_context(Heartbeat(folder))
+        # Before seeds are set, because it may draw.
+        writers = stack.enter_context(tracking.opened(run))
+        history = _train(run, folder, heartbeat, checkpoint, tracking, writers)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     finished = time.time()
     record = {
@@ -87,7 +96,14 @@ def _clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
 
 
-def _train(run: Run, folder: Path, heartbeat: Heartbeat, checkpoint: Checkpoint | None) -> History:
+def _train(
+    run: Run,
+    folder: Path,
+    heartbeat: Heartbeat,
+    checkpoint: Checkpoint | None,
+    tracking: Tracking,
+    writers: list[KVWriter],
+) -> History:
     """Train, and return what the run has behind it without this process."""
     th.set_num_threads(1)
     set_random_seed(run.seed)
@@ -99,8 +115,8 @@ def _train(run: Run, folder: Path, heartbeat: Heartbeat, checkpoint: Checkpoint 
         evaluation = _evaluation(run, folder, model, start.evaluation_env, after_evaluations)
         if start.memory is not None:
             start.memory.give(evaluation, of_study)
-        _set_logger(model, folder)
-        callbacks: list[BaseCallback] = [heartbeat, evaluation]
+        _set_logger(model, folder, [*writers, *tracking.files(folder)])
+        callbacks: list[BaseCallback] = [heartbeat, evaluation, *tracking.callbacks(model)]
         if checkpoint is not None and isinstance(model, OnPolicyAlgorithm):
             callbacks.append(RunCheckpoint(folder, evaluation, of_study, checkpoint, start.history))
         if at_steps in of_study:
@@ -168,8 +184,8 @@ def _evaluation(
     )
 
 
-def _set_logger(model: BaseAlgorithm, folder: Path) -> None:
-    """Let a model log into a folder; what is in its progress.csv stays."""
+def _set_logger(model: BaseAlgorithm, folder: Path, writers: list[KVWriter]) -> None:
+    """Let a model log into a folder, and to others; what is in its progress.csv stays."""
     progress = folder / PROGRESS
     before = progress.read_text() if progress.exists() else ""
     logger = configure(str(folder), ["csv", "stdout"] if model.verbose else ["csv"])
@@ -177,6 +193,7 @@ def _set_logger(model: BaseAlgorithm, folder: Path) -> None:
         if before and isinstance(table, CSVOutputFormat):
             table.file.write(before)
             table.keys = before.splitlines()[0].split(table.separator)
+    logger.output_formats += writers
     model.set_logger(logger)
 
 
