@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from benchmarks import checkpoint_cost
 from benchmarks.coverage import PUBLISHED as COVERAGE
 from benchmarks.measurements import publish, tables
 from benchmarks.sequential import PUBLISHED as SEQUENTIAL
@@ -87,6 +88,11 @@ def sequential() -> str:
     return tables.table(heading, rows)
 
 
+def checkpoints() -> str:
+    """What a checkpoint costs, a row for each run."""
+    return checkpoint_cost.table(json.loads(checkpoint_cost.PUBLISHED.read_text())["runs"])
+
+
 def symptoms() -> str:
     """The runs of the page on troubleshooting."""
     heading = ["run", "median `kl`", "largest `kl`", "largest `ratio_max`", "mean `clip_fraction`"]
@@ -105,6 +111,7 @@ def symptoms() -> str:
 
 
 SOURCES: dict[str, Callable[..., str]] = {
+    "checkpoints": checkpoints,
     "coverage": coverage,
     "gallery": gallery.table,
     "lines": gallery.lines,

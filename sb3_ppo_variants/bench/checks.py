@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -34,7 +35,7 @@ VEC_NORMALIZE = Constructor(
 # Arguments of the algorithms that a study sets by itself.
 OWN_ARGUMENTS = {
     "seed": "seeds are set by the study's own key seeds",
-    "tensorboard_log": "every run logs into its own folder, to progress.csv; leave it out",
+    "tensorboard_log": "every run logs into its own folder, to progress.csv; say trackers: [tensorboard]",
 }
 EVALUATED = "vec_env: envpool evaluates in Gymnasium's environment, which cannot be made: "
 # The places in a study file at which arguments are named, each with the names.
@@ -129,6 +130,9 @@ def _callback_mistakes(listed: Dotted) -> Iterator[str]:
 
 def run_mistakes(study: Study) -> Iterator[str]:
     """Build every arm on every environment once, with the functions that a run uses."""
+    for tracker in study.trackers:
+        if importlib.util.find_spec(tracker) is None:
+            yield f'trackers.{tracker}: is not installed: pip install "sb3-ppo-variants[{tracker}]"'
     for imported in read_imported(study):
         for mistake in imported.mistakes():
             yield f"imported.{imported.name}: {mistake}"

@@ -14,6 +14,7 @@ from rich.table import Table
 from sb3_ppo_variants.bench.report.numbers import duration
 from sb3_ppo_variants.bench.rounds import read_decisions
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.longer import shorter_runs
 from sb3_ppo_variants.bench.statistics.decisions import wanted_seeds
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from sb3_ppo_variants.bench.study.run import Run
@@ -29,9 +30,10 @@ class Planned:
 
     :param runs: one per seed
     :param missing: those that are not finished; those of the round, where seeds are added until it is decided
-    :param seconds: of one run; None when it is not known
+    :param seconds: of one whole run; None when it is not known
     :param tried: whether the seconds are of a trial, not of finished runs
     :param later: those that follow in later rounds if nothing is decided
+    :param begun: by the identity of a missing run, the steps that a shorter one has made of it already
     """
 
     runs: list[Run]
@@ -39,6 +41,13 @@ class Planned:
     seconds: float | None
     tried: bool = False
     later: list[Run] = field(default_factory=list)
+    begun: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def seconds_of_missing(self) -> list[float]:
+        """Of each missing run, without the steps that a shorter one has made; none when the time is not known."""
+        shares = (1 - self.begun.get(run.identity, 0) / run.total_timesteps for run in self.missing)
+        return [] if self.seconds is None else [self.seconds * share for share in shares]
 
 
 Plan = dict[tuple[str, str], Planned]
@@ -67,6 +76,8 @@ def make_plan(
     unknown = [key for key in runs if calibration and missing[key] and seconds[key] is None]
     trials = calibrate([runs[key][0] for key in unknown], done)
     seconds.update({key: trials[runs[key][0].identity] for key in unknown})
+    shorter = shorter_runs([run for seeds in missing.values() for run in seeds], folders) if study.checkpoint else {}
+    begun = {identity: found.timesteps for identity, found in shorter.items()}
     return {
         key: Planned(
             runs[key],
@@ -74,6 +85,7 @@ def make_plan(
             seconds[key],
             tried=key in unknown,
             later=[run for run in runs[key] if id(run) in lacking and run.seed not in wanted[key[0]]],
+            begun=begun,
         )
         for key in runs
     }
@@ -105,6 +117,9 @@ def plan_lines(study: Study, plan: Plan, workers: int) -> Iterator[str]:
     yield from _time(planned, workers)
     if later:
         yield from _later(planned, later, workers)
+    begun = [each.begun[run.identity] for each in planned for run in each.missing if run.identity in each.begun]
+    if begun:
+        yield f"{_many(len(begun), 'run')} to make begin where shorter ones ended, at {sum(begun)} steps in all."
     if any(run.callbacks for each in planned for run in each.missing):
         yield "Runs that a callback ends early take less: the time of a trial is that of the whole budget."
     tests = len(study.compared) - 1
@@ -123,7 +138,7 @@ def total_seconds(planned: list[Planned], workers: int) -> float | None:
         if each.missing:
             if each.seconds is None:
                 return None
-            seconds += [each.seconds] * len(each.missing)
+            seconds += each.seconds_of_missing
     return shared_seconds(seconds, workers)
 
 
@@ -135,7 +150,8 @@ def shared_seconds(seconds: Sequence[float], workers: int) -> float:
 def _cell(planned: Planned) -> str:
     if not planned.missing:
         return "finished"
-    time = "" if planned.seconds is None else f" x {duration(planned.seconds)}"
+    seconds = planned.seconds_of_missing
+    time = f" x {duration(sum(seconds) / len(seconds))}" if seconds else ""
     return f"{len(planned.missing)}{time}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Sequence
@@ -19,13 +20,14 @@ from sb3_ppo_variants.bench.report.numbers import duration, number
 from sb3_ppo_variants.bench.rounds import read_decisions, wanted_runs
 from sb3_ppo_variants.bench.runs import heartbeat
 from sb3_ppo_variants.bench.runs.evaluation import seconds_per_step
-from sb3_ppo_variants.bench.runs.folders import Folders, alive, listed, maker
+from sb3_ppo_variants.bench.runs.folders import CHECKPOINT, Folders, alive, listed, maker
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.logs import UnreadableLog, evaluations
 from sb3_ppo_variants.bench.table.stored import stored_runs
 from sb3_ppo_variants.bench.terminal import table_of
 from sb3_ppo_variants.bench.trials import measured_seconds
+from sb3_ppo_variants.resume.file import saved_timesteps
 
 BARS = "▁▂▃▄▅▆▇█"
 # Evaluations in a row of the table.
@@ -34,10 +36,10 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class Making:
-    """A run that is being made.
+    """A run that is being made, or that was interrupted.
 
-    :param maker: host and process
-    :param steps: environment steps so far
+    :param maker: host and process, or that it was interrupted
+    :param steps: environment steps so far, or those of the last checkpoint
     :param total_timesteps: those of the whole run
     :param returns: mean return of each evaluation so far
     :param seconds_left: None when nothing tells
@@ -65,6 +67,7 @@ class StudyState:
     :param steps: environment steps so far, of all runs that did not fail
     :param total_timesteps: those that these runs will have
     :param seconds_left: until no run is missing, with as many runs at a time as now; None when nothing tells
+    :param interrupted: those of the missing runs that go on from a checkpoint
     """
 
     name: str
@@ -75,6 +78,7 @@ class StudyState:
     steps: int
     total_timesteps: int
     seconds_left: float | None = None
+    interrupted: tuple[Making, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -84,12 +88,13 @@ class StudyState:
 
 @dataclass(frozen=True)
 class _States:
-    """The names of the runs in each state, and the folder of each that is being made."""
+    """The names of the runs in each state, and the folder of each that is being made or was interrupted."""
 
     finished: set[str]
     failed: set[str]
     made: dict[str, Path]
     missing: set[str]
+    interrupted: dict[str, Path]
 
     @property
     def every(self) -> set[str]:
@@ -122,7 +127,12 @@ class Watcher:
             states = self._states()
         seconds = self._seconds(states)
         making = tuple(_making(self.runs[name], path, seconds[name]) for name, path in states.made.items())
-        left = [*(each.seconds_left for each in making), *(seconds[name] for name in states.missing)]
+        interrupted = tuple(
+            _interrupted(self.runs[name], path, seconds[name]) for name, path in states.interrupted.items()
+        )
+        begun = (*making, *interrupted)
+        others = states.missing - states.interrupted.keys()
+        left = [*(each.seconds_left for each in begun), *(seconds[name] for name in others)]
         known = [each for each in left if each is not None]
         return StudyState(
             name=self.study.name,
@@ -130,9 +140,10 @@ class Watcher:
             failed=len(states.failed),
             missing=len(states.missing),
             making=making,
-            steps=sum(self.runs[name].total_timesteps for name in states.finished) + sum(each.steps for each in making),
+            steps=sum(self.runs[name].total_timesteps for name in states.finished) + sum(each.steps for each in begun),
             total_timesteps=sum(self.runs[name].total_timesteps for name in states.every - states.failed),
             seconds_left=shared_seconds(known, len(making)) if making and len(known) == len(left) else None,
+            interrupted=interrupted,
         )
 
     def _wanted(self) -> set[str]:
@@ -150,7 +161,10 @@ class Watcher:
         living = {path.name.rpartition("@")[0]: path for path in partials if alive(path, now)}
         made = {name: living[name] for name in self.runs if name in living and name not in finished}
         failed = self.wanted & failed - finished - made.keys()
-        return _States(finished, failed, made, self.wanted - finished - failed - made.keys())
+        missing = self.wanted - finished - failed - made.keys()
+        dead = {path.name.rpartition("@")[0]: path for path in partials if (path / CHECKPOINT).exists()}
+        interrupted = {name: dead[name] for name in self.runs if name in dead and name in missing}
+        return _States(finished, failed, made, missing, interrupted)
 
     def _seconds(self, states: _States) -> dict[str, float | None]:
         """Seconds of each whole run that is being made or missing; None where nothing tells.
@@ -186,8 +200,20 @@ class Watcher:
 
 
 def _making(run: Run, folder: Path, seconds: float | None) -> Making:
-    steps = min(heartbeat.steps(folder), run.total_timesteps)
     origin, pid = maker(folder)
+    return _begun(run, folder, f"{origin.rpartition('-')[0]} {pid}", heartbeat.steps(folder), seconds)
+
+
+def _interrupted(run: Run, folder: Path, seconds: float | None) -> Making:
+    steps = 0
+    # It may be taken over, or be damaged.
+    with contextlib.suppress(OSError, ValueError):
+        steps = saved_timesteps(folder / CHECKPOINT)
+    return _begun(run, folder, "interrupted", steps, seconds)
+
+
+def _begun(run: Run, folder: Path, made_by: str, steps: int, seconds: float | None) -> Making:
+    steps = min(steps, run.total_timesteps)
     try:
         returns = tuple(float(each.mean()) for each in evaluations(folder).returns)
     except UnreadableLog:
@@ -197,7 +223,7 @@ def _making(run: Run, folder: Path, seconds: float | None) -> Making:
         arm=run.arm,
         environment=run.environment,
         seed=run.seed,
-        maker=f"{origin.rpartition('-')[0]} {pid}",
+        maker=made_by,
         steps=steps,
         total_timesteps=run.total_timesteps,
         returns=returns,
@@ -208,15 +234,17 @@ def _making(run: Run, folder: Path, seconds: float | None) -> Making:
 def view(snapshot: StudyState) -> RenderableType:
     """Show a snapshot: the runs in each state, the steps of all, and a row for each run that is being made."""
     parts: list[RenderableType] = [Text(_counts(snapshot)), _steps(snapshot)]
-    if snapshot.making:
-        parts.append(_table(snapshot.making))
+    if snapshot.making or snapshot.interrupted:
+        parts.append(_table([*snapshot.making, *snapshot.interrupted]))
     return Group(*parts)
 
 
 def _counts(snapshot: StudyState) -> str:
     counts = {"finished": snapshot.finished, "being made": len(snapshot.making), "missing": snapshot.missing}
     failed = f", {snapshot.failed} failed" if snapshot.failed else ""
-    return f"{snapshot.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items()) + failed
+    interrupted = f" ({len(snapshot.interrupted)} interrupted)" if snapshot.interrupted else ""
+    listed = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return f"{snapshot.name}: {listed}{interrupted}{failed}"
 
 
 def _steps(snapshot: StudyState) -> RenderableType:

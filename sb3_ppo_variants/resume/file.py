@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import zipfile
 from pathlib import Path
@@ -51,6 +52,21 @@ def read_members(path: Path) -> dict[str, bytes]:
     if missing:
         raise ValueError(f"path={str(path)!r}: not a file of ResumeCallback, or a damaged one: no {', '.join(missing)}")
     return members
+
+
+def saved_timesteps(path: Path) -> int:
+    """Environment steps at which a file was written, read without the rest of it.
+
+    :param path: of the file
+    :raises OSError: if it cannot be read
+    :raises ValueError: if it says no such thing
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            steps: int = json.loads(archive.read("about.json"))["num_timesteps"]
+    except (zipfile.BadZipFile, KeyError, TypeError) as error:
+        raise ValueError(f"path={str(path)!r}: not a file of ResumeCallback, or a damaged one: {error}") from error
+    return steps
 
 
 def full_name(cls: type) -> str:

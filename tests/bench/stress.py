@@ -1,8 +1,10 @@
-"""Random kills: `python -m tests.bench.stress [--kills 60] [--seed 0] [--publish FOLDER]`, or `make test-faults`.
+"""Random kills: `python -m tests.bench.stress [--kills 60] [--after-checkpoint 0] [--seed 0] [--publish FOLDER]`, or
+`make test-faults`.
 
 Small studies run from the command line: by one runner, by two runners on one results folder, and on a dask scheduler
 with two workers. Parts of them are killed with SIGKILL at random moments, or just when a run is being published or the
-report is being written, and what was killed is started again as its user would. In the end nothing that was finished at
+report is being written, or a run itself some time after it has saved a checkpoint, and what was killed is started again
+as its user would. In the end nothing that was finished at
 a kill may be lost or made again, nothing may lie about, and results.csv must be that of an undisturbed study, byte for
 byte, though runs go on from their checkpoints. The choices are seeded; what the processes do meanwhile is not.
 """
@@ -25,13 +27,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
+from sb3_ppo_variants.bench.runs.record import RECORD
 from tests.bench.faults import RUNS, STUDY, bench, finished, gone
 from tests.bench.stress_figures import Figures, as_json, as_markdown
 
 # Long enough to be killed in the middle, with a checkpoint before every second rollout.
 LONGER_STUDY = STUDY.replace("total_timesteps: 256", "total_timesteps: 2048\n    checkpoint: {every: 256}")
 SETTINGS = ("one runner", "two runners", "dask")
-MOMENTS = {"any time": 4, "a publication": 3, "the report": 1}
+MOMENTS = {"any time": 4, "a publication": 3, "the report": 1, "a checkpoint": 4}
 LONGEST_PAUSE = 8.0
 KILLS_PER_STUDY = 8
 STUDY_SECONDS = 600.0
@@ -122,6 +126,22 @@ def phase(results: Path, folders: list[Path]) -> str:
     return "reporting" if len(finished(results)) == RUNS else "starting"
 
 
+def with_checkpoint(results: Path) -> dict[int, Path]:
+    """The partial folders of runs that are being trained and have a checkpoint, by process."""
+    found = partials(results).items()
+    return {pid: path for pid, path in found if (path / CHECKPOINT).exists() and not (path / RECORD).exists()}
+
+
+def kill_run(results: Path, chance: random.Random, figures: Figures) -> None:
+    """Kill a run that has a checkpoint, if there is one."""
+    runs = with_checkpoint(results)
+    if runs:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(chance.choice(list(runs)), signal.SIGKILL)
+            figures.kills["run", "training"] += 1
+            figures.after_checkpoint += 1
+
+
 def kill_one(parts: Parts, results: Path, chance: random.Random, figures: Figures) -> None:
     """Kill one of the living processes; every kind is as likely."""
     runs = partials(results)
@@ -136,14 +156,14 @@ def kill_one(parts: Parts, results: Path, chance: random.Random, figures: Figure
         figures.kills[target, state] += 1
 
 
-def moment(parts: Parts, results: Path, chance: random.Random) -> bool:
-    """Wait for a random moment; False when the study is over before it."""
-    name = chance.choices(list(MOMENTS), list(MOMENTS.values()))[0]
+def moment(name: str, parts: Parts, results: Path, chance: random.Random) -> bool:
+    """Wait for one of :data:`MOMENTS`; False when the study is over before it."""
     latest = time.monotonic() + (chance.uniform(0.0, LONGEST_PAUSE) if name == "any time" else 3 * LONGEST_PAUSE)
     conditions: dict[str, Callable[[], bool]] = {
         "any time": lambda: False,
         "a publication": lambda: any((path / "run.json").exists() for path in partials(results).values()),
         "the report": lambda: len(finished(results)) == RUNS,
+        "a checkpoint": lambda: bool(with_checkpoint(results)),
     }
     while not conditions[name]() and time.monotonic() < latest:
         if parts.over():
@@ -154,7 +174,9 @@ def moment(parts: Parts, results: Path, chance: random.Random) -> bool:
     return not parts.over()
 
 
-def disturbed(setting: str, folder: Path, chance: random.Random, kills: int, figures: Figures) -> Path:
+def disturbed(
+    setting: str, folder: Path, chance: random.Random, kills: int, figures: Figures, moments: dict[str, int] = MOMENTS
+) -> Path:
     """Run a study with so many kills at most and return its results folder."""
     (folder / "study.yaml").write_text(textwrap.dedent(LONGER_STUDY))
     results = folder / "results"
@@ -162,9 +184,15 @@ def disturbed(setting: str, folder: Path, chance: random.Random, kills: int, fig
     seen: dict[Path, int] = {}
     before, end = figures.kills.total(), time.monotonic() + STUDY_SECONDS
     try:
-        while figures.kills.total() - before < kills and time.monotonic() < end and moment(parts, results, chance):
+        while figures.kills.total() - before < kills and time.monotonic() < end:
+            name = chance.choices(list(moments), list(moments.values()))[0]
+            if not moment(name, parts, results, chance):
+                break
             seen |= finished(results)
-            kill_one(parts, results, chance, figures)
+            if name == "a checkpoint":
+                kill_run(results, chance, figures)
+            else:
+                kill_one(parts, results, chance, figures)
         while not parts.over():
             if time.monotonic() > end:
                 figures.wrong.append(f"{setting}: not over after {STUDY_SECONDS:g} seconds")
@@ -203,20 +231,26 @@ def judge(setting: str, results: Path, undisturbed: Path, figures: Figures) -> N
         figures.wrong.append(f"{setting}: results.csv differs")
 
 
-def stress(folder: Path, kills: int, seed: int) -> Figures:
-    """Kill until there were enough kills."""
+def stress(folder: Path, kills: int, after_checkpoint: int, seed: int) -> Figures:
+    """Kill until there were enough kills, at the end only runs that have a checkpoint."""
     figures, chance = Figures(), random.Random(seed)
     quiet = folder / "undisturbed"
     quiet.mkdir()
     undisturbed = disturbed("one runner", quiet, chance, 0, figures)
-    while figures.kills.total() < kills:
+    while (missing := kills - figures.kills.total()) > 0 or figures.after_checkpoint < after_checkpoint:
         number = figures.studies.total()
         setting = SETTINGS[number % len(SETTINGS)]
         here = folder / str(number)
         here.mkdir()
-        results = disturbed(setting, here, chance, min(KILLS_PER_STUDY, kills - figures.kills.total()), figures)
+        moments = MOMENTS if missing > 0 else {"a checkpoint": 1}
+        most = min(KILLS_PER_STUDY, max(missing, after_checkpoint - figures.after_checkpoint))
+        results = disturbed(setting, here, chance, most, figures, moments)
         judge(setting, results, undisturbed, figures)
-        print(f"{setting}: {figures.kills.total()} of {kills} kills, {len(figures.wrong)} wrong", flush=True)
+        print(
+            f"{setting}: {figures.kills.total()} of {kills} kills, {figures.after_checkpoint} of {after_checkpoint} "
+            f"after a checkpoint, {len(figures.wrong)} wrong",
+            flush=True,
+        )
         if figures.wrong:
             print((here / "log.txt").read_text()[-10_000:])
             break
@@ -227,13 +261,17 @@ def main() -> int:
     """Print the figures; 1 when anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument(
+        "--after-checkpoint", type=int, default=0, help="so many of them at least of runs that have a checkpoint"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--publish", metavar="FOLDER", type=Path, help="write kills.json and README.md there")
     options = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        figures = stress(Path(folder), options.kills, options.seed)
-    record = as_json(figures, options.seed, time.monotonic() - started)
+        figures = stress(Path(folder), options.kills, options.after_checkpoint, options.seed)
+    asked = f"--kills {options.kills} --after-checkpoint {options.after_checkpoint} --seed {options.seed}"
+    record = as_json(figures, asked, time.monotonic() - started)
     text = as_markdown(record)
     print(text)
     if options.publish:

@@ -20,22 +20,24 @@ class Figures:
     studies: Counter[str] = field(default_factory=Counter)
     restarts: Counter[str] = field(default_factory=Counter)
     equal: int = 0
+    after_checkpoint: int = 0
     went_on: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
-def as_json(figures: Figures, seed: int, seconds: float) -> dict[str, Any]:
+def as_json(figures: Figures, asked: str, seconds: float) -> dict[str, Any]:
     """Write the figures as JSON can hold them."""
     kills: dict[str, dict[str, int]] = {}
     for (target, state), count in sorted(figures.kills.items()):
         kills.setdefault(target, {})[state] = count
     return {
-        "seed": seed,
+        "asked": asked,
         "kills": figures.kills.total(),
         "kills_by_target_and_phase": kills,
         "studies": dict(figures.studies),
         "runs_per_study": RUNS,
         "restarts": dict(figures.restarts),
+        "after_checkpoint": figures.after_checkpoint,
         "went_on": figures.went_on,
         "results_equal": figures.equal,
         "wrong": figures.wrong,
@@ -56,13 +58,14 @@ def as_markdown(record: dict[str, Any]) -> str:
         "# Random kills",
         "",
         f"{record['kills']} SIGKILLs at random moments in {studies} studies of {record['runs_per_study']} runs each",
-        f"({settings}), made by `python -m tests.bench.stress --kills {record['kills']} --seed {record['seed']}`.",
+        f"({settings}), made by `python -m tests.bench.stress {record['asked']}`.",
         "",
         f"| killed | {' | '.join(PHASES)} | all |",
         f"| --- {'| --- ' * (len(PHASES) + 1)}|",
         *(f"| {' | '.join([*row, total])} |" for row, total in zip(rows, totals, strict=True)),
         "",
         f"- Started again: {restarts}.",
+        f"- Kills of a run that had saved a checkpoint: {record['after_checkpoint']}.",
         f"- Killed in the middle of a run, and gone on from its checkpoint: {record['went_on']} times.",
         f"- Equal to the undisturbed results.csv, byte for byte: {record['results_equal']} of {studies} studies.",
         f"- Finished runs lost or made again, things that lie about, studies without end: {len(record['wrong'])}.",

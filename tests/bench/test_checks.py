@@ -228,3 +228,25 @@ def test_an_environment_of_a_module_has_a_plan() -> None:
 def test_an_environment_under_two_names_is_a_mistake(write_study: WriteStudy) -> None:
     found = mistakes_in(write_study, "arguments: {device: cpu}\nenvironments: [CartPole-v1, CartPole]\n")
     assert found == ["environments: CartPole-v1 and CartPole are the same environment"]
+
+
+def test_a_list_of_callbacks_cannot_be_given_paths(write_study: WriteStudy) -> None:
+    found = mistakes_in(
+        write_study,
+        """
+            environments: [CartPole-v1]
+            callbacks: {stable_baselines3.common.callbacks.CallbackList: {callbacks: [mine.Own]}}
+        """,
+    )
+    assert found == [
+        "callbacks.stable_baselines3.common.callbacks.CallbackList: TypeError: 'mine.Own' is no callback, and a study "
+        "cannot give one to another; list it beside this one"
+    ]
+
+
+def test_trackers_that_are_not_there(write_study: WriteStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = mistakes_in(write_study, "environments: [CartPole-v1]\ntrackers: [tensorbord]\n")
+    assert found == ["trackers.0: Input should be 'tensorboard' or 'wandb' (given: 'tensorbord')"]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = mistakes_in(write_study, "environments: [CartPole-v1]\ntrackers: [wandb]\n")
+    assert found == ['trackers.wandb: is not installed: pip install "sb3-ppo-variants[wandb]"']

@@ -126,3 +126,11 @@ def test_a_run_that_fails_fails_in_its_trial(
 def test_a_finished_study_has_nothing_left(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", str(finished.path), "--results", str(finished.folders.root.parent)]) == 0
     assert "Time: none, everything is finished." in capsys.readouterr().out
+
+
+def test_only_the_steps_that_are_added_take_time(finished: Finished) -> None:
+    runs = finished.study.runs_of("ppo", "CartPole-v1")
+    begun = {runs[0].identity: runs[0].total_timesteps // 4}
+    planned = Planned(runs[:2], runs[:2], 100.0, begun=begun)
+    assert planned.seconds_of_missing == [75.0, 100.0]
+    assert total_seconds([planned], 1) == 175.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import os
 import shutil
@@ -20,6 +21,7 @@ from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.watch import Making, StudyState, Watcher, sparkline, view
+from sb3_ppo_variants.resume.file import write_members
 from tests.bench.conftest import Finished
 from tests.bench.run_folders import fill
 
@@ -165,6 +167,27 @@ def test_a_run_whose_process_died_is_missing(study: Study, folders: Folders, mon
     later = time.time() + 301.0
     monkeypatch.setattr(time, "time", lambda: later)
     assert Watcher(study, folders).snapshot() == StudyState("watched", 0, 0, 4, (), 0, 4000)
+
+
+@pytest.mark.parametrize(("content", "steps"), [({"num_timesteps": 400}, 400), (None, 0)], ids=["whole", "damaged"])
+def test_an_interrupted_run_has_the_steps_of_its_checkpoint(
+    study: Study, folders: Folders, content: dict[str, int] | None, steps: int
+) -> None:
+    first, second, *_ = study.runs
+    folder = claim(folders, first)
+    train(folder, 480, [[10.0]])
+    write_members(folder / "checkpoint.zip", {"about.json": json.dumps(content).encode()})
+    folder.rename(folders.partial(first, 10**9))
+    snapshot = Watcher(study, folders).snapshot()
+    assert (snapshot.missing, snapshot.making, snapshot.steps) == (4, (), steps)
+    assert snapshot.interrupted == (Making("ppo", "CartPole-v1", 0, "interrupted", steps, 1000, (10.0,)),)
+    lines = shown(snapshot)
+    assert lines[0] == "watched: 0 finished, 0 being made, 4 missing (1 interrupted)"
+    assert lines[-1].endswith("interrupted")
+    # 100 steps took 10 seconds: 60 for the rest of this run, 57 for the one that is being made, 100 for each other.
+    train(claim(folders, second), 430, [[10.0]], seconds=8.0)
+    if steps:
+        assert Watcher(study, folders).snapshot().seconds_left == pytest.approx(60.0 + 57.0 + 200.0)
 
 
 def test_a_folder_that_goes_while_it_is_read_is_no_error(

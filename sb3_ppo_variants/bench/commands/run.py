@@ -102,12 +102,16 @@ def _run_missing(
     from sb3_ppo_variants.bench.progress import Progress
     from sb3_ppo_variants.bench.runs.executors import outcomes
     from sb3_ppo_variants.bench.runs.folders import Folders
+    from sb3_ppo_variants.bench.runs.tracking import Tracking
     from sb3_ppo_variants.bench.runs.worker import Job
 
     # Workers elsewhere have other working directories.
     everywhere = Folders(folders.root.resolve())
     seconds = 60.0 * parsed.time_limit if parsed.time_limit else None
-    jobs = [Job(run, everywhere, parsed.command_line, seconds, os.getcwd(), study.checkpoint) for run in missing]
+    tracking = Tracking(study.trackers, study.name, everywhere.root)
+    jobs = [
+        Job(run, everywhere, parsed.command_line, seconds, os.getcwd(), study.checkpoint, tracking) for run in missing
+    ]
     try:
         with (
             Progress(missing, folders, Console(highlight=False)) as progress,

@@ -113,12 +113,19 @@ def make_callback(path: str, arguments: dict[str, Any]) -> BaseCallback:
     :param path: dotted path of its class
     :param arguments: of its constructor
     :raises ImportError: when there is no such class
-    :raises TypeError: when it is no subclass of SB3's BaseCallback, or takes other arguments
+    :raises TypeError: when it is no subclass of SB3's BaseCallback, takes other arguments, or is to call
+        something that is no callback
     """
     callback = import_object(path)
     if not (isinstance(callback, type) and issubclass(callback, BaseCallback)):
         raise TypeError(f"{path} is not a subclass of SB3's BaseCallback")
-    return callback(**arguments)
+    made = callback(**arguments)
+    for child in made.callbacks if isinstance(made, CallbackList) else []:
+        if not isinstance(child, BaseCallback):
+            raise TypeError(
+                f"{child!r} is no callback, and a study cannot give one to another; list it beside this one"
+            )
+    return made
 
 
 def follows_evaluations(callback: type[BaseCallback]) -> bool:

@@ -9,50 +9,35 @@ import json
 import pickle
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
-from sb3_ppo_variants.bench.runs.callbacks import Remembered, StudyCallbacks
+from sb3_ppo_variants.bench.runs.callbacks import StudyCallbacks
+from sb3_ppo_variants.bench.runs.end import depends_on_end
 from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.evaluation import TimedEvaluation
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import FILE_NAME
 from sb3_ppo_variants.bench.runs.provenance import cpu, describe_versions, versions
+from sb3_ppo_variants.bench.runs.record import LAST_STATE, PROGRESS
+from sb3_ppo_variants.bench.runs.start import History, Memory, Start
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.resume import ResumeCallback, resume_model
-from sb3_ppo_variants.resume.file import read_members
+from sb3_ppo_variants.resume.file import read_members, write_members
 from sb3_ppo_variants.resume.pickling import pickled, unpickled
 
 STATE, EVALUATION_ENV, FILES = "run.pkl", "evaluation_env.pkl", "files/"
+# In the checkpoint that a longer run begins with: the identity of the shorter one, whose last state it is.
+SHORTER = "shorter.txt"
 # Of a run's time that checkpoints may take, where the study says minutes.
 SHARE = 0.01
-
-
-@dataclass(frozen=True)
-class History:
-    """What a run has behind it.
-
-    :param started: when its first process began, in seconds since the epoch
-    :param seconds: how long its processes worked on it
-    :param in_force: coefficients and options of a variant at its beginning
-    :param resumed: of each process but the first, ``timesteps``, from which it went on, and ``differs``: why the run is
-        not the one that was never interrupted, None when it is
-    :param ended: where a callback ended it before its budget was used up: at which ``timesteps``, and which
-        ``callback``, None where that is not known
-    """
-
-    started: float
-    seconds: float
-    in_force: dict[str, Any] | None
-    resumed: list[dict[str, Any]]
-    ended: dict[str, Any] | None = None
 
 
 class RunCheckpoint(ResumeCallback):
@@ -91,9 +76,26 @@ class RunCheckpoint(ResumeCallback):
         self.took = self.saved - begin
 
     def _on_training_end(self) -> None:
-        """Save nothing: the run is about to be finished."""
+        """Keep the last state for a longer run, which takes the files from the folder of this one.
+
+        It is no checkpoint: nothing trains on from there in this run, so that the values which wait for the next line
+        of the log would be lost. A run that a callback ended within a rollout keeps none.
+        """
+        if self._in_rollout:
+            return
+        members = self._state_members() | self._contents([self.path.with_name(PROGRESS)])
+        if not self.callbacks:
+            # Otherwise one of them may still change the model, before it is saved.
+            del members["model.zip"]
+        write_members(self.path.with_name(LAST_STATE), members)
 
     def _members(self) -> dict[str, bytes]:
+        without = (CHECKPOINT, f"{CHECKPOINT}.partial", FILE_NAME)
+        files = (path for path in self.path.parent.rglob("*") if path.is_file() and path.name not in without)
+        return self._state_members() | self._contents(files)
+
+    def _state_members(self) -> dict[str, bytes]:
+        """All but the files of the run."""
         members = super()._members()
         state = {
             "num_timesteps": self.model.num_timesteps,
@@ -108,51 +110,13 @@ class RunCheckpoint(ResumeCallback):
             members[EVALUATION_ENV] = pickled(self.evaluation.eval_env, self.path.parent, {})
         except Exception as error:  # an environment may hold anything, and raise anything
             state["evaluation_env"] = f"the evaluation environment cannot be pickled: {type(error).__name__}: {error}"
-        files = {FILES + path.relative_to(self.path.parent).as_posix(): path.read_bytes() for path in self._files()}
-        return members | {STATE: pickle.dumps(state)} | files
+        return members | {STATE: pickle.dumps(state)}
 
-    def _files(self) -> Iterator[Path]:
-        """The files of the run."""
-        without = (CHECKPOINT, f"{CHECKPOINT}.partial", FILE_NAME)
-        return (path for path in self.path.parent.rglob("*") if path.is_file() and path.name not in without)
+    def _contents(self, paths: Iterable[Path]) -> dict[str, bytes]:
+        return {FILES + path.relative_to(self.path.parent).as_posix(): path.read_bytes() for path in paths}
 
 
-class ResumedRun:
-    """A run that goes on from its checkpoint; its files are in the folder again.
-
-    :param run: the run
-    :param folder: that has the checkpoint
-    :raises Exception: whatever a checkpoint raises that cannot be read here
-    """
-
-    def __init__(self, run: Run, folder: Path) -> None:
-        members = read_members(folder / CHECKPOINT)
-        for name, content in members.items():
-            if name.startswith(FILES):
-                path = folder / name.removeprefix(FILES)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-        state = pickle.loads(members[STATE])
-        about = json.loads(members["about.json"])
-        steps: int = state["num_timesteps"]
-        self.evaluation: dict[str, Any] = state["evaluation"]
-        self.callbacks: list[Remembered] = state["callbacks"]
-        self.model = _model(run, folder, about, steps)
-        self.evaluation_env: VecEnv = (
-            unpickled(members[EVALUATION_ENV], folder, {}) if EVALUATION_ENV in members else make_evaluation_env(run)
-        )
-        history: History = state["history"]
-        resumed = {"timesteps": steps, "differs": _differs(state, about)}
-        self.history = replace(history, resumed=[*history.resumed, resumed])
-
-    def close(self) -> None:
-        """Close all environments."""
-        self.evaluation_env.close()
-        if self.model.env is not None:
-            self.model.env.close()
-
-
-def resumed_run(run: Run, folder: Path) -> ResumedRun | None:
+def resumed(run: Run, folder: Path) -> Start | None:
     """Go on with a run from its checkpoint. One that cannot be read is dropped, and the run begins anew.
 
     :param run: the run
@@ -162,7 +126,7 @@ def resumed_run(run: Run, folder: Path) -> ResumedRun | None:
     if not (folder / CHECKPOINT).exists():
         return None
     try:
-        return ResumedRun(run, folder)
+        return _start(run, folder)
     except Exception as error:  # a pickle of other versions raises anything
         print(f"The run begins anew, because its checkpoint cannot be read: {type(error).__name__}: {error}")
         for path in folder.iterdir():
@@ -171,6 +135,39 @@ def resumed_run(run: Run, folder: Path) -> ResumedRun | None:
             elif path.name not in (OUTPUT, FILE_NAME):
                 path.unlink()
         return None
+
+
+def _start(run: Run, folder: Path) -> Start:
+    """The run as its checkpoint has it; its files are in the folder again.
+
+    :raises Exception: whatever a checkpoint raises that cannot be read here
+    """
+    members = read_members(folder / CHECKPOINT)
+    for name, content in members.items():
+        if name.startswith(FILES):
+            path = folder / name.removeprefix(FILES)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    state = pickle.loads(members[STATE])
+    about = json.loads(members["about.json"])
+    steps: int = state["num_timesteps"]
+    model = _model(run, folder, about, steps)
+    saved = EVALUATION_ENV in members
+    evaluation_env: VecEnv = unpickled(members[EVALUATION_ENV], folder, {}) if saved else make_evaluation_env(run)
+    history: History = state["history"]
+    reasons = _differs(state, about)
+    if SHORTER in members:
+        earlier = (history.continued or {}).get("differs")
+        reasons = [*([earlier] if earlier else []), *reasons, *depends_on_end(model, run.callbacks)]
+        continued = {"from": members[SHORTER].decode(), "timesteps": steps, "differs": _joined(reasons)}
+        history = replace(history, continued=continued)
+    else:
+        history = replace(history, resumed=[*history.resumed, {"timesteps": steps, "differs": _joined(reasons)}])
+    return Start(model, evaluation_env, history, Memory(state["evaluation"], state["callbacks"]))
+
+
+def _joined(reasons: list[str]) -> str | None:
+    return "; ".join(dict.fromkeys(reasons)) or None
 
 
 def _model(run: Run, folder: Path, about: dict[str, Any], steps: int) -> OnPolicyAlgorithm:
@@ -186,11 +183,11 @@ def _model(run: Run, folder: Path, about: dict[str, Any], steps: int) -> OnPolic
     return model
 
 
-def _differs(state: dict[str, Any], about: dict[str, Any]) -> str | None:
+def _differs(state: dict[str, Any], about: dict[str, Any]) -> list[str]:
     """Why a run that goes on is not the one that was never interrupted."""
     reasons = [about["no_environment"], state["evaluation_env"]]
     reasons += [reason for remembered in state["callbacks"] for reason in remembered.lost]
     reasons.append(describe_versions([state["versions"], versions()]))
     if state["cpu"] != cpu():
         reasons.append(f"processor {state['cpu']}, now {cpu()}")
-    return "; ".join(filter(None, reasons)) or None
+    return list(filter(None, reasons))

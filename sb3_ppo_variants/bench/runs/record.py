@@ -7,14 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, FiniteFloat, NonNegativeInt, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, ValidationError
 
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE
 from sb3_ppo_variants.bench.study.run import Run
 
 RECORD = "run.json"
+# Where a longer run begins. No number comes from it, so that it may be removed.
+LAST_STATE = "last_state.zip"
 # The files that numbers come from. The first runs were made before times were kept.
-NUMBERS = ("evaluations.npz", "progress.csv", TIMES_FILE)
+PROGRESS = "progress.csv"
+NUMBERS = ("evaluations.npz", PROGRESS, TIMES_FILE)
 FIRST_NUMBERS = NUMBERS[:2]
 
 
@@ -41,6 +44,12 @@ class _Resumed(BaseModel):
     differs: str | None
 
 
+class _Continued(BaseModel):
+    parent: str = Field(alias="from")
+    timesteps: NonNegativeInt
+    differs: str | None
+
+
 class _Ended(BaseModel):
     timesteps: NonNegativeInt
     callback: str | None
@@ -54,13 +63,14 @@ class _Record(BaseModel):
     finished: str
     wall_seconds: FiniteFloat
     resumed: list[_Resumed] = []
+    continued: _Continued | None = None
     ended: _Ended | None = None
     files: dict[str, _File] | None = None
 
 
 def files_of(folder: Path) -> dict[str, dict[str, Any]]:
     """Sizes and checksums of the files of a run, as ``run.json`` keeps them."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != RECORD)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (RECORD, LAST_STATE))
     return {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _checksum(path)} for path in paths
     }

@@ -17,26 +17,28 @@ import torch as th
 import yaml
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import CSVOutputFormat, configure
+from stable_baselines3.common.logger import CSVOutputFormat, KVWriter, configure
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
 from sb3_ppo_variants.bench.runs.callbacks import StudyCallbacks, study_callbacks
-from sb3_ppo_variants.bench.runs.checkpoint import History, RunCheckpoint, resumed_run
+from sb3_ppo_variants.bench.runs.checkpoint import RunCheckpoint, resumed
 from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, TimedEvaluation, evaluation_callback
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
-from sb3_ppo_variants.bench.runs.record import RECORD, files_of
+from sb3_ppo_variants.bench.runs.record import PROGRESS, RECORD, files_of
+from sb3_ppo_variants.bench.runs.start import History, Start
+from sb3_ppo_variants.bench.runs.tracking import Tracking
 from sb3_ppo_variants.bench.study.constructors import import_algorithm, import_object, to_constructor
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.trackers.variant import variant
 
-PROGRESS = "progress.csv"
+NO_TRACKING = Tracking()
 
 
 def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
@@ -48,12 +50,15 @@ def make_model(run: Run, env: VecEnv) -> BaseAlgorithm:
     return model
 
 
-def execute(run: Run, folder: Path, command: str, checkpoint: Checkpoint | None = None) -> None:
+def execute(
+    run: Run, folder: Path, command: str, checkpoint: Checkpoint | None = None, tracking: Tracking = NO_TRACKING
+) -> None:
     """Train one run and leave everything about it in a folder, ``run.json`` last.
 
     :param folder: an existing folder for this run alone; a run goes on from a checkpoint in it
     :param command: command line of the study, kept for provenance
     :param checkpoint: how often the state of the run is saved, None for never
+    :param tracking: where its log goes besides the folder
     """
     began = time.time()
     with contextlib.ExitStack() as stack:
@@ -65,7 +70,10 @@ def execute(run: Run, folder: Path, command: str, checkpoint: Checkpoint | None 
         # A crash in C, or the end at the time limit, leaves the lines at which it happened.
         faulthandler.enable(output)
         stack.callback(faulthandler.disable)
-        history = _train(run, folder, stack.enter_context(Heartbeat(folder)), checkpoint)
+        heartbeat = stack.enter_context(Heartbeat(folder))
+        # Before seeds are set, because it may draw.
+        writers = stack.enter_context(tracking.opened(run))
+        history = _train(run, folder, heartbeat, checkpoint, tracking, writers)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     finished = time.time()
     record = {
@@ -77,6 +85,7 @@ def execute(run: Run, folder: Path, command: str, checkpoint: Checkpoint | None 
         "finished": _clock(finished),
         "wall_seconds": round(history.seconds + finished - began, 3),
         **({"resumed": history.resumed} if history.resumed else {}),
+        **({"continued": history.continued} if history.continued else {}),
         **({"ended": history.ended} if history.ended else {}),
         "files": files_of(folder),
     }
@@ -87,47 +96,60 @@ def _clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
 
 
-def _train(run: Run, folder: Path, heartbeat: Heartbeat, checkpoint: Checkpoint | None) -> History:
+def _train(
+    run: Run,
+    folder: Path,
+    heartbeat: Heartbeat,
+    checkpoint: Checkpoint | None,
+    tracking: Tracking,
+    writers: list[KVWriter],
+) -> History:
     """Train, and return what the run has behind it without this process."""
     th.set_num_threads(1)
     set_random_seed(run.seed)
-    with contextlib.ExitStack() as stack:
-        resumed = resumed_run(run, folder)
-        if resumed is None:
-            _write_zoo_files(run, folder / run.file_name)
-            env = stack.enter_context(contextlib.closing(make_env(run, folder)))
-            evaluation_env = stack.enter_context(contextlib.closing(make_evaluation_env(run)))
-            model = make_model(run, env)
-            in_force = variant(model) if isinstance(model, VariantAlgorithm) else None
-            history = History(time.time(), 0.0, in_force, [])
-        else:
-            stack.enter_context(contextlib.closing(resumed))
-            model, evaluation_env, history = resumed.model, resumed.evaluation_env, resumed.history
+    with contextlib.closing(resumed(run, folder) or _anew(run, folder)) as start:
+        model = start.model
+        _write_zoo_files(run, folder / run.file_name)
         at_steps, after_evaluations = study_callbacks(run, folder)
         of_study = [listed for listed in (at_steps, after_evaluations) if listed.callbacks]
-        evaluation = _evaluation(run, folder, model, evaluation_env, after_evaluations)
-        if resumed is not None:
-            evaluation.go_on(resumed.evaluation)
-            for listed, remembered in zip(of_study, resumed.callbacks, strict=True):
-                listed.go_on(remembered)
-        _set_logger(model, folder)
-        callbacks: list[BaseCallback] = [heartbeat, evaluation]
+        evaluation = _evaluation(run, folder, model, start.evaluation_env, after_evaluations)
+        if start.memory is not None:
+            start.memory.give(evaluation, of_study)
+        _set_logger(model, folder, [*writers, *tracking.files(folder)])
+        callbacks: list[BaseCallback] = [heartbeat, evaluation, *tracking.callbacks(model)]
         if checkpoint is not None and isinstance(model, OnPolicyAlgorithm):
-            callbacks.append(RunCheckpoint(folder, evaluation, of_study, checkpoint, history))
+            callbacks.append(RunCheckpoint(folder, evaluation, of_study, checkpoint, start.history))
         if at_steps in of_study:
             # After the checkpoint, which is of the moment before they see a new rollout.
             callbacks.append(at_steps)
         steps = run.total_timesteps - model.num_timesteps
-        model.learn(steps, callback=callbacks, reset_num_timesteps=resumed is None)
-        # SB3 leaves the values of the last update undumped.
-        model.logger.record("time/total_timesteps", model.num_timesteps)
-        model.logger.dump(model.num_timesteps)
-        model.logger.close()
-        model.save(folder / f"{run.file_name}.zip")
-        statistics = model.get_vec_normalize_env()
-        if statistics is not None:
-            statistics.save(str(folder / run.file_name / "vecnormalize.pkl"))
-        return replace(history, ended=_ended(run, evaluation, of_study))
+        model.learn(steps, callback=callbacks, reset_num_timesteps=start.memory is None)
+        _save(run, model, folder)
+        return replace(start.history, ended=_ended(run, evaluation, of_study))
+
+
+def _anew(run: Run, folder: Path) -> Start:
+    """A run at its beginning."""
+    with contextlib.ExitStack() as stack:
+        env = stack.enter_context(contextlib.closing(make_env(run, folder)))
+        evaluation_env = stack.enter_context(contextlib.closing(make_evaluation_env(run)))
+        model = make_model(run, env)
+        in_force = variant(model) if isinstance(model, VariantAlgorithm) else None
+        # From now on they are closed with the run.
+        stack.pop_all()
+        return Start(model, evaluation_env, History(time.time(), 0.0, in_force, []))
+
+
+def _save(run: Run, model: BaseAlgorithm, folder: Path) -> None:
+    """Save the model, its normalisation and the end of its log."""
+    # SB3 leaves the values of the last update undumped.
+    model.logger.record("time/total_timesteps", model.num_timesteps)
+    model.logger.dump(model.num_timesteps)
+    model.logger.close()
+    model.save(folder / f"{run.file_name}.zip")
+    statistics = model.get_vec_normalize_env()
+    if statistics is not None:
+        statistics.save(str(folder / run.file_name / "vecnormalize.pkl"))
 
 
 def _ended(run: Run, evaluation: TimedEvaluation, callbacks: Sequence[StudyCallbacks]) -> dict[str, Any] | None:
@@ -162,8 +184,8 @@ def _evaluation(
     )
 
 
-def _set_logger(model: BaseAlgorithm, folder: Path) -> None:
-    """Let a model log into a folder; what is in its progress.csv stays."""
+def _set_logger(model: BaseAlgorithm, folder: Path, writers: list[KVWriter]) -> None:
+    """Let a model log into a folder, and to others; what is in its progress.csv stays."""
     progress = folder / PROGRESS
     before = progress.read_text() if progress.exists() else ""
     logger = configure(str(folder), ["csv", "stdout"] if model.verbose else ["csv"])
@@ -171,6 +193,7 @@ def _set_logger(model: BaseAlgorithm, folder: Path) -> None:
         if before and isinstance(table, CSVOutputFormat):
             table.file.write(before)
             table.keys = before.splitlines()[0].split(table.separator)
+    logger.output_formats += writers
     model.set_logger(logger)
 
 
@@ -190,7 +213,7 @@ def _descriptors_to(output: TextIO) -> Iterator[None]:
 
 def _write_zoo_files(run: Run, folder: Path) -> None:
     """Write the two files from which RL Zoo's scripts rebuild a model and its environment."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     wrapping = {name: getattr(run, name) for name in ("env_wrapper", "vec_env_wrapper", "frame_stack")}
     hyperparameters = {
         **run.arguments,

@@ -18,7 +18,9 @@ from pathlib import Path
 
 from sb3_ppo_variants.bench.runs.environments import OUTPUT
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT, Folders
-from sb3_ppo_variants.bench.runs.train import execute
+from sb3_ppo_variants.bench.runs.longer import begin_with_shorter
+from sb3_ppo_variants.bench.runs.tracking import Tracking
+from sb3_ppo_variants.bench.runs.train import NO_TRACKING, execute
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
 
@@ -38,7 +40,9 @@ class Job:
     :param command: command line of the study, kept for provenance
     :param time_limit: seconds after which the run is ended, None for no limit
     :param import_folder: a folder in which classes and environments are found besides ``sys.path``
-    :param checkpoint: how often the state of the run is saved, None for never
+    :param checkpoint: how often the state of the run is saved, None for never; then it does not begin with that of a
+        shorter run either
+    :param tracking: where the log of the run goes besides its folder
     """
 
     run: Run
@@ -47,6 +51,7 @@ class Job:
     time_limit: float | None = None
     import_folder: str | None = None
     checkpoint: Checkpoint | None = None
+    tracking: Tracking = NO_TRACKING
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,9 @@ def _attempt(job: Job) -> Outcome:
             finished = job.folders.is_finished(job.run)
             return Outcome(job.run, elsewhere=finished, held=not finished)
         started = time.time()
-        execute(job.run, folder, job.command, job.checkpoint)
+        if job.checkpoint is not None:
+            begin_with_shorter(job.run, folder, job.folders)
+        execute(job.run, folder, job.command, job.checkpoint, job.tracking)
         job.folders.publish(job.run, folder)
     except (Exception, SystemExit) as error:
         if folder is not None:

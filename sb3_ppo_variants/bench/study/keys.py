@@ -21,6 +21,7 @@ from sb3_ppo_variants.bench.study.grid import Combination, check_parts, combinat
 from sb3_ppo_variants.bench.study.wrappers import wrappers
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+Tracker = Literal["tensorboard", "wandb"]
 Normalize = bool | dict[str, Any]
 ZOO = "zoo"
 # Beyond these a study is a mistake, found before anything takes long.

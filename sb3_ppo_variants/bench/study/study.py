@@ -21,6 +21,7 @@ from sb3_ppo_variants.bench.study.keys import (
     Name,
     Steps,
     TaskSettings,
+    Tracker,
 )
 from sb3_ppo_variants.bench.study.resolve import resolve
 from sb3_ppo_variants.bench.study.run import RESERVED, Run
@@ -44,6 +45,7 @@ class Study(TaskSettings):
     :param bootstrap: the resampling that gives intervals
     :param checkpoint: how often the state of a run is saved, every minute by default; false in the file for never. No
         part of a run's identity
+    :param trackers: where the logs of runs go besides their folders; no part of a run's identity either
     """
 
     name: Name
@@ -56,6 +58,7 @@ class Study(TaskSettings):
     imported: Annotated[dict[Name, Imported], Field(default_factory=dict)]
     bootstrap: Bootstrap = Bootstrap()
     checkpoint: Checkpoint | None = EVERY_MINUTE
+    trackers: tuple[Tracker, ...] = ()
     _text: str = ""
 
     def model_post_init(self, context: Any) -> None:

@@ -33,8 +33,8 @@ class Tables:
 
     :param results: one row per evaluation; deterministic columns only. The last evaluation of a run that a callback
         ended is carried forward to the budget, in rows with 0 episodes
-    :param timings: one row per run; wall-clock columns, and ``differs``: why a run that went on from a checkpoint is
-        not the one that was never interrupted
+    :param timings: one row per run; wall-clock columns, and ``differs``: why a run that went on from a checkpoint, or
+        from a shorter run, is not the one that was never interrupted
     :param updates: one row per logger dump that carries ``train/`` values, at most 250 of a run: evenly spaced ones
     :param times: one row per evaluation, seconds of training until then; runs that did not write them are absent
     :param records: the ``run.json`` of each finished run
@@ -87,6 +87,15 @@ def differences(record: dict[str, Any]) -> list[str]:
     return distinct(went_on["differs"] for went_on in record.get("resumed", []) if went_on["differs"])
 
 
+def continued_differently(record: dict[str, Any]) -> str | None:
+    """Why a run that began at the last state of a shorter one is not the one that began anew; None when it is.
+
+    :param record: its ``run.json``
+    """
+    reason: str | None = (record.get("continued") or {}).get("differs")
+    return reason and f"continued: {reason}"
+
+
 def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
     seconds = record["wall_seconds"]
     return {
@@ -97,7 +106,7 @@ def _timing(run: Run, record: dict[str, Any]) -> dict[str, Any]:
         "started": record["started"],
         "finished": record["finished"],
         "cpu": record["provenance"]["cpu"],
-        "differs": "; ".join(differences(record)) or None,
+        "differs": "; ".join(filter(None, [*differences(record), continued_differently(record)])) or None,
     }
 
 

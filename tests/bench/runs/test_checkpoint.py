@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from stable_baselines3.common.monitor import load_results
 
-from sb3_ppo_variants.bench.runs import checkpoint
 from sb3_ppo_variants.bench.runs.checkpoint import RunCheckpoint
 from sb3_ppo_variants.bench.runs.evaluation import TimedEvaluation
+from sb3_ppo_variants.bench.runs.start import History
 from sb3_ppo_variants.bench.runs.train import execute
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
@@ -223,7 +223,7 @@ def test_a_checkpoint_takes_one_percent_at_most(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr("sb3_ppo_variants.bench.runs.checkpoint.time.monotonic", lambda: now[0])
-    history = checkpoint.History(0.0, 0.0, None, [])
+    history = History(0.0, 0.0, None, [])
     evaluation: Any = None
     saving = RunCheckpoint(tmp_path, evaluation, [], Checkpoint(minutes=minutes), history)
     saving.took = took

@@ -12,7 +12,7 @@ from sb3_ppo_variants.bench.runs.provenance import distinct, versions
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import ImportedArm, ImportedRun
-from sb3_ppo_variants.bench.table.table import Tables, differences
+from sb3_ppo_variants.bench.table.table import Tables, continued_differently, differences
 
 RETURNS = {
     "evaluations": "returns of evaluations (evaluations.npz)",
@@ -45,6 +45,7 @@ def what_was_run(study: Study, tables: Tables, failed: int, missing: int, parque
                 ],
             ),
             *_resumed(tables.records),
+            *_continued(tables.records),
             *_ended(tables.records),
             Definition("Evaluation", [_evaluation(study)]),
             Definition("Tables", [_files(parquet)]),
@@ -141,6 +142,17 @@ def _resumed(records: Sequence[dict[str, Any]]) -> list[Definition]:
     )
     lines += [f"{count} went on from a checkpoint and may differ: {reason}" for reason, count in reasons.items()]
     return [Definition("Interrupted runs", lines)]
+
+
+def _continued(records: Sequence[dict[str, Any]]) -> list[Definition]:
+    """The runs that began at the last state of a shorter run, if any did, and why some of them differ."""
+    reasons = Counter(continued_differently(record) for record in records if record.get("continued"))
+    exact = reasons.pop(None, 0)
+    lines = [f"{exact} began at the last state of a shorter run, with the results of a run anew"] if exact else []
+    lines += [
+        f"{count} began at the last state of a shorter run and may differ: {why}" for why, count in reasons.items()
+    ]
+    return [Definition("Continued runs", lines)] if lines else []
 
 
 def ended_early(records: Iterable[dict[str, Any]]) -> Iterator[str]:
