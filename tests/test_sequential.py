@@ -36,7 +36,8 @@ def test_a_cell_is_simulated() -> None:
     assert (cell.tasks, cell.arms, cell.differing, cell.shift) == (3, 1, 1, 2.0)
     row = simulate(cell, 3)
     assert (row["power"], row["error"], row["baseline_seeds"]) == (1.0, 0.0, row["seeds"])
-    assert row["fixed"] is not None and row["fixed"] <= 8
+    assert row["fixed"] is not None
+    assert row["fixed"] <= 8
 
 
 def test_rounds_end_with_the_decision() -> None:
