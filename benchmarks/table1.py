@@ -138,7 +138,14 @@ def page_table(rows: pd.DataFrame) -> str:
     found, counts = settings(rows), rows["arm"].value_counts()
     ended = rows[rows["ended"] != ""]["arm"].value_counts()
     cells = (
-        [arm, f"{PAPER[arm]:.2f}", f"{value:.2f}", f"{low:.2f} to {high:.2f}", str(counts[arm]), str(ended.get(arm, 0))]
+        [
+            arm,
+            f"{PAPER[arm]:.2f}",
+            f"{value:.2f}",
+            f"{low:.2f} to {high:.2f}",
+            str(counts.get(arm, 0)),
+            str(ended.get(arm, 0)),
+        ]
         for arm, (value, low, high) in found.items()
     )
     return table(["setting", "paper", "here", "95 % interval", "runs", "ended by a number that is not finite"], cells)

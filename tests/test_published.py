@@ -33,11 +33,14 @@ HASHED = {
     "family": "9494069cb00e30927c5b45d280ef063547a736932724b412b797140403236d8f",
     "masked_memory": "4f4912c6a580396141516223e9fe6900cb8551920dc15cdb0cf404a06aaf396b",
     "memory": "cfc98334759a9e14541fa5fb0e276c648ceac477c191d6c7661a1e27b0b515b5",
+    "mujoco_table1": "d3f8a7ba0076926efe0947c0f1c8dc1e55f9d4292413d01b346a98458b5d2b51",
     "quickstart": "e0d0880b90adc15aefdb07d9725158a3587f52e624d09639bc775b270bb27405",
     "stock_kl": "2fea6e4edba8485cf8f46ae6d7479ccebc1fbe6794dea0953f21be1aa35d18c1",
     "stops": "f9c306775db22c7a7ca79f9c70bbb2c765de14cfbd5d6274641cfefe5deb03e3",
     "update": "6de9fd8028ab6dd6d311d844554cd7266ec0509c0354c3a5cdaf6f8b067cae6a",
 }
+# Not all of its runs are made yet.
+BEGUN = ("mujoco_table1",)
 DATE = re.compile(r"made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
@@ -58,7 +61,8 @@ def test_published_runs_are_those_that_the_studies_stand_for() -> None:
     for name, study in published_studies().items():
         with (ROOT / "benchmarks/published" / name / "results.csv").open() as file:
             published = {(row["arm"], row["environment"], row["seed"], row["identity"]) for row in csv.DictReader(file)}
-        assert published == {(run.arm, run.environment, str(run.seed), run.identity) for run in study.runs}
+        expected = {(run.arm, run.environment, str(run.seed), run.identity) for run in study.runs}
+        assert published < expected if name in BEGUN else published == expected
 
 
 def test_what_identities_are_made_of_stays_byte_for_byte() -> None:
@@ -73,7 +77,8 @@ def test_what_identities_are_made_of_stays_byte_for_byte() -> None:
 def test_published_tables_are_whole(folder: Path) -> None:
     lines = (folder / "SHA256SUMS").read_text().splitlines()
     sums = {name: checksum for checksum, name in (line.split("  ") for line in lines)}
-    assert set(sums) == {"study.yaml", "timings.csv", *TABLE_FILES, RECORDS_FILE}
+    own = {"mujoco_table1": {"training.csv"}}.get(folder.name, set())
+    assert set(sums) == {"study.yaml", "timings.csv", *TABLE_FILES, RECORDS_FILE} | own
     for name, expected in sums.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == expected, name
 

@@ -75,6 +75,13 @@ def test_the_tables() -> None:
     assert table1.kendall(RETURNS) == pytest.approx(2 / math.sqrt(6))
 
 
+@pytest.mark.usefixtures("paper")
+def test_a_study_that_has_just_begun_has_tables_too() -> None:
+    begun = RETURNS[RETURNS["arm"].isin(["clip", table1.RANDOM])]
+    assert table1.page_table(begun).splitlines()[3] == "| penalty | 0.70 | nan | nan to nan | 0 | 0 |"
+    assert math.isnan(table1.kendall(begun))
+
+
 def leave(folder: Path, returns: list[float], reason: str = "") -> None:
     folder.mkdir(parents=True)
     lines = (f"{value},10,1.0\n" for value in returns)
