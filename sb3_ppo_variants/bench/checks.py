@@ -47,7 +47,7 @@ def argument_mistakes(study: Study) -> Iterator[str]:
     if study.until_decided and not can_decide(list(study.arms), len(study.environments), study.until_decided):
         yield (
             f"seeds: with {study.until_decided.most} seeds no arm can be shown to differ, not even those that win "
-            "every comparison with the baseline; raise to"
+            "every comparison with the baseline; raise seeds.to"
         )
     for name, arm in study.written_arms.items():
         for path in arm.algorithms:

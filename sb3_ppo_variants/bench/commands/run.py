@@ -102,6 +102,7 @@ def _run_missing(
     from sb3_ppo_variants.bench.progress import Progress
     from sb3_ppo_variants.bench.runs.executors import outcomes
     from sb3_ppo_variants.bench.runs.folders import Folders
+    from sb3_ppo_variants.bench.runs.longer import shorter_runs
     from sb3_ppo_variants.bench.runs.tracking import Tracking
     from sb3_ppo_variants.bench.runs.worker import Job
 
@@ -109,8 +110,20 @@ def _run_missing(
     everywhere = Folders(folders.root.resolve())
     seconds = 60.0 * parsed.time_limit if parsed.time_limit else None
     tracking = Tracking(study.trackers, study.name, everywhere.root)
+    # Once for all runs: each looks at every folder of its arm.
+    shorter = shorter_runs(missing, everywhere)
     jobs = [
-        Job(run, everywhere, parsed.command_line, seconds, os.getcwd(), study.checkpoint, tracking) for run in missing
+        Job(
+            run,
+            everywhere,
+            parsed.command_line,
+            time_limit=seconds,
+            import_folder=os.getcwd(),
+            checkpoint=study.checkpoint,
+            tracking=tracking,
+            shorter=shorter.get(run.identity),
+        )
+        for run in missing
     ]
     try:
         with (

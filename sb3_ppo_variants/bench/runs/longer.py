@@ -55,15 +55,13 @@ def shorter_runs(runs: Iterable[Run], folders: Folders) -> dict[str, Shorter]:
     return found
 
 
-def begin_with_shorter(run: Run, folder: Path, folders: Folders) -> None:
-    """Give a run that begins the last state of a shorter one as its first checkpoint, if there is one.
+def begin_with(shorter: Shorter, folder: Path) -> None:
+    """Give a run that begins the last state of a shorter one as its first checkpoint.
 
-    :param run: the run
-    :param folder: for this run alone
-    :param folders: of its study
+    :param shorter: the shorter run
+    :param folder: for the longer run alone; one that has a checkpoint goes on from that
     """
-    shorter = shorter_runs([run], folders).get(run.identity)
-    if shorter is None or (folder / CHECKPOINT).exists():
+    if (folder / CHECKPOINT).exists():
         return
     try:
         members = _members(shorter)

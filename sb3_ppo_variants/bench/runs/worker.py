@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sb3_ppo_variants.bench.runs.environments import OUTPUT
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT, Folders
-from sb3_ppo_variants.bench.runs.longer import begin_with_shorter
+from sb3_ppo_variants.bench.runs.longer import Shorter, begin_with
 from sb3_ppo_variants.bench.runs.tracking import Tracking
 from sb3_ppo_variants.bench.runs.train import NO_TRACKING, execute
 from sb3_ppo_variants.bench.study.keys import Checkpoint
@@ -43,6 +43,7 @@ class Job:
     :param checkpoint: how often the state of the run is saved, None for never; then it does not begin with that of a
         shorter run either
     :param tracking: where the log of the run goes besides its folder
+    :param shorter: the finished run at whose last state it begins, None to begin anew
     """
 
     run: Run
@@ -52,6 +53,7 @@ class Job:
     import_folder: str | None = None
     checkpoint: Checkpoint | None = None
     tracking: Tracking = NO_TRACKING
+    shorter: Shorter | None = None
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,8 @@ def _attempt(job: Job) -> Outcome:
             finished = job.folders.is_finished(job.run)
             return Outcome(job.run, elsewhere=finished, held=not finished)
         started = time.time()
-        if job.checkpoint is not None:
-            begin_with_shorter(job.run, folder, job.folders)
+        if job.checkpoint is not None and job.shorter is not None:
+            begin_with(job.shorter, folder)
         execute(job.run, folder, job.command, job.checkpoint, job.tracking)
         job.folders.publish(job.run, folder)
     except (Exception, SystemExit) as error:

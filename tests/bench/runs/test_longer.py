@@ -34,7 +34,8 @@ class Ending(BaseCallback):
 def make(run: Run, results: Path, checkpoint: Checkpoint | None = EVERY_ROLLOUT) -> dict[str, Any]:
     """Make a run as a worker does, and return its record."""
     folders = Folders(results)
-    outcome = _attempt(Job(run, folders, "", checkpoint=checkpoint))
+    shorter = shorter_runs([run], folders).get(run.identity)
+    outcome = _attempt(Job(run, folders, "", checkpoint=checkpoint, shorter=shorter))
     assert outcome.error is None, outcome.error
     record: dict[str, Any] = json.loads((folders.finished(run) / "run.json").read_text())
     return record

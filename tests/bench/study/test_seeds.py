@@ -82,7 +82,7 @@ def test_runs_are_those_of_a_number_of_seeds() -> None:
             "{from: 2, to: 4, step: 2, until: decided}",
             [
                 "seeds: with 4 seeds no arm can be shown to differ, not even those that win every comparison with the "
-                "baseline; raise to"
+                "baseline; raise seeds.to"
             ],
         ),
         ("[1, 1]", ["seeds: 1 is in the list more than once"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sb3_ppo_variants.bench.report.document import Bar, Cell
 from sb3_ppo_variants.bench.report.figures.style import line_styles
-from sb3_ppo_variants.bench.report.numbers import interval
+from sb3_ppo_variants.bench.report.numbers import interval, small
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
 from sb3_ppo_variants.bench.statistics.summary import Summary
 
@@ -22,6 +22,13 @@ def arm_cells(summary: Summary) -> dict[str, Cell]:
 def missing(text: str) -> Cell:
     """A cell without a number."""
     return Cell(text, key=float("nan"))
+
+
+def compared(summary: Summary, arm: str) -> list[Cell]:
+    """An arm, its probability of improvement over the baseline, and its p-values before and after the correction."""
+    found, colour = summary.comparisons[arm], colours(summary)[arm]
+    p_values = [Cell(small(p), p) for p in (found.p_value, found.adjusted_p_value)]
+    return [Cell(arm, swatch=colour), share(found.improvement, colour, mark=0.5), *p_values]
 
 
 def share(estimate: Estimate, colour: str, mark: float | None = None) -> Cell:

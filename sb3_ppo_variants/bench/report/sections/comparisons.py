@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sb3_ppo_variants.bench.report.document import Cell, Definition, Section, Table
 from sb3_ppo_variants.bench.report.numbers import detected, small
-from sb3_ppo_variants.bench.report.sections.cells import arm_cells, colours, missing, share
+from sb3_ppo_variants.bench.report.sections.cells import arm_cells, compared, missing
 from sb3_ppo_variants.bench.statistics.comparisons import LEVEL
 from sb3_ppo_variants.bench.statistics.power import POWER, Detectable
 from sb3_ppo_variants.bench.statistics.summary import Summary
@@ -15,12 +15,9 @@ def comparisons(summary: Summary) -> Section:
 
     :param summary: the numbers of the study, with comparisons
     """
-    heads, colour = arm_cells(summary), colours(summary)
     rows = [
         [
-            heads[arm],
-            share(found.improvement, colour[arm], mark=0.5),
-            *(Cell(small(p), p) for p in (found.p_value, found.adjusted_p_value)),
+            *compared(summary, arm),
             Cell("yes" if found.differs else "not shown"),
             Cell(small(found.least_p_value), found.least_p_value),
         ]

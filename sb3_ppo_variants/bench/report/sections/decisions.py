@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from sb3_ppo_variants.bench.report.document import Caution, Cell, Definition, Section, Table
-from sb3_ppo_variants.bench.report.numbers import small
-from sb3_ppo_variants.bench.report.sections.cells import arm_cells, colours, share
+from sb3_ppo_variants.bench.report.sections.cells import compared
 from sb3_ppo_variants.bench.statistics.comparisons import LEVEL
 from sb3_ppo_variants.bench.statistics.decisions import Decision, Decisions
 from sb3_ppo_variants.bench.statistics.summary import Summary
@@ -22,15 +21,8 @@ def decisions(summary: Summary, decided: Decisions) -> Section:
     :param summary: the numbers of the study
     :param decided: its decisions
     """
-    heads, colour = arm_cells(summary), colours(summary)
     rows = [
-        [
-            heads[arm],
-            share(summary.comparisons[arm].improvement, colour[arm], mark=0.5),
-            *(Cell(small(p), p) for p in (found.p_value, found.adjusted_p_value)),
-            Cell(outcome(found, decided)),
-            Cell(str(found.seeds), found.seeds),
-        ]
+        [*compared(summary, arm), Cell(outcome(found, decided)), Cell(str(found.seeds), found.seeds)]
         for arm, found in decided.arms.items()
     ]
     looks = ", ".join(map(str, decided.until.looks))
