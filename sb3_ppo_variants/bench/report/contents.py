@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from sb3_ppo_variants.bench.report.document import Document, Panel, Section
+from sb3_ppo_variants.bench.report.document import Definition, Document, Panel, Section
 from sb3_ppo_variants.bench.report.sections import curves
 from sb3_ppo_variants.bench.report.sections.aggregates import aggregates, profiles
+from sb3_ppo_variants.bench.report.sections.arms import arms
 from sb3_ppo_variants.bench.report.sections.cautions import cautions
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells
 from sb3_ppo_variants.bench.report.sections.comparisons import comparisons, detectable_differences
@@ -78,8 +79,10 @@ def contents(
         Section("Study file", code=study_text.strip()),
     ]
     return Document(
-        title=study.name,
+        title=study.title or study.name,
+        lead=[Definition(term, [text]) for term, text in _lead(study) if text],
         facts=[
+            *([f"study {study.name}"] if study.title else []),
             f"{len(done)} of {len(planned)} runs finished",
             f"{len(summary.arms)} arms",
             f"{len(summary.environments)} environments",
@@ -95,13 +98,18 @@ def contents(
     )
 
 
+def _lead(study: Study) -> tuple[tuple[str, str | None], ...]:
+    return ("Question", study.question), ("Answer", study.answer)
+
+
 def _seeds(study: Study) -> str:
     until = study.until_decided
     return f"{until.least} to {until.most} seeds, until decided" if until else f"{len(study.seeds)} seeds"
 
 
 def _numbers(study: Study, tables: Tables, summary: Summary, panels: Mapping[str, Panel]) -> list[Section]:
-    sections = [results(study, summary, panels["intervals"]), curves.learning_curves(panels["curves"])]
+    sections = [results(study, summary, panels["intervals"]), arms(study, summary)]
+    sections.append(curves.learning_curves(panels["curves"]))
     if "efficiency" in panels:
         sections.append(curves.sample_efficiency(summary, panels["efficiency"]))
     if summary.decisions:
@@ -111,7 +119,7 @@ def _numbers(study: Study, tables: Tables, summary: Summary, panels: Mapping[str
     sections.append(aggregates(summary))
     if "profiles" in panels:
         sections.append(profiles(panels["profiles"]))
-    sections += [*contrasts(summary), stability(summary)]
+    sections += [*contrasts(summary, panels), stability(summary)]
     sections += updates(
         tables.updates, summary, [panel for name, panel in panels.items() if name.startswith("updates-")]
     )

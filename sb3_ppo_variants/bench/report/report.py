@@ -12,6 +12,7 @@ from sb3_ppo_variants.bench.report import html, markdown
 from sb3_ppo_variants.bench.report.contents import contents
 from sb3_ppo_variants.bench.report.document import Panel, slugs
 from sb3_ppo_variants.bench.report.figures.efficiency import efficiency
+from sb3_ppo_variants.bench.report.figures.heat_maps import heat_map
 from sb3_ppo_variants.bench.report.figures.intervals import intervals
 from sb3_ppo_variants.bench.report.figures.learning_curves import learning_curves
 from sb3_ppo_variants.bench.report.figures.profiles import profiles
@@ -122,7 +123,10 @@ def _drawings(study: Study, tables: Tables, summary: Summary, runs: list[Run]) -
         drawings["profiles"] = profiles(summary)
     if summary.curves.steps:
         drawings["efficiency"] = efficiency(summary)
+    grids = {name: effects for name, effects in summary.effects.items() if effects.cells}
+    for name, slug in slugs(grids).items():
+        drawings[f"grid-{slug}"] = heat_map(name, grids[name], summary)
     for environment, rows in tables.updates.groupby("environment", sort=False):
         name = str(environment)
-        drawings[f"updates-{names[name]}"] = updates(rows, name, summary.arms, coefficients)
+        drawings[f"updates-{names[name]}"] = updates(rows, name, summary.labels, coefficients)
     return drawings

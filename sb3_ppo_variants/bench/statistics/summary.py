@@ -40,6 +40,7 @@ class Summary:
     record says otherwise.
 
     :param arms: arm names, the baseline first
+    :param labels: what each of them is called
     :param environments: environment ids, in the study's order
     :param returns: (arm, environment) -> mean score with interval; pairs without a finished run are absent
     :param counts: (arm, environment) -> number of finished runs
@@ -59,6 +60,7 @@ class Summary:
     """
 
     arms: list[str]
+    labels: dict[str, str]
     environments: list[str]
     returns: dict[tuple[str, str], Estimate]
     counts: dict[tuple[str, str], int]
@@ -128,6 +130,7 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
     at = thresholds([task for of_arm in tasks.values() for task in of_arm])
     return Summary(
         arms=arms,
+        labels=study.labels,
         environments=environments,
         returns={key: mean_interval(value) for key, value in found.items()},
         counts={key: len(value) for key, value in found.items()},

@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
+    StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -21,6 +22,8 @@ from sb3_ppo_variants.bench.study.grid import Combination, check_parts, combinat
 from sb3_ppo_variants.bench.study.wrappers import wrappers
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+# Of a report: a heading or a sentence or two.
+Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
 Tracker = Literal["tensorboard", "wandb"]
 Normalize = bool | dict[str, Any]
 ZOO = "zoo"

@@ -19,6 +19,7 @@ from sb3_ppo_variants.bench.study.keys import (
     EvaluationSettings,
     Imported,
     Name,
+    Prose,
     Steps,
     TaskSettings,
     Tracker,
@@ -35,6 +36,9 @@ class Study(TaskSettings):
     """A study file. Arguments of an arm win over those of an environment, and these over the study's.
 
     :param name: name of the study's folder
+    :param title: heading of the report, the name by default
+    :param question: what the study asks; the report begins with it
+    :param answer: what it found, to be written when the runs are made
     :param written_seeds: ``seeds`` of the file: a number of seeds, a list of them, or what adds them until it is
         decided which arms differ; :attr:`seeds` has all that there may be
     :param environments: a list of ids, or a mapping from id to what it sets differently
@@ -49,6 +53,9 @@ class Study(TaskSettings):
     """
 
     name: Name
+    title: Prose | None = None
+    question: Prose | None = None
+    answer: Prose | None = None
     total_timesteps: Steps
     written_seeds: Annotated[Seeds, Field(alias="seeds")]
     evaluation: EvaluationSettings
@@ -167,6 +174,16 @@ class Study(TaskSettings):
     def compared(self) -> list[str]:
         """Names of all arms of the report: those that are run, then the imported ones."""
         return [*self.arms, *(imported_name(*item) for item in self.imported.items())]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What reports call each arm of :attr:`compared`: its name, in words where an ablation made it."""
+        found = {arm: arm for arm in self.compared}
+        for name, ablation in self.ablations.items():
+            found |= {arm: f"{name}, only {part}" for part, arm in ablation.only.items()}
+            found |= {} if ablation.baseline is None else {ablation.baseline: f"{name}, no part"}
+            found |= {arm: f"{name} without {part}" for part, arm in ablation.without.items()}
+        return found
 
     @property
     def factors(self) -> dict[str, dict[str, dict[str, str]]]:

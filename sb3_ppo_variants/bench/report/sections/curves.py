@@ -26,10 +26,12 @@ def sample_efficiency(summary: Summary, figure: Panel) -> Section:
     """
     notes = [
         "Interquartile mean of the normalised scores of all runs, each with its latest evaluation; a finished run "
-        "keeps its last one. Bands are 95 % intervals as for the IQM. Seconds of training are "
-        "those of one run on one thread while other runs of the study may run beside it; evaluations do not count."
+        "keeps its last one. Bands are 95 % intervals as for the IQM, and a dot is the value at the end of a curve. "
+        "Where half of the curves end near a score of 1, the axis is stretched there. Seconds of training are those of "
+        "one run on one thread while other runs of the study may run beside it; evaluations do not count."
     ]
     if summary.curves.untimed:
-        arms = ", ".join(summary.curves.untimed) if summary.curves.seconds else "all arms"
+        untimed = [summary.labels[arm] for arm in summary.curves.untimed]
+        arms = ", ".join(untimed) if summary.curves.seconds else "all arms"
         notes.append(f"Without times: {arms}.")
     return Section("Sample efficiency", figure=figure, notes=notes)

@@ -110,7 +110,8 @@ def _improvement(summary: Summary) -> list[str]:
     if summary.decisions:
         return [text, "It is computed, with a longer interval, from the seeds by which an arm was decided: see below."]
     excluded = [
-        f"{arm}: without {', '.join(found.excluded)}, where it or {summary.baseline} has no finished run."
+        f"{summary.labels[arm]}: without {', '.join(found.excluded)}, where it or {summary.baseline} has no finished "
+        "run."
         for arm, found in summary.comparisons.items()
         if found.excluded
     ]
