@@ -36,7 +36,7 @@ FLOORS = {
         ["report"],
         ["checks", "measure_scores", "progress", "rounds", "terminal", "trials"],
         ["validation", "plan", "hub"],
-        ["video", "watch"],
+        ["compare", "video", "watch"],
         ["commands"],
         ["cli"],
         ["__main__"],

@@ -11,7 +11,7 @@ from sb3_ppo_variants.bench.report.sections.aggregates import aggregates, profil
 from sb3_ppo_variants.bench.report.sections.arms import arms
 from sb3_ppo_variants.bench.report.sections.cautions import cautions
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells
-from sb3_ppo_variants.bench.report.sections.comparisons import comparisons, detectable_differences
+from sb3_ppo_variants.bench.report.sections.comparisons import comparisons, detectable_differences, every_pair
 from sb3_ppo_variants.bench.report.sections.contrasts import contrasts
 from sb3_ppo_variants.bench.report.sections.decisions import caution, decisions
 from sb3_ppo_variants.bench.report.sections.provenance import (
@@ -116,6 +116,7 @@ def _numbers(study: Study, tables: Tables, summary: Summary, panels: Mapping[str
         sections.append(decisions(summary, summary.decisions))
     elif summary.comparisons:
         sections += [comparisons(summary), detectable_differences(summary)]
+        sections += [every_pair(summary)] if summary.pairs else []
     sections.append(aggregates(summary))
     if "profiles" in panels:
         sections.append(profiles(panels["profiles"]))

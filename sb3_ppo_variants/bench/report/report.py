@@ -59,7 +59,7 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     :raises FileNotFoundError: when no run has finished
     """
     runs, imported = study.runs, read_imported(study)
-    tables = with_imported(_own_tables(runs, folders, allow_mixed_versions), imported)
+    tables = with_imported(own_tables(runs, folders, allow_mixed_versions), imported)
     # Tables that have other runs too, and not their folders, are the only place where those are kept.
     if all(item.folder != folders.root for item in tables.left_out):
         write(tables, folders.root)
@@ -97,8 +97,15 @@ def render(template: str, context: dict[str, Any]) -> str:
     return environment.get_template(template).render(context)
 
 
-def _own_tables(runs: list[Run], folders: Folders, allow_mixed_versions: bool) -> Tables:
-    """Tables of the study's own runs: of their folders, or of an earlier report where there is no folder."""
+def own_tables(runs: list[Run], folders: Folders, allow_mixed_versions: bool) -> Tables:
+    """Tables of the study's own runs: of their folders, or of an earlier report where there is no folder.
+
+    :param runs: of the study
+    :param folders: where they lie
+    :param allow_mixed_versions: whether runs of different package versions may be compared
+    :raises MixedVersions: when versions differ and that is not allowed
+    :raises FileNotFoundError: when no run has finished
+    """
     tables = all_tables(runs, folders)
     if not tables.records:
         listed = "; ".join(map(str, [*tables.left_out, *others(runs, folders)]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from sb3_ppo_variants.bench.statistics.aggregates import Aggregates, aggregate, profile, thresholds
-from sb3_ppo_variants.bench.statistics.comparisons import Comparison, compare
+from sb3_ppo_variants.bench.statistics.comparisons import Comparison, compare, compare_pairs
 from sb3_ppo_variants.bench.statistics.contrasts import (
     AblationContrasts,
     MainEffects,
@@ -31,6 +31,9 @@ from sb3_ppo_variants.bench.statistics.scores import (
 from sb3_ppo_variants.bench.statistics.stability import StabilityTable, stability_table
 from sb3_ppo_variants.bench.study.study import Study, baseline_name
 
+# Numbers of arms of which every pair is compared: a matrix of more is not readable.
+PAIRED = range(3, 11)
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -50,6 +53,8 @@ class Summary:
     :param aggregates: arm -> aggregates of its normalised scores over ``common``
     :param profiles: arm -> share of its runs above each normalised score; empty when ``common`` is
     :param comparisons: arm -> its comparison with the baseline, which is absent itself
+    :param pairs: (arm, later arm) -> their comparison, corrected for all pairs; empty with fewer than 3 arms, with more
+        than 10, and when seeds are added until it is decided
     :param decisions: what is decided; None where the number of seeds is fixed
     :param detectable: arm -> what its comparison with the baseline can detect; arms that were not compared are absent,
         and so are all when seeds are added until it is decided
@@ -70,6 +75,7 @@ class Summary:
     aggregates: dict[str, Aggregates]
     profiles: dict[str, Band]
     comparisons: dict[str, Comparison]
+    pairs: dict[tuple[str, str], Comparison]
     decisions: Decisions | None
     detectable: dict[str, Detectable]
     curves: EfficiencyCurves
@@ -140,6 +146,7 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
         aggregates={arm: aggregate(tasks[arm], *draw) for arm in arms},
         profiles={arm: profile(tasks[arm], at) for arm in arms if common},
         comparisons=comparisons,
+        pairs=compare_pairs(found, arms, environments) if decisions is None and len(arms) in PAIRED else {},
         decisions=decisions,
         detectable={} if decisions else detectable(found, comparisons, study.baseline),
         curves=efficiency_curves(runs, arms, {name: scales[name] for name in common}, *draw),
