@@ -10,11 +10,12 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
-from sb3_ppo_variants.bench.report.numbers import fixed, interval, mean_return, small
+from sb3_ppo_variants.bench.report.numbers import fixed, interval, mean_return, quantity, small
 from sb3_ppo_variants.bench.statistics.comparisons import LEVEL, Comparison, compare_pair, difference_interval
 from sb3_ppo_variants.bench.statistics.intervals import Estimate, mean_interval
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from sb3_ppo_variants.bench.statistics.scores import scores, split_runs
+from sb3_ppo_variants.bench.study.keys import RETURN
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.terminal import table_of
 
@@ -29,6 +30,7 @@ LOOKS = "The p does not allow for seeds that were added until it was decided; th
 class Pair:
     """An arm against another.
 
+    :param metric: what is compared: ``return``, ``success`` or a key of infos
     :param arm: its name
     :param other: name of the arm that it is compared with
     :param comparison: over all environments in which both have runs
@@ -37,6 +39,7 @@ class Pair:
     :param differences: environment -> mean score of the arm minus that of the other
     """
 
+    metric: str
     arm: str
     other: str
     comparison: Comparison
@@ -45,18 +48,20 @@ class Pair:
     differences: dict[str, Estimate]
 
 
-def compare_arms(study: Study, results: pd.DataFrame, arm: str, other: str) -> Pair:
+def compare_arms(study: Study, results: pd.DataFrame, arm: str, other: str, metric: str = RETURN) -> Pair:
     """Compare two arms.
 
     :param study: the study
     :param results: the results table of its finished runs
     :param arm: an arm
     :param other: another one
+    :param metric: what is compared
     """
-    found = scores(split_runs(results), study)
+    found = scores(split_runs(results, metric=metric), study)
     comparison = compare_pair(found, list(study.environments), arm, other)
     shared = comparison.environments
     return Pair(
+        metric=metric,
         arm=arm,
         other=other,
         comparison=comparison,
@@ -68,7 +73,7 @@ def compare_arms(study: Study, results: pd.DataFrame, arm: str, other: str) -> P
 
 def pair_table(study: Study, pair: Pair) -> Table:
     """Make the table of the means of both arms in each environment, and of their difference."""
-    table = table_of(study.name)
+    table = table_of(f"{study.name}: {quantity(pair.metric)}")
     table.add_column("environment")
     for heading in (escape(pair.arm), escape(pair.other), "difference"):
         table.add_column(heading, justify="right")

@@ -10,13 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from sb3_ppo_variants.bench.report.numbers import interval, mean_return
+from sb3_ppo_variants.bench.report.numbers import interval, mean_return, quantity
 from sb3_ppo_variants.bench.report.sections.provenance import ended_early
 from sb3_ppo_variants.bench.rounds import decision_lines, read_decisions, wanted_runs
 from sb3_ppo_variants.bench.runs.folders import Folders, raised
 from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.runs.whole import others, whole_runs
 from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.keys import RETURN
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import stored_runs
 
@@ -49,7 +50,7 @@ def _columns(summary: Summary) -> Iterator[Column]:
     better = {arm: _below(interval(found.improvement), "[") for arm, found in summary.comparisons.items()}
     yield (
         summary.beats.removeprefix("P(").removesuffix(")"),
-        [better.get(arm, Text("baseline")) for arm in summary.arms],
+        [better.get(arm, Text("baseline" if arm == summary.arms[0] else "n/a")) for arm in summary.arms],
     )
     yield "seeds", [Text(summary.seeds(arm)) for arm in summary.arms]
 
@@ -61,7 +62,7 @@ def _width(column: Column) -> int:
 
 
 def _part(study: Study, summary: Summary, columns: list[Column]) -> Table:
-    table = table_of(study.name)
+    table = table_of(study.name if summary.metric == RETURN else f"{study.name}: {quantity(summary.metric)}")
     table.add_column("arm", no_wrap=True)
     for heading, _ in columns:
         table.add_column(escape(heading), justify="right")

@@ -42,10 +42,12 @@ def compare(parsed: argparse.Namespace) -> int:
             raise CommandError(f"the study has no arm {name}{near}; it has {', '.join(study.compared)}", 2)
     if parsed.arm == parsed.other:
         raise CommandError(f"{parsed.arm} is given twice, give two of {', '.join(study.compared)}", 2)
-    own = own_tables(study.runs, folders_of(study, parsed), parsed.allow_mixed_versions)
+    own = own_tables(study, folders_of(study, parsed), parsed.allow_mixed_versions)
     results = with_imported(own, read_imported(study)).results
-    pair = compare_arms(study, results, parsed.arm, parsed.other)
-    Console(highlight=False).print(pair_table(study, pair))
-    for line in pair_lines(study, pair):
-        say(line)
+    console = Console(highlight=False)
+    for metric in study.metrics:
+        pair = compare_arms(study, results, parsed.arm, parsed.other, metric)
+        console.print(pair_table(study, pair))
+        for line in pair_lines(study, pair):
+            say(line)
     return 0

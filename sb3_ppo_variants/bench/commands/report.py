@@ -39,8 +39,9 @@ def write_report(study: Study, parsed: argparse.Namespace) -> None:
     with folders.locked():
         made = make_report(study, study.text, folders, parsed.allow_mixed_versions)
     console = Console(highlight=False)
-    for table in results_tables(study, made.summary, console.width):
-        console.print(table)
+    for summary in (made.summary, *made.further):
+        for table in results_tables(study, summary, console.width):
+            console.print(table)
     for item in made.left_out:
         say(f"left out: {item}")
     say(f"Report: {made.page}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from sb3_ppo_variants.bench.report.document import Definition, Document, Panel, Section
+from sb3_ppo_variants.bench.report.document import Definition, Document, Panel, Section, slugs
 from sb3_ppo_variants.bench.report.sections import curves
 from sb3_ppo_variants.bench.report.sections.aggregates import aggregates, profiles
 from sb3_ppo_variants.bench.report.sections.arms import arms
@@ -14,6 +14,7 @@ from sb3_ppo_variants.bench.report.sections.cells import arm_cells
 from sb3_ppo_variants.bench.report.sections.comparisons import comparisons, detectable_differences, every_pair
 from sb3_ppo_variants.bench.report.sections.contrasts import contrasts
 from sb3_ppo_variants.bench.report.sections.decisions import caution, decisions
+from sb3_ppo_variants.bench.report.sections.metrics import further_metric
 from sb3_ppo_variants.bench.report.sections.provenance import (
     failed_runs,
     imported_runs,
@@ -28,7 +29,7 @@ from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.whole import others
 from sb3_ppo_variants.bench.statistics.decisions import wanted_seeds
 from sb3_ppo_variants.bench.statistics.summary import Summary
-from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.keys import RETURN
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import ImportedArm
 from sb3_ppo_variants.bench.table.table import Tables
@@ -37,10 +38,9 @@ from sb3_ppo_variants.bench.table.table import Tables
 def contents(
     study: Study,
     study_text: str,
-    runs: Sequence[Run],
     folders: Folders,
     tables: Tables,
-    summary: Summary,
+    summaries: Sequence[Summary],
     panels: Mapping[str, Panel],
     imported: Sequence[ImportedArm],
 ) -> Document:
@@ -48,13 +48,13 @@ def contents(
 
     :param study: the study
     :param study_text: its file
-    :param runs: its runs
-    :param folders: where they lie
+    :param folders: where its runs lie
     :param tables: what the runs left
-    :param summary: their numbers
+    :param summaries: their numbers, for each metric of the study
     :param panels: the figures, by name
     :param imported: arms of other programs
     """
+    summary, runs = summaries[0], study.runs
     done = set(tables.timings[["arm", "identity"]].itertuples(index=False, name=None))
     left_out = {item.folder for item in tables.left_out}
     wanted = wanted_seeds(study, summary.decisions)
@@ -70,7 +70,7 @@ def contents(
     named = [f"{item.folder.relative_to(folders.root.parent)}: {item.reason}" for item in [*tables.left_out, *strays]]
     failures = failed_runs(failed) if failed else None
     sections = [
-        *_numbers(study, tables, summary, panels),
+        *_numbers(study, tables, summaries, panels),
         provenance,
         *([imported_runs(imported)] if imported else []),
         *([failures] if failures else []),
@@ -107,9 +107,10 @@ def _seeds(study: Study) -> str:
     return f"{until.least} to {until.most} seeds, until decided" if until else f"{len(study.seeds)} seeds"
 
 
-def _numbers(study: Study, tables: Tables, summary: Summary, panels: Mapping[str, Panel]) -> list[Section]:
+def _numbers(study: Study, tables: Tables, summaries: Sequence[Summary], panels: Mapping[str, Panel]) -> list[Section]:
+    summary = summaries[0]
     sections = [results(study, summary, panels["intervals"]), arms(study, summary)]
-    sections.append(curves.learning_curves(panels["curves"]))
+    sections.append(curves.learning_curves(panels["curves"], summary))
     if "efficiency" in panels:
         sections.append(curves.sample_efficiency(summary, panels["efficiency"]))
     if summary.decisions:
@@ -117,10 +118,14 @@ def _numbers(study: Study, tables: Tables, summary: Summary, panels: Mapping[str
     elif summary.comparisons:
         sections += [comparisons(summary), detectable_differences(summary)]
         sections += [every_pair(summary)] if summary.pairs else []
+    names = slugs(each.metric for each in summaries)
+    for each in summaries[1:]:
+        sections += further_metric(study, each, panels[f"curves-{names[each.metric]}"])
     sections.append(aggregates(summary))
     if "profiles" in panels:
         sections.append(profiles(panels["profiles"]))
-    sections += [*contrasts(summary, panels), stability(summary)]
+    sections += contrasts(summary, panels)
+    sections += [stability(summary)] if summary.metric == RETURN else []
     sections += updates(
         tables.updates, summary, [panel for name, panel in panels.items() if name.startswith("updates-")]
     )

@@ -11,6 +11,8 @@ from sb3_ppo_variants.bench.study.arms import AblationArms, Expansion, expand
 from sb3_ppo_variants.bench.study.keys import (
     EVERY_MINUTE,
     MOST_RUNS,
+    NO_METRICS,
+    RETURN,
     Arm,
     Bootstrap,
     Checkpoint,
@@ -18,6 +20,7 @@ from sb3_ppo_variants.bench.study.keys import (
     EnvironmentId,
     EvaluationSettings,
     Imported,
+    Metric,
     Name,
     Prose,
     Steps,
@@ -49,6 +52,8 @@ class Study(TaskSettings):
     :param bootstrap: the resampling that gives intervals
     :param checkpoint: how often the state of a run is saved, every minute by default; false in the file for never. No
         part of a run's identity
+    :param metrics: what tables, curves and comparisons show, the first one in all parts of the report: ``return``,
+        ``success`` or a key of the environments' infos. No part of a run's identity
     :param trackers: where the logs of runs go besides their folders; no part of a run's identity either
     """
 
@@ -65,6 +70,7 @@ class Study(TaskSettings):
     imported: Annotated[dict[Name, Imported], Field(default_factory=dict)]
     bootstrap: Bootstrap = Bootstrap()
     checkpoint: Checkpoint | None = EVERY_MINUTE
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1, max_length=20)] = (RETURN,)
     trackers: tuple[Tracker, ...] = ()
     _text: str = ""
 
@@ -82,6 +88,15 @@ class Study(TaskSettings):
     def _switch(cls, checkpoint: Any) -> Any:
         """Read false as none, and true as the default."""
         return (EVERY_MINUTE if checkpoint else None) if isinstance(checkpoint, bool) else checkpoint
+
+    @field_validator("metrics", mode="after")
+    @classmethod
+    def _different(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(metrics)) < len(metrics):
+            raise ValueError("a metric is in the list more than once")
+        if taken := [name for name in metrics if name in NO_METRICS]:
+            raise ValueError(f"{', '.join(taken)}: is a column of the results that is no metric; say return or success")
+        return metrics
 
     @field_validator("environments", mode="before")
     @classmethod

@@ -21,8 +21,10 @@ from sb3_ppo_variants.bench.report.figures.style import (
     line_styles,
     step_axis,
 )
+from sb3_ppo_variants.bench.report.numbers import quantity
 from sb3_ppo_variants.bench.statistics.intervals import mean_bands
 from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.keys import RETURN
 
 TITLE = "Learning curves"
 
@@ -35,7 +37,7 @@ def learning_curves(results: pd.DataFrame, summary: Summary) -> Drawing:
     One panel per environment while there is a colour for every arm; with more arms, one panel for each of them
     beside the baseline.
 
-    :param results: the results table
+    :param results: the results table, with the metric in place of the return
     :param summary: gives the order of arms and environments
     """
     curves = {
@@ -47,13 +49,14 @@ def learning_curves(results: pd.DataFrame, summary: Summary) -> Drawing:
     with mpl.rc_context(STYLE):
         if many(summary.arms):
             blocks = {
-                f"{name}: return against environment steps": partial(_draw, curves, summary.arms, name)
+                f"{name}: {summary.metric} against environment steps": partial(_draw, curves, summary.arms, name)
                 for name in summary.environments
             }
             figure = apart(summary.labels, blocks, partial(step_axis, label=""))
         else:
             figure = _together(curves, summary)
-    return Drawing(figure, TITLE, data[["arm", "environment", "timesteps", "mean_return", "low", "high"]])
+    title = TITLE if summary.metric == RETURN else f"{TITLE}, {summary.metric}"
+    return Drawing(figure, title, data[["arm", "environment", "timesteps", "mean_return", "low", "high"]])
 
 
 def _curve(rows: pd.DataFrame) -> pd.DataFrame:
@@ -69,7 +72,7 @@ def _together(curves: Curves, summary: Summary) -> Figure:
         axes.set_title(environment)
         step_axis(axes)
     for axes in panels[:: columns(len(panels))]:
-        axes.set_ylabel("return of an episode")
+        axes.set_ylabel(quantity(summary.metric))
     legend(figure, line_styles(summary.arms), summary.labels)
     return figure
 

@@ -6,14 +6,15 @@ from sb3_ppo_variants.bench.report.document import Panel, Section
 from sb3_ppo_variants.bench.statistics.summary import Summary
 
 
-def learning_curves(figure: Panel) -> Section:
+def learning_curves(figure: Panel, summary: Summary) -> Section:
     """Returns against environment steps.
 
     :param figure: the curves
+    :param summary: the numbers of the study
     """
     note = (
-        "Mean over the seeds of the mean return of each evaluation. Bands are 95 % intervals as in the table of "
-        "results."
+        f"Mean over the seeds of the mean {summary.metric} of each evaluation. Bands are 95 % intervals as in the "
+        "table of results."
     )
     return Section("Learning curves", figure=figure, notes=[note])
 
