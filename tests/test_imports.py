@@ -37,6 +37,7 @@ FLOORS = {
         ["checks", "measure_scores", "progress", "rounds", "terminal", "trials"],
         ["validation", "plan", "hub"],
         ["compare", "video", "watch"],
+        ["status"],
         ["commands"],
         ["cli"],
         ["__main__"],

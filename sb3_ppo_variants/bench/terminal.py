@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from rich import box
@@ -11,17 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from sb3_ppo_variants.bench.report.numbers import interval, mean_return, quantity
-from sb3_ppo_variants.bench.report.sections.provenance import ended_early
-from sb3_ppo_variants.bench.rounds import decision_lines, read_decisions, wanted_runs
-from sb3_ppo_variants.bench.runs.folders import Folders, raised
-from sb3_ppo_variants.bench.runs.provenance import versions
-from sb3_ppo_variants.bench.runs.whole import others, whole_runs
+from sb3_ppo_variants.bench.report.sections.cautions import few_seeds
+from sb3_ppo_variants.bench.report.sections.results import normalisation
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.keys import RETURN
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.table.stored import stored_runs
 
-STATES = ("finished", "stale", "damaged", "failed", "missing")
 # Beside every column of a table.
 PADDING = 2
 # Heading, and one cell for each arm.
@@ -40,6 +34,18 @@ def results_tables(study: Study, summary: Summary, width: int) -> list[Table]:
             parts.append([])
         parts[-1].append(column)
     return [_part(study, summary, columns) for columns in parts]
+
+
+def results_lines(summary: Summary, scores_command: str) -> Iterator[str]:
+    """Say what the report says beside its table: few seeds, and which scores count as 0 and 1.
+
+    :param summary: the numbers of the study
+    :param scores_command: what measures these scores
+    """
+    yield f"Scores: {normalisation(summary)}."
+    if any(scale.from_study_range for scale in summary.scales.values()) and summary.metric == RETURN:
+        yield f"Such scores cannot be compared with those of another study: {scores_command} measures 0 and 1."
+    yield from (f"{warning.title}: {warning.text}" for warning in few_seeds(summary))
 
 
 def _columns(summary: Summary) -> Iterator[Column]:
@@ -90,41 +96,13 @@ def _below(estimate: str, mark: str) -> Text:
     return Text.assemble(value, ("\n" + mark + rest, "dim")) if separator else Text(value)
 
 
-def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
-    """Make the table of the states of the runs, per arm and environment, and say why runs failed or are left out.
+def cut(name: str, width: int) -> str:
+    """Shorten a name in its middle, because names of a grid differ at their ends.
 
-    :return: the table, and lines for failed runs, for callbacks that ended runs early, for what is decided of each
-        arm, and for folders that no number of a report comes from
+    :param name: of an arm or an environment
+    :param width: characters that there is room for, at least 3
     """
-    whole, left_out = whole_runs(study.runs, folders)
-    stored = stored_runs(study.runs, folders)
-    damaged, installed = {item.folder for item in left_out}, versions()
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for run, record in [*whole, *stored]:
-        state = "finished" if record["provenance"]["versions"] == installed else "stale"
-        counts[run.arm, run.environment, state] += 1
-    lines = []
-    in_tables = {id(run) for run, _ in stored}
-    decisions = read_decisions(study, folders)
-    for run in (run for run in wanted_runs(study, decisions) if id(run) not in in_tables):
-        if folders.finished(run) in damaged:
-            counts[run.arm, run.environment, "damaged"] += 1
-        elif folders.is_failed(run):
-            counts[run.arm, run.environment, "failed"] += 1
-            lines.append(f"{run.arm} on {run.environment}, seed {run.seed}: {raised(folders.reason(run))}")
-        elif not folders.is_finished(run):
-            counts[run.arm, run.environment, "missing"] += 1
-    lines += ended_early(record for _, record in [*whole, *stored])
-    table = table_of(study.name)
-    table.add_column("arm", no_wrap=True)
-    table.add_column("environment", no_wrap=True)
-    for state in STATES:
-        table.add_column(state, justify="right")
-    for arm in study.arms:
-        for name in study.environments:
-            table.add_row(escape(arm), escape(name), *(str(counts[arm, name, state] or "") for state in STATES))
-    return table, [
-        *lines,
-        *decision_lines(decisions),
-        *(f"left out: {item}" for item in [*left_out, *others(study.runs, folders)]),
-    ]
+    if len(name) <= width:
+        return name
+    end = (width - 1) // 2
+    return f"{name[: width - 1 - end]}…{name[-end:]}"

@@ -10,19 +10,20 @@ from sb3_ppo_variants.bench.commands.common import add_command, add_study, folde
 
 def add_parser(commands: Any) -> None:
     """Add the command to a parser."""
-    add_study(add_command(commands, "status", status, "show what is finished, stale, damaged, failed and missing"))
+    add_study(add_command(commands, "status", status, "show what is done, running, failed, missing, stale and damaged"))
 
 
 def status(parsed: argparse.Namespace) -> int:
     """Show the state of the runs, and why runs failed."""
     from rich.console import Console
 
-    from sb3_ppo_variants.bench.terminal import status as status_of
+    from sb3_ppo_variants.bench.status import status as status_of
     from sb3_ppo_variants.bench.validation import read_study
 
     study = read_study(parsed.study)
-    table, lines = status_of(study, folders_of(study, parsed))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    table, lines = status_of(study, folders_of(study, parsed), console.width)
+    console.print(table)
     for line in lines:
         say(line)
     return 0

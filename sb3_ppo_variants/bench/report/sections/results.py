@@ -34,7 +34,7 @@ def results(study: Study, summary: Summary, figure: Panel | None = None) -> Sect
                     f"side to which the scores are skewed. {_score(study, summary)}"
                 ],
             ),
-            Definition("Normalisation", [_normalisation(summary)]),
+            Definition("Normalisation", [normalisation(summary)]),
             Definition("IQM", _iqm(study, summary)),
             Definition(summary.beats, _improvement(summary)),
         ],
@@ -84,7 +84,11 @@ def _score(study: Study, summary: Summary) -> str:
     return f"A run's score is its {', or its '.join(parts)}{' (set per environment)' if len(parts) > 1 else ''}."
 
 
-def _normalisation(summary: Summary) -> str:
+def normalisation(summary: Summary) -> str:
+    """Say which scores count as 0 and 1.
+
+    :param summary: the numbers of the study
+    """
     origin = {True: "least and greatest run of this study", False: "random and reference score of the study file"}
     if summary.metric == SUCCESS:
         return "none: a share of successes is between 0 and 1 already"
