@@ -23,7 +23,7 @@ STATES = ("done", "running", "failed", "missing", "stale", "damaged")
 # An arm and an environment, and the state of some of their runs.
 Counts = Counter[tuple[str, str, str]]
 # Characters that a name keeps however narrow a terminal is.
-SHORTEST = 10
+SHORTEST = len("environment")
 
 
 def status(study: Study, folders: Folders, width: int) -> tuple[Table, list[str]]:
@@ -76,7 +76,7 @@ def _table(study: Study, counts: Counts, width: int) -> Table:
     arms = max(SHORTEST, space - environments)
     table = table_of(study.name)
     table.add_column("arm", no_wrap=True)
-    table.add_column("environment" if environments >= len("environment") else "task", no_wrap=True)
+    table.add_column("environment", no_wrap=True)
     for kind in shown:
         table.add_column(kind, justify="right", no_wrap=True)
     for arm in study.arms:

@@ -67,8 +67,8 @@ def test_seeds_for_an_effect_are_said() -> None:
     study = make_study(arms={name: {"algorithm": "stable_baselines3.PPO"} for name in "abcd"}, environments=["A-v0"])
     said = seeds_line(study, 1.71)
     assert said == (
-        "A difference of 1.71 times the standard deviation of a run's score is found with a probability of 80 % with 10 "
-        "seeds an arm; this study has 2."
+        "A difference of 1.71 times the standard deviation of a run's score is found with a probability of 80 % with "
+        "10 seeds an arm; this study has 2."
     )
     assert seeds_line(study, 0.001).endswith("needs more than the 1000 seeds that a study may have.")
     assert seeds_line(make_study(arms={}), 1.0) == "There is no arm to compare with the baseline."
