@@ -18,6 +18,7 @@ from sb3_ppo_variants.bench.commands.common import (
     say,
 )
 from sb3_ppo_variants.bench.commands.report import MIXED_VERSIONS, write_report
+from sb3_ppo_variants.messages import COMPILES
 
 if TYPE_CHECKING:
     from sb3_ppo_variants.bench.runs.folders import Folders
@@ -84,6 +85,8 @@ def _run_rounds(study: Study, share: list[Run], folders: Folders, parsed: argpar
         for runs, missing in rounds(study, share, folders):
             say(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} finished before")
             if missing and executor is None:
+                if any(run.arguments.get("compile") for run in missing):
+                    say(COMPILES)
                 if not parsed.allow_mixed_versions:
                     _refuse_other_versions(study.runs, folders)
                 executor = stack.enter_context(_executor(parsed, len(missing_runs(share, folders))))
