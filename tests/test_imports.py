@@ -33,6 +33,7 @@ FLOORS = {
         ["runs"],
         ["table"],
         ["statistics"],
+        ["tuning"],
         ["report"],
         ["checks", "measure_scores", "progress", "rounds", "terminal", "trials"],
         ["validation", "plan", "hub"],
