@@ -19,11 +19,6 @@ from sb3_ppo_variants.bench.study.space import Axis, Space, label
 from sb3_ppo_variants.bench.tuning.search import Search, Trial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-SAMPLERS = {
-    # Trials of a batch keep away from each other, although none of their scores is known.
-    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, constant_liar=True),
-    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-}
 # Importance is that for being among this share of the trials.
 BEST = 0.25
 
@@ -41,11 +36,18 @@ def next_arguments(search: Search) -> list[dict[str, Any]]:
     first = number * tune.batch
     words = json.dumps([tune.seed, search.arm, search.environment, number])
     seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big")
-    study = optuna.create_study(direction="maximize", sampler=SAMPLERS[tune.sampler](seed))
+    study = optuna.create_study(direction="maximize", sampler=_sampler(tune.sampler, seed))
     add(study, search.space, search.trials[:first])
     axes = distributions(search.space)
     drawn = [study.ask(axes).params for _ in range(min(tune.batch, tune.trials - first))]
     return [_arguments(search.space, params) for params in drawn[known:]]
+
+
+def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    # The trials of a batch keep away from each other, although none of their scores is known.
+    return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
 
 
 def importances(search: Search) -> dict[str, float]:

@@ -97,9 +97,10 @@ class Search:
         tune = self.tune
         example = self.runs(next(examples(self.space)))[0]
         space = {name: axis if isinstance(axis, list) else axis.model_dump() for name, axis in self.space.items()}
-        parts = [tune.seed, tune.sampler, tune.batch, tune.metric, tune.run_seeds, space]
-        parts += [self.arm, self.study.judged(self.environment).last, example.hashed_json]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
+        settings = tune.model_dump(exclude={"trials", "space"})
+        last = self.study.judged(self.environment).last
+        parts = json.dumps([settings, space, self.arm, last, example.hashed_json], sort_keys=True)
+        return hashlib.sha256(parts.encode()).hexdigest()[:10]
 
 
 def searches(study: Study) -> list[Search]:
