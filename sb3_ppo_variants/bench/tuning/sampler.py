@@ -92,7 +92,8 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
 
     :param space: the space
     """
-    return {name: _distribution(axis) for name, axis in space.items()}
+    # Sorted, so that draws do not depend on the order in the file.
+    return {name: _distribution(space[name]) for name in sorted(space)}
 
 
 def _distribution(axis: Axis | list[Any]) -> BaseDistribution:

@@ -94,10 +94,13 @@ class Search:
 
         The number of trials is no part of it: with more of them a search goes on.
         """
-        tune = self.tune
         example = self.runs(next(examples(self.space)))[0]
-        space = {name: axis if isinstance(axis, list) else axis.model_dump() for name, axis in self.space.items()}
-        settings = tune.model_dump(exclude={"trials", "space"})
+        space = {
+            name: axis if isinstance(axis, list) else axis.model_dump(exclude_defaults=True)
+            for name, axis in self.space.items()
+        }
+        # A key that is added later changes nothing at its default.
+        settings = self.tune.model_dump(exclude={"trials", "space"}, exclude_defaults=True)
         last = self.study.judged(self.environment).last
         parts = json.dumps([settings, space, self.arm, last, example.hashed_json], sort_keys=True)
         return hashlib.sha256(parts.encode()).hexdigest()[:10]
