@@ -89,6 +89,8 @@ def tuned(study: Study, folders: Folders) -> Study:
     :raises NotTuned: when a search is not finished, or all of its trials failed
     """
     found = read_searches(study, folders)
+    if not found:
+        return study
     if not all(search.finished for search in found):
         raise NotTuned(
             f"{study.name} is not tuned yet: {counted(found)} are known. ppo-bench run goes on with them, and then "

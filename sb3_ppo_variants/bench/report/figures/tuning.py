@@ -70,7 +70,7 @@ def _panels(tuning: Sequence[SearchNumbers], summary: Summary, draw: Draw, x: st
 def _best_line(axes: Axes, each: SearchNumbers, style: dict[str, Any]) -> None:
     trials = range(1, len(each.best_so_far) + 1)
     axes.plot(trials, each.best_so_far, drawstyle="steps-post", **style)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
 
 
 def _share_line(axes: Axes, each: SearchNumbers, style: dict[str, Any]) -> None:
