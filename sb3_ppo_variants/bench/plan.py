@@ -176,8 +176,8 @@ def tuning_lines(searches: Sequence[Search], plan: Plan, workers: int) -> Iterat
     known = [each for each in seconds if each is not None]
     if known and len(known) == len(seconds):
         yield (
-            f"  Their time: about {duration(shared_seconds(known, workers))} with {_at_once(workers)}, if the arguments "
-            "that are tried take as long as those of the file."
+            f"  Their time: about {duration(shared_seconds(known, workers))} with {_at_once(workers)}, if what is "
+            "tried takes as long as the arguments of the file."
         )
 
 

@@ -15,6 +15,9 @@ from sb3_ppo_variants.bench.table.table import collect
 from sb3_ppo_variants.bench.tuning.search import Search, Trial, counted
 from sb3_ppo_variants.bench.tuning.table import NotTuned, read_searches, write_searches
 
+# Times that a run is made before it has failed for good.
+ATTEMPTS = 2
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -64,7 +67,8 @@ def distinct_runs(batches: Sequence[Batch]) -> list[Run]:
 def tuning_rounds(study: Study, folders: Folders) -> Iterator[tuple[list[Run], list[Run]]]:
     """Yield the runs of each round, and those of them that are missing and have to be made before the next.
 
-    A round is the next batch of every search. What is next is a function of the trials that are known alone.
+    A round is the next batch of every search. What is next is a function of the trials that are known alone. Runs that
+    fail are yielded once more before their trial is a failed one: they may have been killed.
 
     :param study: as its file says
     :param folders: its folders
@@ -75,7 +79,11 @@ def tuning_rounds(study: Study, folders: Folders) -> Iterator[tuple[list[Run], l
     trial_folders = folders_of_trials(folders)
     while batches := open_batches(study, folders):
         runs = distinct_runs(batches)
-        yield runs, [run for run in runs if not trial_folders.is_finished(run)]
+        for _ in range(ATTEMPTS):
+            missing = [run for run in runs if not trial_folders.is_finished(run)]
+            yield runs, missing
+            if not missing:
+                break
         _check_ended(runs, trial_folders)
         write_searches([_with_scores(batch, trial_folders) for batch in batches], folders)
         write_journal(read_searches(study, folders), trial_folders.root / "journal.log")
