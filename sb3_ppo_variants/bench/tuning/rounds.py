@@ -79,9 +79,10 @@ def tuning_rounds(study: Study, folders: Folders) -> Iterator[tuple[list[Run], l
     trial_folders = folders_of_trials(folders)
     while batches := open_batches(study, folders):
         runs = distinct_runs(batches)
+        missing = _unfinished(runs, trial_folders)
         for _ in range(ATTEMPTS):
-            missing = [run for run in runs if not trial_folders.is_finished(run)]
             yield runs, missing
+            missing = _unfinished(runs, trial_folders)
             if not missing:
                 break
         _check_ended(runs, trial_folders)
@@ -114,12 +115,16 @@ def tuned(study: Study, folders: Folders) -> Study:
     return study.with_arguments({key: trial.arguments for key, trial in best.items() if trial is not None})
 
 
+def _unfinished(runs: Sequence[Run], folders: Folders) -> list[Run]:
+    return [run for run in runs if not folders.is_finished(run)]
+
+
 def _check_ended(runs: Sequence[Run], folders: Folders) -> None:
     """Check that the runs of a round say something about its trials.
 
     A full disk or a lost cluster is no reason to think ill of all arguments that were tried then.
     """
-    unfinished = [run for run in runs if not folders.is_finished(run)]
+    unfinished = _unfinished(runs, folders)
     failed = [run for run in unfinished if folders.is_failed(run)]
     if len(failed) < len(unfinished):
         raise NotTuned(
