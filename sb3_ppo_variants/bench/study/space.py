@@ -13,18 +13,25 @@ from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
-    FiniteFloat,
-    StrictFloat,
-    StrictInt,
+    PlainValidator,
     Tag,
     model_validator,
 )
 
 from sb3_ppo_variants.bench.study.strict import Strict
 
-Number = StrictInt | Annotated[StrictFloat, FiniteFloat]
 # Parts of the place of a mistake that no file has.
 BOUNDS, CHOICES = "[bounds]", "[choices]"
+
+
+def _number(written: Any) -> int | float:
+    if isinstance(written, bool) or not isinstance(written, int | float) or not math.isfinite(written):
+        raise ValueError("must be a finite number")
+    return written
+
+
+# An integer stays one.
+Number = Annotated[int | float, PlainValidator(_number)]
 
 
 class Axis(Strict):
