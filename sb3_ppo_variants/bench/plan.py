@@ -165,11 +165,11 @@ def tuning_lines(searches: Sequence[Search], plan: Plan, workers: int) -> Iterat
     """
     if not searches:
         return
-    tune = searches[0].tune
+    study, tune = searches[0].study, searches[0].tune
     steps = sum(search.steps_of_trial for search in searches) * tune.trials
     yield (
-        f"Tuning: {len(searches)} arms and environments x {tune.trials} trials x {tune.seeds} seeds = "
-        f"{len(searches) * tune.trials * tune.seeds} runs, {steps} steps; {counted(searches)} are known."
+        f"Tuning: {len(study.arms)} arms x {len(study.environments)} environments x {tune.trials} trials x "
+        f"{tune.seeds} seeds = {len(searches) * tune.trials * tune.seeds} runs, {steps} steps; {counted(searches)} are known."
     )
     missing = {(each.arm, each.environment): (tune.trials - len(each.trials)) * tune.seeds for each in searches}
     seconds = [plan[key].seconds for key, count in missing.items() for _ in range(count)]
