@@ -166,10 +166,11 @@ def tuning_lines(searches: Sequence[Search], plan: Plan, workers: int) -> Iterat
     if not searches:
         return
     study, tune = searches[0].study, searches[0].tune
+    runs = len(searches) * tune.trials * tune.seeds
     steps = sum(search.steps_of_trial for search in searches) * tune.trials
     yield (
         f"Tuning: {len(study.arms)} arms x {len(study.environments)} environments x {tune.trials} trials x "
-        f"{tune.seeds} seeds = {len(searches) * tune.trials * tune.seeds} runs, {steps} steps; {counted(searches)} are known."
+        f"{tune.seeds} seeds = {runs} runs, {steps} steps; {counted(searches)} are known."
     )
     missing = {(each.arm, each.environment): (tune.trials - len(each.trials)) * tune.seeds for each in searches}
     seconds = [plan[key].seconds for key, count in missing.items() for _ in range(count)]

@@ -135,9 +135,7 @@ def test_plan_and_watch_count_trials(
     study = str(write_study(TUNED))
     assert main(["plan", study, "--results", str(tmp_path), "--workers", "2"]) == 0
     output = capsys.readouterr().out
-    assert (
-        "Tuning: 2 arms and environments x 3 trials x 1 seeds = 6 runs, 768 steps; 0 of 3 trials are known." in output
-    )
+    assert "Tuning: 1 arms x 1 environments x 3 trials x 1 seeds = 3 runs, 384 steps; 0 of 3 trials" in output
     assert re.search(r"Their time: about \d+ s with 2 runs at a time, if what is tried takes as long as", output)
     assert "= 1 runs, 0 finished, 1 to make." in output
     assert main(["watch", study, "--results", str(tmp_path)]) == 0
