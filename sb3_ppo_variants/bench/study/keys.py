@@ -16,7 +16,7 @@ from pydantic import (
 
 from sb3_ppo_variants.bench.study.dotted import Dotted, dotted
 from sb3_ppo_variants.bench.study.grid import Combination, check_parts, combinations
-from sb3_ppo_variants.bench.study.space import Space
+from sb3_ppo_variants.bench.study.space import WrittenSpace
 from sb3_ppo_variants.bench.study.strict import Strict
 from sb3_ppo_variants.bench.study.wrappers import wrappers
 
@@ -183,7 +183,7 @@ class Arm(Settings):
     """
 
     algorithm: str = ""
-    space: Space = Field(default_factory=dict)
+    space: WrittenSpace = Field(default_factory=dict)
     grid: dict[str, Any] | None = None
     ablate: Ablation | None = None
 

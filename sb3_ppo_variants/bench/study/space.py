@@ -105,8 +105,9 @@ Dimension = Annotated[
     Discriminator(lambda written: CHOICES if isinstance(written, list) else BOUNDS),
     BeforeValidator(_bounds_or_choices),
 ]
-# Argument, which may be dotted, to what it may be.
-Space = dict[Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")], Dimension]
+# Argument, which may be dotted, to what it may be; as a key of a study file, which is checked.
+Space = dict[str, Axis | list[Any]]
+WrittenSpace = dict[Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")], Dimension]
 
 # The space from which RL Zoo 2.9 samples for PPO, as far as it is arguments: the discounts, which it draws as their
 # distances from 1 on a logarithmic scale, and the powers of two are lists.

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from sb3_ppo_variants.bench.study.keys import ZOO, Arm, Seed
-from sb3_ppo_variants.bench.study.space import ZOO_SPACE, Space
+from sb3_ppo_variants.bench.study.space import ZOO_SPACE, WrittenSpace
 from sb3_ppo_variants.bench.study.strict import Strict
 
 # Of the runs of trials. The study itself, and its evaluations 10,000 further, have lesser ones.
@@ -31,7 +31,7 @@ class Tune(Strict):
 
     trials: Annotated[int, Field(ge=1, le=1_000)]
     seeds: Annotated[int, Field(ge=1, le=100)] = 3
-    space: Space = Field(default_factory=dict)
+    space: WrittenSpace = Field(default_factory=dict)
     metric: Literal["score", "area"] = "score"
     sampler: Literal["tpe", "random"] = "tpe"
     batch: Annotated[int, Field(ge=1, le=1_000)] = 5

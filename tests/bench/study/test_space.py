@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from sb3_ppo_variants.bench.study.space import ZOO_SPACE, Axis, Space, examples
+from sb3_ppo_variants.bench.study.space import ZOO_SPACE, Axis, WrittenSpace, examples
 
-ADAPTER: TypeAdapter[Any] = TypeAdapter(Space)
+ADAPTER: TypeAdapter[Any] = TypeAdapter(WrittenSpace)
 
 
 def test_integers_are_written_without_a_point() -> None:

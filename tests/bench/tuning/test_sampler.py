@@ -55,6 +55,8 @@ def test_a_batch_is_drawn_at_once() -> None:
     assert len(first) == 5
     # What is known of some of its trials changes nothing for the others.
     assert sampler.next_arguments(tried(search(), 2)) == first[2:]
+    # Those of earlier batches are looked at, and those of its own are not.
+    assert sampler.next_arguments(tried(search(), 11)) == sampler.next_arguments(tried(search(), 10))[1:]
     # Twelve trials end within the third batch.
     assert len(sampler.next_arguments(tried(search(), 10))) == 2
 
