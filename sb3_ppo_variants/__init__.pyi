@@ -1,0 +1,75 @@
+"""The public names, each with its module; :mod:`sb3_ppo_variants` imports a module when a name of it is first used."""
+
+from .chain import Term
+from .coefficients import Coefficient, Option
+from .loop.hook import UpdateHook
+from .maskable import (
+    MaskableAdaptiveClipPPO,
+    MaskableDualClipPPO,
+    MaskableKLPenaltyPPO,
+    MaskableVariantPPO,
+)
+from .maskable_recurrent import (
+    MaskableRecurrentAdaptiveClipPPO,
+    MaskableRecurrentDualClipPPO,
+    MaskableRecurrentKLPenaltyPPO,
+    MaskableRecurrentVariantPPO,
+)
+from .minibatch import Minibatch
+from .policies import (
+    BinnedCnnPolicy,
+    BinnedMlpPolicy,
+    BinnedMultiInputPolicy,
+    RegularizedCnnPolicy,
+    RegularizedMlpPolicy,
+    RegularizedMultiInputPolicy,
+)
+from .ppo import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
+from .recurrent import (
+    RecurrentAdaptiveClipPPO,
+    RecurrentDualClipPPO,
+    RecurrentKLPenaltyPPO,
+    RecurrentVariantPPO,
+)
+from .regularization import Regularizer
+from .resume import ResumableEnv, ResumeCallback, resume_model
+from .schedules import ExponentialDecay, LinearDecay
+
+__version__: str
+
+__all__ = [
+    "AdaptiveClipPPO",
+    "BinnedCnnPolicy",
+    "BinnedMlpPolicy",
+    "BinnedMultiInputPolicy",
+    "Coefficient",
+    "DualClipPPO",
+    "ExponentialDecay",
+    "KLPenaltyPPO",
+    "LinearDecay",
+    "MaskableAdaptiveClipPPO",
+    "MaskableDualClipPPO",
+    "MaskableKLPenaltyPPO",
+    "MaskableRecurrentAdaptiveClipPPO",
+    "MaskableRecurrentDualClipPPO",
+    "MaskableRecurrentKLPenaltyPPO",
+    "MaskableRecurrentVariantPPO",
+    "MaskableVariantPPO",
+    "Minibatch",
+    "Option",
+    "RecurrentAdaptiveClipPPO",
+    "RecurrentDualClipPPO",
+    "RecurrentKLPenaltyPPO",
+    "RecurrentVariantPPO",
+    "RegularizedCnnPolicy",
+    "RegularizedMlpPolicy",
+    "RegularizedMultiInputPolicy",
+    "Regularizer",
+    "ResumableEnv",
+    "ResumeCallback",
+    "Term",
+    "UpdateHook",
+    "VariantPPO",
+    "__version__",
+    "resume_model",
+]
