@@ -56,6 +56,7 @@ def _call(parsed: argparse.Namespace) -> int:
     from sb3_ppo_variants.bench.runs.clusters import ClusterError
     from sb3_ppo_variants.bench.runs.executors import ExecutorLost
     from sb3_ppo_variants.bench.runs.provenance import MixedVersions
+    from sb3_ppo_variants.bench.tuning.table import NotTuned
     from sb3_ppo_variants.bench.validation import StudyMistakes
 
     # Classes and environments beside the study are found, as they are with python -m.
@@ -70,5 +71,5 @@ def _call(parsed: argparse.Namespace) -> int:
         raise CommandError(MIXED_ADVICE.format(error), 2) from error
     except ClusterError as error:
         raise CommandError(str(error), 2) from error
-    except (ExecutorLost, OSError) as error:
+    except (ExecutorLost, NotTuned, OSError) as error:
         raise CommandError(str(error), 1) from error

@@ -22,6 +22,7 @@ from sb3_ppo_variants.bench.report.sections.provenance import (
 )
 from sb3_ppo_variants.bench.report.sections.results import results
 from sb3_ppo_variants.bench.report.sections.stability import stability
+from sb3_ppo_variants.bench.report.sections.tuning import tuning
 from sb3_ppo_variants.bench.report.sections.updates import updates
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.whole import others
@@ -31,6 +32,7 @@ from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import ImportedArm
 from sb3_ppo_variants.bench.table.table import Tables
+from sb3_ppo_variants.bench.tuning.numbers import SearchNumbers
 
 
 def contents(
@@ -42,6 +44,7 @@ def contents(
     summary: Summary,
     panels: Mapping[str, Panel],
     imported: Sequence[ImportedArm],
+    tuned: Sequence[SearchNumbers],
 ) -> Document:
     """Put a report together.
 
@@ -53,6 +56,7 @@ def contents(
     :param summary: their numbers
     :param panels: the figures, by name
     :param imported: arms of other programs
+    :param tuned: the searches for the arguments of its arms
     """
     done = set(tables.timings[["arm", "identity"]].itertuples(index=False, name=None))
     left_out = {item.folder for item in tables.left_out}
@@ -69,7 +73,7 @@ def contents(
     named = [f"{item.folder.relative_to(folders.root.parent)}: {item.reason}" for item in [*tables.left_out, *strays]]
     failures = failed_runs(failed) if failed else None
     sections = [
-        *_numbers(study, tables, summary, panels),
+        *_numbers(study, tables, summary, panels, tuned),
         provenance,
         *([imported_runs(imported)] if imported else []),
         *([failures] if failures else []),
@@ -100,7 +104,13 @@ def _seeds(study: Study) -> str:
     return f"{until.least} to {until.most} seeds, until decided" if until else f"{len(study.seeds)} seeds"
 
 
-def _numbers(study: Study, tables: Tables, summary: Summary, panels: Mapping[str, Panel]) -> list[Section]:
+def _numbers(
+    study: Study,
+    tables: Tables,
+    summary: Summary,
+    panels: Mapping[str, Panel],
+    tuned: Sequence[SearchNumbers],
+) -> list[Section]:
     sections = [results(study, summary, panels["intervals"]), curves.learning_curves(panels["curves"])]
     if "efficiency" in panels:
         sections.append(curves.sample_efficiency(summary, panels["efficiency"]))
@@ -112,6 +122,8 @@ def _numbers(study: Study, tables: Tables, summary: Summary, panels: Mapping[str
     if "profiles" in panels:
         sections.append(profiles(panels["profiles"]))
     sections += [*contrasts(summary), stability(summary)]
+    if tuned:
+        sections += tuning(tuned, summary, panels)
     sections += updates(
         tables.updates, summary, [panel for name, panel in panels.items() if name.startswith("updates-")]
     )

@@ -16,6 +16,7 @@ from sb3_ppo_variants.bench.report.figures.intervals import intervals
 from sb3_ppo_variants.bench.report.figures.learning_curves import learning_curves
 from sb3_ppo_variants.bench.report.figures.profiles import profiles
 from sb3_ppo_variants.bench.report.figures.style import Drawing, svg
+from sb3_ppo_variants.bench.report.figures.tuning import best_so_far, trial_scores
 from sb3_ppo_variants.bench.report.figures.updates import updates
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versions, distinct
@@ -27,6 +28,8 @@ from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
 from sb3_ppo_variants.bench.table.stored import all_tables, write
 from sb3_ppo_variants.bench.table.table import Tables
+from sb3_ppo_variants.bench.tuning.numbers import SearchNumbers, numbers_of
+from sb3_ppo_variants.bench.tuning.table import read_searches
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,13 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     summary = summarise(tables.results, study, tables.times)
     figures = folders.root / "figures"
     figures.mkdir(exist_ok=True)
+    tuning = [numbers_of(search) for search in read_searches(study, folders)]
     panels = {}
-    for name, drawing in _drawings(study, tables, summary, runs).items():
+    for name, drawing in _drawings(study, tables, summary, runs, tuning).items():
         data = drawing.data.to_csv(index=False, lineterminator="\n")
         panels[name] = Panel(name, drawing.title, svg(drawing.figure), data)
         (figures / f"{name}.svg").write_text(panels[name].svg, "utf-8")
-    document = contents(study, study_text, runs, folders, tables, summary, panels, imported)
+    document = contents(study, study_text, runs, folders, tables, summary, panels, imported, tuning)
     report = Report(folders.root / "report.md", folders.root / "report.html", summary, tables.left_out)
     report.path.write_text(render("report.md.jinja", {"document": document}), "utf-8")
     page = render("report.html.jinja", {"document": document, "dark": html.DARK})
@@ -110,7 +114,9 @@ def _own_tables(runs: list[Run], folders: Folders, allow_mixed_versions: bool) -
     return tables
 
 
-def _drawings(study: Study, tables: Tables, summary: Summary, runs: list[Run]) -> dict[str, Drawing]:
+def _drawings(
+    study: Study, tables: Tables, summary: Summary, runs: list[Run], tuning: list[SearchNumbers]
+) -> dict[str, Drawing]:
     """Draw all figures, by the names of their files."""
     coefficients = sorted({name for run in runs for name in (*run.arguments, *run.defaults)})
     names = slugs(study.environments)
@@ -122,6 +128,9 @@ def _drawings(study: Study, tables: Tables, summary: Summary, runs: list[Run]) -
         drawings["profiles"] = profiles(summary)
     if summary.curves.steps:
         drawings["efficiency"] = efficiency(summary)
+    if tuning:
+        drawings["tuning"] = best_so_far(tuning, summary)
+        drawings["tuning-scores"] = trial_scores(tuning, summary)
     for environment, rows in tables.updates.groupby("environment", sort=False):
         name = str(environment)
         drawings[f"updates-{names[name]}"] = updates(rows, name, summary.arms, coefficients)

@@ -13,8 +13,8 @@ from sb3_ppo_variants.bench.study.dotted import Dotted
 
 # What lies in the folder of a study beside the arms, which therefore cannot have these names.
 RESERVED = (
-    "failed", "figures", "videos", "wandb", "results.csv", "timings.csv", "updates.csv.gz", "times.csv.gz",
-    "records.json.gz", "results.parquet", "report.md", "report.html", "study.yaml", "sha256sums",
+    "failed", "figures", "tuning", "videos", "wandb", "results.csv", "trials.csv", "timings.csv", "updates.csv.gz",
+    "times.csv.gz", "records.json.gz", "results.parquet", "report.md", "report.html", "study.yaml", "sha256sums",
 )  # fmt: skip
 # Arguments that change what a run prints, not what it does: hashed as the default, whatever a study says.
 PRINTED = ("verbose",)
