@@ -14,7 +14,7 @@ PACKAGE = Path(sb3_ppo_variants.__file__).parent
 # Each floor may import from its own and from those before it.
 FLOORS = {
     "sb3_ppo_variants": [
-        ["messages", "kl", "policies"],
+        ["imports", "messages", "kl", "policies"],
         ["coefficients", "own_parts", "minibatch", "vec_env", "maskable_lstm"],
         ["schedules", "kl_ball", "chain", "adaptation", "stopping", "regularization"],
         ["terms", "rules", "stops", "regularizers"],

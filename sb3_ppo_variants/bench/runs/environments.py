@@ -15,9 +15,9 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecFrameStack, VecNormalize, VecTransposeImage
 
-from sb3_ppo_variants.bench.study.constructors import import_object
 from sb3_ppo_variants.bench.study.dotted import Dotted
 from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.imports import import_object
 from sb3_ppo_variants.resume import ResumableEnv
 from sb3_ppo_variants.vec_env import EnvPoolVecEnv, FastDummyVecEnv
 

@@ -33,9 +33,10 @@ from sb3_ppo_variants.bench.runs.provenance import provenance
 from sb3_ppo_variants.bench.runs.record import PROGRESS, RECORD, files_of
 from sb3_ppo_variants.bench.runs.start import History, Start
 from sb3_ppo_variants.bench.runs.tracking import Tracking
-from sb3_ppo_variants.bench.study.constructors import import_algorithm, import_object, to_constructor
+from sb3_ppo_variants.bench.study.constructors import import_algorithm, to_constructor
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.imports import import_object
 from sb3_ppo_variants.trackers.variant import variant
 
 NO_TRACKING = Tracking()
