@@ -14,9 +14,10 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from typing_extensions import Self
 
-from sb3_ppo_variants.adaptation import Adaptation, State, build_controllers
+from sb3_ppo_variants.adaptation import Adaptation, build_controllers
 from sb3_ppo_variants.chain import build_chain
 from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, VF_LEARNING_RATE, Coefficient
+from sb3_ppo_variants.feedback import State
 from sb3_ppo_variants.loading import changed_arguments
 from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.backup import Backup

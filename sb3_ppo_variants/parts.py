@@ -10,8 +10,9 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, is_vecenv_wrapped
 
-from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
+from sb3_ppo_variants.adaptation import Adaptation
 from sb3_ppo_variants.chain import Chain
+from sb3_ppo_variants.feedback import EPISODE_RETURN
 from sb3_ppo_variants.hooks import HOOKS
 from sb3_ppo_variants.loop.execution import EagerExecution, Execution
 from sb3_ppo_variants.loop.features import find_last_hidden_layer

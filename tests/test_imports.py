@@ -16,7 +16,7 @@ FLOORS = {
     "sb3_ppo_variants": [
         ["imports", "messages", "kl", "policies"],
         ["coefficients", "own_parts", "minibatch", "vec_env", "maskable_lstm"],
-        ["schedules", "kl_ball", "chain", "adaptation", "stopping", "regularization"],
+        ["schedules", "kl_ball", "chain", "feedback", "adaptation", "stopping", "regularization"],
         ["terms", "rules", "stops", "regularizers"],
         ["loop"],
         ["compiled", "hooks"],

@@ -46,8 +46,9 @@ from typing import Any
 import torch as th
 from stable_baselines3.common.utils import explained_variance, update_learning_rate
 
-from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
+from sb3_ppo_variants.adaptation import Adaptation
 from sb3_ppo_variants.chain import Chain
+from sb3_ppo_variants.feedback import EPISODE_RETURN
 from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.backup import Backup
 from sb3_ppo_variants.loop.checks import (
