@@ -3,7 +3,8 @@
 from importlib.metadata import version
 
 from sb3_ppo_variants.chain import Term
-from sb3_ppo_variants.coefficients import Coefficient, Option
+from sb3_ppo_variants.coefficients import Coefficient, Number, Option
+from sb3_ppo_variants.feedback import Rule
 from sb3_ppo_variants.loop.hook import UpdateHook
 from sb3_ppo_variants.maskable import (
     MaskableAdaptiveClipPPO,
@@ -33,9 +34,11 @@ from sb3_ppo_variants.recurrent import (
     RecurrentKLPenaltyPPO,
     RecurrentVariantPPO,
 )
+from sb3_ppo_variants.registration import register
 from sb3_ppo_variants.regularization import Regularizer
 from sb3_ppo_variants.resume import ResumableEnv, ResumeCallback, resume_model
 from sb3_ppo_variants.schedules import ExponentialDecay, LinearDecay
+from sb3_ppo_variants.stopping import Stop
 
 __version__ = version("sb3-ppo-variants")
 
@@ -58,6 +61,7 @@ __all__ = [
     "MaskableRecurrentVariantPPO",
     "MaskableVariantPPO",
     "Minibatch",
+    "Number",
     "Option",
     "RecurrentAdaptiveClipPPO",
     "RecurrentDualClipPPO",
@@ -69,9 +73,12 @@ __all__ = [
     "Regularizer",
     "ResumableEnv",
     "ResumeCallback",
+    "Rule",
+    "Stop",
     "Term",
     "UpdateHook",
     "VariantPPO",
     "__version__",
+    "register",
     "resume_model",
 ]

@@ -22,10 +22,19 @@ from sb3_ppo_variants.loop.rollout import has_indices
 from sb3_ppo_variants.messages import one_of, warn_user
 from sb3_ppo_variants.regularization import BoundRegularizers, build_regularization
 from sb3_ppo_variants.regularizers import REGULARIZERS
+from sb3_ppo_variants.stopping import Stopping
 from sb3_ppo_variants.terms import TERMS
 
 # What the hooks of the package take, by name.
 HOOK_ARGUMENTS = {argument.name: argument for hook in HOOKS.values() for argument in hook.arguments}
+
+
+def as_list(objective: Any) -> list[Any]:
+    """The parts of an objective.
+
+    :param objective: a part or several
+    """
+    return list(objective) if isinstance(objective, (list, tuple)) else [objective]
 
 
 def arguments_of_parts(chain: Chain, regularizers: Any) -> dict[str, Any]:
@@ -124,13 +133,15 @@ def check_monitor(model: Any, adaptation: Adaptation) -> None:
         )
 
 
-def warn_of_stops(limits: Mapping[str, float | None], adaptation: Adaptation) -> None:
+def warn_of_stops(target_kl: float | None, stopping: Stopping, adaptation: Adaptation) -> None:
     """Warn of stops that end an update before a rule sees the KL that it follows.
 
-    :param limits: argument to limit
+    :param target_kl: of the model
+    :param stopping: of the model
     :param adaptation: of the model
     """
-    for name, limit in limits.items():
+    limits = {f"stop[{name!r}]": limit for name, limit in stopping.limits.items()}
+    for name, limit in {"target_kl": target_kl, **limits}.items():
         if limit is not None and adaptation.needs_kl:
             warn_user(
                 f"{name}={limit} stops an update before its KL can reach the rule that follows it: the coefficient "

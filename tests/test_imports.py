@@ -20,7 +20,7 @@ FLOORS = {
         ["terms", "rules", "stops", "regularizers"],
         ["loop"],
         ["compiled", "hooks"],
-        ["parts", "loading"],
+        ["parts", "loading", "description", "registration"],
         ["signatures"],
         ["algorithm"],
         ["variants"],

@@ -37,7 +37,6 @@ from sb3_ppo_variants.bench.study.constructors import import_algorithm, to_const
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.imports import import_object
-from sb3_ppo_variants.trackers.variant import variant
 
 NO_TRACKING = Tracking()
 
@@ -135,7 +134,7 @@ def _anew(run: Run, folder: Path) -> Start:
         env = stack.enter_context(contextlib.closing(make_env(run, folder)))
         evaluation_env = stack.enter_context(contextlib.closing(make_evaluation_env(run)))
         model = make_model(run, env)
-        in_force = variant(model) if isinstance(model, VariantAlgorithm) else None
+        in_force = model.describe() if isinstance(model, VariantAlgorithm) else None
         # From now on they are closed with the run.
         stack.pop_all()
         return Start(model, evaluation_env, History(time.time(), 0.0, in_force, []))
