@@ -8,7 +8,7 @@ dictionary of floats, which is saved with the model.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -157,12 +157,12 @@ class Adaptation:
         """For each adaptive coefficient, the share of the updates so far that it spent at a bound."""
         return {name: self.state[name]["updates_at_bound"] / self.state[name]["updates"] for name in self.controllers}
 
-    def reset(self, name: str) -> None:
-        """Forget what was learned about a coefficient.
+    def reset(self, names: Iterable[str]) -> None:
+        """Forget what was learned about some coefficients.
 
-        :param name: adaptive or not
+        :param names: adaptive or not
         """
-        if name in self.controllers:
+        for name in {*names} & {*self.controllers}:
             self.state[name] = dict(INITIAL_STATE)
 
 

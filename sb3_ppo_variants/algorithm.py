@@ -43,7 +43,7 @@ from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.schedules import as_schedule, check_schedule, sampled
 from sb3_ppo_variants.signatures import constructor_signature
-from sb3_ppo_variants.stopping import build_stopping
+from sb3_ppo_variants.stopping import as_saved, build_stopping
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
 
@@ -119,7 +119,7 @@ class VariantAlgorithm(TrainingLoop):
         )
         self.objective = as_list(objective)
         self.adapt = adapt
-        self.stop = stop
+        self.stop: Any = stop
         self.regularizers = regularizers
         self.hooks = hooks
         self.vf_learning_rate = vf_learning_rate
@@ -182,6 +182,7 @@ class VariantAlgorithm(TrainingLoop):
         self._executions = {self.compile: execution_of(self, self.compile)}
         self._backup = Backup()
         self._warnings = Warnings()
+        self.stop = as_saved(self.stop)
         self._stopping = build_stopping(self.stop, STOPS)
         self._build_adaptation()
         self._finished_returns = []
@@ -282,8 +283,7 @@ class VariantAlgorithm(TrainingLoop):
                 raise TypeError(cls._unknown_argument(name, value, known))
         adaptive = {"adapt", *model._adaptation.controllers}
         changed = changed_arguments(path, adaptive, kwargs, custom_objects)
-        for name in adaptive if "adapt" in changed else changed:
-            model._adaptation.reset(name)
+        model._adaptation.reset(adaptive if "adapt" in changed else changed)
         return model
 
     def learn(self, total_timesteps: int, *args: Any, **kwargs: Any) -> Self:

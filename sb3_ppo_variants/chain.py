@@ -25,6 +25,7 @@ from sb3_ppo_variants.own_parts import (
     refuse_repeated,
     resolve,
     trial_values,
+    version_of,
 )
 
 Stage = Literal["shape", "bound", "penalty"]
@@ -102,7 +103,7 @@ def term_from_function(function: Callable[..., th.Tensor]) -> Term:
     trial = trial_minibatch()
     surrogate = function(trial.advantages * trial.ratio, trial, **trial_values(coefficients))
     _check_surrogate(name, surrogate, trial.ratio)
-    return Term(name, function, coefficients=coefficients, needs_kl=trial.asked_for_kl)
+    return Term(name, function, coefficients=coefficients, needs_kl=trial.asked_for_kl, version=version_of(function))
 
 
 def _check_surrogate(name: str, surrogate: Any, ratio: th.Tensor) -> None:

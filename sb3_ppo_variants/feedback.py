@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sb3_ppo_variants.coefficients import Number
-from sb3_ppo_variants.own_parts import coefficients_of, name_of, trial_values
+from sb3_ppo_variants.own_parts import coefficients_of, name_of, trial_values, version_of
 
 # What a rule may follow; `kl` and `kl_max` cost a pass over the rollout, the others are there anyway.
 KL_STATISTICS = ("kl", "kl_max")
@@ -63,4 +63,4 @@ def rule_from_function(function: Callable[..., State]) -> Rule:
     multiplier = state.get("multiplier") if isinstance(state, Mapping) else None
     if not (isinstance(multiplier, float) and math.isfinite(multiplier) and multiplier > 0):
         raise ValueError(f"adapt: {name} must return a dictionary with a number above 0 as 'multiplier', not {state!r}")
-    return Rule(name, function, arguments, follows=STATISTICS)
+    return Rule(name, function, arguments, follows=STATISTICS, version=version_of(function))

@@ -35,7 +35,10 @@ def resolve(
     if isinstance(found, record):
         return found
     if callable(found) and not isinstance(found, type):
-        return wrap(found)
+        try:
+            return wrap(found)
+        except TypeError as error:
+            raise TypeError(f"{argument}: {name_of(found)} cannot be called as one: {error}") from error
     raise TypeError(f"{argument}: {part!r} is neither a name nor a function; names: {', '.join(known)}")
 
 
@@ -62,6 +65,15 @@ def name_of(function: Function) -> str:
     :param function: or an object that can be called
     """
     return str(getattr(function, "__name__", type(function).__name__))
+
+
+def version_of(part: Any) -> str | int | None:
+    """What its author calls the version of a part, if anything.
+
+    :param part: a function, for which it is an attribute, or a record
+    """
+    version = getattr(part, "version", None)
+    return version if isinstance(version, (str, int)) else None
 
 
 def coefficients_of(function: Function) -> tuple[Coefficient, ...]:

@@ -24,6 +24,7 @@ from sb3_ppo_variants.own_parts import (
     refuse_repeated,
     resolve,
     trial_values,
+    version_of,
 )
 
 
@@ -164,6 +165,7 @@ def regularizer_from_function(function: Callable[..., th.Tensor]) -> Regularizer
         needs_kl=trial.asked_for_kl,
         needs_features=trial.asked_for_features,
         needs_states_apart=trial.asked_for_states_apart,
+        version=version_of(function),
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any
 
 import torch as th
 
 from sb3_ppo_variants.coefficients import Number
 from sb3_ppo_variants.minibatch import Minibatch, trial_minibatch
-from sb3_ppo_variants.own_parts import name_of, refuse_repeated, resolve
+from sb3_ppo_variants.own_parts import name_of, refuse_repeated, resolve, version_of
 
 
 @dataclass(frozen=True)
@@ -65,19 +66,29 @@ class Stopping:
 def build_stopping(stop: Any, known: Mapping[str, Stop]) -> Stopping:
     """The conditions that a user's ``stop`` describes.
 
-    :param stop: condition to its limit, or ``None``; a condition is a name, a function of a minibatch, or a ``Stop``
+    :param stop: condition to limit, or ``None``; a condition is a name, a function of a minibatch or a ``Stop``; also
+        a list of pairs of both
     :param known: the conditions that have a name
     :raises ValueError: for an unknown name or a limit out of range
     :raises TypeError: for something that is not a dictionary
     """
-    if stop is not None and not isinstance(stop, Mapping):
+    if not isinstance(stop, (Mapping, list, NoneType)):
         raise TypeError(f"stop={stop!r}: a dictionary of condition to limit; conditions: {', '.join(known)}")
     limits = []
-    for given, limit in (stop or {}).items():
+    for given, limit in stop.items() if isinstance(stop, Mapping) else stop or []:
         condition = resolve("stop", given, Stop, known, stop_from_function)
         replace(condition.limit, name=f"stop[{condition.name!r}]").check(limit)
         limits.append((condition, float(limit)))
     return Stopping(limits)
+
+
+def as_saved(stop: Any) -> Any:
+    """The conditions as a zip can hold them: SB3 writes a dictionary as JSON, whose keys are names.
+
+    :param stop: as the user gives it
+    """
+    named = not isinstance(stop, Mapping) or all(isinstance(condition, str) for condition in stop)
+    return stop if named else list(stop.items())
 
 
 def stop_from_function(function: Callable[[Minibatch], th.Tensor]) -> Stop:
@@ -96,4 +107,4 @@ def stop_from_function(function: Callable[[Minibatch], th.Tensor]) -> Stop:
     if not isinstance(measure, th.Tensor) or measure.shape != ():
         shape = tuple(measure.shape) if isinstance(measure, th.Tensor) else type(measure).__name__
         raise ValueError(f"stop: {name} must return one number, a tensor of shape (), not {shape}")
-    return Stop(name, Number("limit"), of_minibatch=function)
+    return Stop(name, Number("limit"), of_minibatch=function, version=version_of(function))

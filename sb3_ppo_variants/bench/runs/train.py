@@ -31,6 +31,7 @@ from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
 from sb3_ppo_variants.bench.runs.record import PROGRESS, RECORD, files_of
+from sb3_ppo_variants.bench.runs.sources import sources
 from sb3_ppo_variants.bench.runs.start import History, Start
 from sb3_ppo_variants.bench.runs.tracking import Tracking
 from sb3_ppo_variants.bench.study.constructors import import_algorithm, to_constructor
@@ -73,6 +74,7 @@ def execute(
         heartbeat = stack.enter_context(Heartbeat(folder))
         # Before seeds are set, because it may draw.
         writers = stack.enter_context(tracking.opened(run))
+        own = sources(run)
         history = _train(run, folder, heartbeat, checkpoint, tracking, writers)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     finished = time.time()
@@ -80,7 +82,7 @@ def execute(
         "identity": run.identity,
         "configuration": asdict(run),
         "in_force": history.in_force,
-        "provenance": provenance(command, run.vec_env),
+        "provenance": {**provenance(command, run.vec_env), **({"sources": own} if own else {})},
         "started": _clock(min(history.started, began)),
         "finished": _clock(finished),
         "wall_seconds": round(history.seconds + finished - began, 3),
