@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import inspect
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import ModuleType
@@ -44,6 +46,16 @@ def changed_sources(record: Mapping[str, Any], today: Callable[[str], str | None
     """
     before: dict[str, str] = record["provenance"].get("sources", {})
     return [path for path, digest in before.items() if today(path) not in (None, digest)]
+
+
+def changes(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What of a user's own code is not as it was in how many runs.
+
+    :param records: ``run.json`` of runs
+    """
+    today = functools.cache(source_hash)
+    counts = Counter(path for record in records for path in changed_sources(record, today))
+    return [f"{path} is not as it was in {count} run{'s' if count > 1 else ''}" for path, count in counts.items()]
 
 
 def source_hash(path: str) -> str | None:
@@ -91,8 +103,8 @@ def _pieces(waiting: list[Place]) -> set[str]:
     pieces: set[str] = set()
     while waiting:
         place = waiting.pop()
-        module = sys.modules[place[0]]
-        if place in seen or not _is_own(module):
+        module = sys.modules.get(place[0])
+        if place in seen or module is None or not _is_own(module):
             continue
         seen.add(place)
         definitions = _definitions(module)
