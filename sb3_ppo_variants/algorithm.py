@@ -68,7 +68,7 @@ class VariantAlgorithm(TrainingLoop):
         ``learning_rate``, ``ent_coef`` and ``vf_coef`` may be adapted as well
     :param stop: conditions that end an update early, each with its limit, see :mod:`.stops`; ``None`` for none
     :param regularizers: losses added to PPO's, given as terms are; ``None`` for none
-    :param hooks: what happens around the steps of an update besides, a list of :class:`.loop.hook.UpdateHook`; those of
+    :param hooks: what happens around the steps of an update, a list of :class:`.UpdateHook` or dotted paths; those of
         the package are switched on by their arguments, see :mod:`.hooks`
     :param log_kl: log the exact KL of every update, ``train/kl`` and ``train/kl_max``; costs a pass over the rollout
         before and after
@@ -103,7 +103,7 @@ class VariantAlgorithm(TrainingLoop):
         adapt: Mapping[str, Mapping[str, Any]] | None = None,
         stop: Mapping[Any, float] | None = None,
         regularizers: Any = None,
-        hooks: Sequence[UpdateHook] = (),
+        hooks: Sequence[UpdateHook | str] = (),
         vf_learning_rate: float | Schedule | str | None = None,
         log_kl: bool = False,
         compile: bool | str = False,

@@ -14,6 +14,7 @@ from sb3_ppo_variants.adaptation import Adaptation
 from sb3_ppo_variants.chain import Chain
 from sb3_ppo_variants.feedback import EPISODE_RETURN
 from sb3_ppo_variants.hooks import HOOKS
+from sb3_ppo_variants.imports import import_object
 from sb3_ppo_variants.loop.execution import EagerExecution, Execution
 from sb3_ppo_variants.loop.features import find_last_hidden_layer
 from sb3_ppo_variants.loop.hook import UpdateHook
@@ -80,20 +81,27 @@ def unknown_argument(owner: str, name: str, value: Any, known: Iterable[str]) ->
     return f"{owner}: " + one_of("argument", name, known)
 
 
-def build_hooks(values: Mapping[str, Any], own: Sequence[UpdateHook]) -> list[UpdateHook]:
+def build_hooks(values: Mapping[str, Any], own: Sequence[Any]) -> list[UpdateHook]:
     """The hooks of a model.
 
     :param values: name to value of the arguments of all hooks
-    :param own: the user's
-    :raises ValueError: for a value that is not allowed
+    :param own: the user's, or the dotted paths of their classes
+    :raises ValueError: for a value that is not allowed, and for a path that cannot be imported
     :raises TypeError: for something that is no hook
     """
     for name, argument in HOOK_ARGUMENTS.items():
         argument.check(values[name])
-    for hook in own:
-        if not isinstance(hook, UpdateHook):
-            raise TypeError(f"hooks: {hook!r} is not an UpdateHook")
-    return [hook() for hook in HOOKS.values() if hook.is_used(values)] + list(own)
+    return [hook() for hook in HOOKS.values() if hook.is_used(values)] + [_hook(given) for given in own]
+
+
+def _hook(given: Any) -> UpdateHook:
+    try:
+        hook = import_object(given)() if isinstance(given, str) else given
+    except ImportError as error:
+        raise ValueError(f"hooks: {given!r}: {error}") from error
+    if not isinstance(hook, UpdateHook):
+        raise TypeError(f"hooks: {given!r} is not an UpdateHook")
+    return hook
 
 
 def check_parts(model: Any, needs_indices: bool, regularizers: BoundRegularizers, hooks: Sequence[UpdateHook]) -> None:

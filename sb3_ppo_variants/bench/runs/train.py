@@ -74,7 +74,6 @@ def execute(
         heartbeat = stack.enter_context(Heartbeat(folder))
         # Before seeds are set, because it may draw.
         writers = stack.enter_context(tracking.opened(run))
-        own = sources(run)
         history = _train(run, folder, heartbeat, checkpoint, tracking, writers)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     finished = time.time()
@@ -82,7 +81,7 @@ def execute(
         "identity": run.identity,
         "configuration": asdict(run),
         "in_force": history.in_force,
-        "provenance": {**provenance(command, run.vec_env), **({"sources": own} if own else {})},
+        "provenance": provenance(command, run.vec_env, history.sources),
         "started": _clock(min(history.started, began)),
         "finished": _clock(finished),
         "wall_seconds": round(history.seconds + finished - began, 3),
@@ -139,7 +138,7 @@ def _anew(run: Run, folder: Path) -> Start:
         in_force = model.describe() if isinstance(model, VariantAlgorithm) else None
         # From now on they are closed with the run.
         stack.pop_all()
-        return Start(model, evaluation_env, History(time.time(), 0.0, in_force, []))
+        return Start(model, evaluation_env, History(time.time(), 0.0, in_force, [], sources=sources(run)))
 
 
 def _save(run: Run, model: BaseAlgorithm, folder: Path) -> None:

@@ -10,7 +10,7 @@ from sb3_ppo_variants.own_parts import REGISTERED, version_of
 
 
 def own_parts(arguments: Mapping[str, Any]) -> list[str]:
-    """The dotted paths, and ``module:name``, of terms, regularizers, rules and stops.
+    """The dotted paths, and ``module:name``, of terms, regularizers, hooks, rules and stops.
 
     :param arguments: of the constructor of an algorithm
     """
@@ -18,7 +18,7 @@ def own_parts(arguments: Mapping[str, Any]) -> list[str]:
 
 
 def _named(arguments: Mapping[str, Any]) -> Iterator[Any]:
-    for name in ("objective", "regularizers"):
+    for name in ("objective", "regularizers", "hooks"):
         parts = arguments.get(name)
         yield from parts if isinstance(parts, list) else [parts]
     for name in ("adapt", "stop"):
@@ -41,6 +41,20 @@ def import_part(path: str) -> Any:
         if name in records:
             return records[name]
     raise ImportError(f"importing {module} does not register {name}")
+
+
+def missing_parts(arguments: Mapping[str, Any]) -> list[str]:
+    """What cannot be imported of the own parts, and why.
+
+    :param arguments: of the constructor of an algorithm
+    """
+    missing = []
+    for path in own_parts(arguments):
+        try:
+            import_part(path)
+        except Exception as error:  # importing a module of the user may raise anything
+            missing.append(f"{path}: {type(error).__name__}: {error}")
+    return missing
 
 
 def part_versions(arguments: Mapping[str, Any]) -> dict[str, str | int]:
