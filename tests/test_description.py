@@ -29,5 +29,5 @@ def test_all_parts_are_named_with_their_numbers() -> None:
     assert found["coefficients"]["vf_coef"] == 0.5
     assert found["options"] == {"kl_direction": "forward", "kl_estimator": "exact"}
     assert found["stop"] == {"largest": 3.0}
-    band = {"rule": "band", "follow": "approx_kl", "target": 0.02, "width": 1.5, "factor": 1.5}
+    band = {"rule": "band", "follow": "approx_kl", "target": 0.02, "width": 1.5, "factor": 2.0}
     assert found["adapt"] == {"clip_range": {**band, "low": 0.1, "high": 0.4}}

@@ -22,7 +22,7 @@ gives bit for bit the same weights. In one piece, without padding, early stops a
                 model._distributions(model.policy.action_dist, samples),
             )
             policy_loss = -objective(minibatch).mean()
-            value_loss = model._value_loss(samples.returns, values.flatten())
+            value_loss = model.value_loss(samples.returns, values.flatten())
             entropy_loss = -entropy.mean()
             loss = policy_loss + coefficients["ent_coef"] * entropy_loss + coefficients["vf_coef"] * value_loss
 
