@@ -24,6 +24,20 @@ class Raising(PPO):
         return super().learn(*args, **kwargs)
 """
 
+# Ctrl-C in the seconds in which torch is imported.
+INTERRUPTED = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+from sb3_ppo_variants.bench.cli import main
+sys.exit(main(["status", "study.yaml"]))
+"""
+
 
 @pytest.fixture
 def results(finished: Finished, tmp_path: Path) -> Path:
@@ -198,3 +212,9 @@ def test_a_report_needs_no_environment(
     assert main(["report", str(finished.path), *options]) == 0
     assert main(["run", str(finished.path), *options]) == 2
     assert "DependencyNotInstalled" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_packages_are_imported_is_one_line() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr == "Stopped. Finished runs are kept; the same command goes on with the rest.\n"

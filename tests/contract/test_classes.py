@@ -47,9 +47,18 @@ from tests.contract.test_terms import PAIRS, in_order
 from tests.environments import SpacesEnv
 from tests.models import same_weights, slow_down
 
-HOSTS_AND_ACTIONS = [(host, action) for host in HOSTS for action in host.actions]
 each_action = pytest.mark.parametrize(
-    ("host", "action"), HOSTS_AND_ACTIONS, ids=[f"{host.stock.__name__}-{action}" for host, action in HOSTS_AND_ACTIONS]
+    ("host", "action"),
+    [
+        pytest.param(
+            host,
+            action,
+            id=f"{host.stock.__name__}-{action}",
+            marks=[] if host is HOSTS[0] or action == host.actions[0] else pytest.mark.slow,
+        )
+        for host in HOSTS
+        for action in host.actions
+    ],
 )
 each_term = pytest.mark.parametrize("name", TERMS)
 
