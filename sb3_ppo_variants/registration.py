@@ -17,7 +17,7 @@ from sb3_ppo_variants.stopping import Stop, stop_from_function
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
 
-Part = TypeVar("Part")
+T = TypeVar("T")
 # By the argument that takes them.
 KINDS: dict[str, tuple[type, Any, dict[str, Any]]] = {
     "objective": (Term, term_from_function, TERMS),
@@ -28,11 +28,11 @@ KINDS: dict[str, tuple[type, Any, dict[str, Any]]] = {
 
 
 @overload
-def register(part: Part, *, argument: str | None = None) -> Part: ...
+def register(part: T, *, argument: str | None = None) -> T: ...
 
 
 @overload
-def register(*, argument: str) -> Callable[[Part], Part]: ...
+def register(*, argument: str) -> Callable[[T], T]: ...
 
 
 def register(part: Any = None, *, argument: str | None = None) -> Any:
