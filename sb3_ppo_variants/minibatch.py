@@ -103,15 +103,10 @@ class Minibatch:
         """Whether a term asked for an exact divergence."""
         return bool(self._kl)
 
-    def tensors(self) -> dict[str, Any]:
-        """What the statistics of an update need of it: everything but the distributions."""
-        return {
-            "advantages": self.advantages,
-            "log_ratio": self.log_ratio,
-            "ratio": self.ratio,
-            "prepared": dict(self.prepared),
-            "kl": dict(self._kl),
-        }
+    @property
+    def computed_kl(self) -> Mapping[Direction, th.Tensor]:
+        """The exact divergences that were asked for, each of shape ``(batch,)``."""
+        return self._kl
 
     @staticmethod
     def from_tensors(
@@ -121,7 +116,7 @@ class Minibatch:
         prepared: Mapping[str, th.Tensor],
         kl: dict[Direction, th.Tensor],
     ) -> Minibatch:
-        """A minibatch as the statistics need it, from what :meth:`tensors` gives.
+        """A minibatch as the statistics of an update need it: everything but the distributions.
 
         :param advantages: as in the class
         :param log_ratio: as in the class

@@ -242,7 +242,7 @@ class TrainingLoop(RolloutPasses):
             values,
             chain,
             regularizers,
-            parameters=list(self.policy.parameters()),
+            parameters=dict(self.policy.named_parameters()),
             clip_range_vf=None if clip_range_vf is None else clip_range_vf(self._current_progress_remaining),
             old=self._old_policy(chain, regularizers.needs_features) if needs_old else None,
             conditions=[*self._stopping.of_minibatch, *self._target_kl()],
@@ -272,7 +272,7 @@ class TrainingLoop(RolloutPasses):
         :param update: that has ended
         """
         statistics, values = update.statistics, update.values
-        check_policy(self.policy, update.parameters, self._name_of_update())
+        check_policy(self.policy, update.parameters.values(), self._name_of_update())
         clip_range = values.get("clip_range", self.clip_range(self._current_progress_remaining))
         measured = statistics.summary(clip_range)
         measured |= update.regularizers.statistics(*statistics.of_regularizers())
