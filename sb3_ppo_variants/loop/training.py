@@ -236,14 +236,13 @@ class TrainingLoop(RolloutPasses):
         """The coefficients of this update, the chain that uses them and, if anyone asks for it, the old policy."""
         values = self._values()
         chain, regularizers = self._chain.bind(values | self._options()), self._regularization.bind(values)
-        clip_range_vf = self.clip_range_vf
         needs_old = chain.needs_old or regularizers.needs_old or self._measures_kl
         update = Update(
             values,
             chain,
             regularizers,
             parameters=dict(self.policy.named_parameters()),
-            clip_range_vf=None if clip_range_vf is None else clip_range_vf(self._current_progress_remaining),
+            clip_range_vf=self.clip_range_vf and self.clip_range_vf(self._current_progress_remaining),
             old=self._old_policy(chain, regularizers.needs_features) if needs_old else None,
             conditions=[*self._stopping.of_minibatch, *self._target_kl()],
             rollout=self._whole_rollout(),
