@@ -1,7 +1,8 @@
 """The public names, each with its module; :mod:`sb3_ppo_variants` imports a module when a name of it is first used."""
 
 from .chain import Term
-from .coefficients import Coefficient, Option
+from .coefficients import Coefficient, Number, Option
+from .feedback import Rule
 from .loop.hook import UpdateHook
 from .maskable import (
     MaskableAdaptiveClipPPO,
@@ -31,9 +32,11 @@ from .recurrent import (
     RecurrentKLPenaltyPPO,
     RecurrentVariantPPO,
 )
+from .registration import register
 from .regularization import Regularizer
 from .resume import ResumableEnv, ResumeCallback, resume_model
 from .schedules import ExponentialDecay, LinearDecay
+from .stopping import Stop
 
 __version__: str
 
@@ -56,6 +59,7 @@ __all__ = [
     "MaskableRecurrentVariantPPO",
     "MaskableVariantPPO",
     "Minibatch",
+    "Number",
     "Option",
     "RecurrentAdaptiveClipPPO",
     "RecurrentDualClipPPO",
@@ -67,9 +71,12 @@ __all__ = [
     "Regularizer",
     "ResumableEnv",
     "ResumeCallback",
+    "Rule",
+    "Stop",
     "Term",
     "UpdateHook",
     "VariantPPO",
     "__version__",
+    "register",
     "resume_model",
 ]

@@ -136,6 +136,15 @@ class Minibatch:
         return Minibatch.from_tensors(self.advantages, self.log_ratio.detach(), self.ratio.detach(), self.prepared, kl)
 
 
+def trial_minibatch(**more: Any) -> Minibatch:
+    """Three artificial samples, on which a user's function is called before training.
+
+    :param more: arguments of :class:`Minibatch`
+    """
+    distribution = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
+    return Minibatch(th.tensor([1.0, 0.0, -1.0]), th.tensor([0.1, 0.0, -0.1]), distribution, distribution, **more)
+
+
 @dataclass(frozen=True)
 class OldPolicy:
     """What is kept of the policy before the update.

@@ -14,13 +14,13 @@ PACKAGE = Path(sb3_ppo_variants.__file__).parent
 # Each floor may import from its own and from those before it.
 FLOORS = {
     "sb3_ppo_variants": [
-        ["messages", "kl", "policies"],
+        ["imports", "messages", "kl", "policies"],
         ["coefficients", "own_parts", "minibatch", "vec_env", "maskable_lstm"],
-        ["schedules", "kl_ball", "chain", "adaptation", "stopping", "regularization"],
+        ["schedules", "kl_ball", "chain", "feedback", "adaptation", "stopping", "regularization"],
         ["terms", "rules", "stops", "regularizers"],
         ["loop"],
         ["compiled", "hooks"],
-        ["parts", "loading"],
+        ["parts", "loading", "description", "registration"],
         ["signatures"],
         ["algorithm"],
         ["variants"],

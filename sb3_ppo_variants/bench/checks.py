@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch as th
 from sb3_contrib.common.maskable.distributions import make_masked_proba_distribution
@@ -29,6 +30,7 @@ from sb3_ppo_variants.bench.study.space import examples
 from sb3_ppo_variants.bench.study.study import STOCK, STOCK_ALGORITHM, Study
 from sb3_ppo_variants.bench.study.tune import space_mistakes
 from sb3_ppo_variants.bench.table.imported import read_imported
+from sb3_ppo_variants.imports import import_module
 from sb3_ppo_variants.messages import nearest
 
 VEC_NORMALIZE = Constructor(
@@ -190,6 +192,8 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[st
     :param made: the id under which gymnasium knows each environment that was made -> its id in the study
     """
     try:
+        if module := runs[0].environment.rpartition(":")[0]:
+            import_module(module)
         # Neither more of them nor their processes are needed to see whether one can be made.
         env = make_env(replace(runs[0], n_envs=1, vec_env="dummy"))
         _step(env)
@@ -197,7 +201,7 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[st
         _pretend(env, runs[0].n_envs)
     except (Exception, SystemExit) as error:
         evaluated = EVALUATED if runs[0].vec_env == "envpool" else ""
-        yield f"environments.{runs[0].environment}: {evaluated}{_one_line(error)}"
+        yield f"environments.{runs[0].environment}: {evaluated}{_one_line(error)}{_advice(runs[0].environment, error)}"
         return
     if runs[0].vec_env == "envpool":
         yield from _envpool_mistakes(runs[0], env)
@@ -210,6 +214,16 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[st
         except (Exception, SystemExit) as error:
             yield _blamed(run, error)
     env.close()
+
+
+def _advice(environment: str, error: BaseException) -> str:
+    """What to do about an environment that is not registered."""
+    if not isinstance(error, gym.error.UnregisteredEnv):
+        return ""
+    module, _, name = environment.rpartition(":")
+    if module:
+        return f" Importing {module} does not register it; call gymnasium.register(id={name!r}, entry_point=...) there."
+    return f" An environment of your own is written module:{name}, with the module that registers it."
 
 
 def _envpool_mistakes(run: Run, gymnasium: VecEnv) -> Iterator[str]:

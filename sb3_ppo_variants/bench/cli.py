@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 
 from sb3_ppo_variants.bench.commands import card, plan, push, report, run, scores, status, video, watch
-from sb3_ppo_variants.bench.commands.common import CommandError
+from sb3_ppo_variants.bench.commands.common import CommandError, import_folders
+from sb3_ppo_variants.imports import look_in
 
 COMMANDS = (run, status, watch, report, plan, scores, video, card, push)
 REQUIRED = ("pydantic", "yaml", "rich", "scipy", "pandas", "matplotlib", "jinja2")
@@ -59,9 +59,8 @@ def _call(parsed: argparse.Namespace) -> int:
     from sb3_ppo_variants.bench.tuning.table import NotTuned
     from sb3_ppo_variants.bench.validation import StudyMistakes
 
-    # Classes and environments beside the study are found, as they are with python -m.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    if "study" in parsed:
+        look_in(import_folders(parsed.study))
     try:
         return int(parsed.function(parsed))
     except StudyMistakes as error:

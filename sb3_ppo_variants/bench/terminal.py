@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -15,8 +16,10 @@ from sb3_ppo_variants.bench.report.sections.provenance import ended_early
 from sb3_ppo_variants.bench.rounds import decision_lines, read_decisions, wanted_runs
 from sb3_ppo_variants.bench.runs.folders import Folders, raised
 from sb3_ppo_variants.bench.runs.provenance import versions
+from sb3_ppo_variants.bench.runs.sources import changed_sources, changes, source_hash
 from sb3_ppo_variants.bench.runs.whole import others, whole_runs
 from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.parts import missing_parts
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import stored_runs
 from sb3_ppo_variants.bench.tuning.search import Search
@@ -122,10 +125,14 @@ def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
     stored = stored_runs(study.runs, folders)
     damaged, installed = {item.folder for item in left_out}, versions()
     counts: Counter[tuple[str, str, str]] = Counter()
+    today = functools.cache(source_hash)
     for run, record in [*whole, *stored]:
-        state = "finished" if record["provenance"]["versions"] == installed else "stale"
-        counts[run.arm, run.environment, state] += 1
-    lines = []
+        stale = record["provenance"]["versions"] != installed or changed_sources(record, today)
+        counts[run.arm, run.environment, "stale" if stale else "finished"] += 1
+    arms = (study.run(arm, next(iter(study.environments)), study.seeds[0]) for arm in study.arms)
+    missing = dict.fromkeys(line for run in arms for line in missing_parts(run.arguments))
+    lines = [f"cannot be imported, so its version is not known: {line}" for line in missing]
+    lines += [f"stale: {change}" for change in changes(record for _, record in [*whole, *stored])]
     in_tables = {id(run) for run, _ in stored}
     decisions = read_decisions(study, folders)
     for run in (run for run in wanted_runs(study, decisions) if id(run) not in in_tables):

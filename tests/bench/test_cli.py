@@ -121,6 +121,20 @@ def test_stale_runs_are_shown_and_never_added_to(
     assert "numpy: " in capsys.readouterr().err
 
 
+def test_runs_of_own_code_that_has_changed_are_stale(
+    finished: Finished, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = next(results.glob("tiny/narrow/CartPole-v1_0-*")) / "run.json"
+    record = json.loads(path.read_text())
+    record["provenance"]["sources"] = {"tests.own_code.DISTANCE": "0123", "nowhere.PART": "0123"}
+    path.write_text(json.dumps(record))
+    assert main(["status", str(finished.path), "--results", str(results)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line for line in lines if "narrow" in line and "CartPole" in line)
+    assert row.split() == ["narrow", "CartPole-v1", "1", "1"]
+    assert "stale: tests.own_code.DISTANCE is not as it was in 1 run" in lines
+
+
 def test_a_report_without_runs(finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(finished.path), "--results", str(tmp_path)]) == 1
     assert "nothing to report" in capsys.readouterr().err

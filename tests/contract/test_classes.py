@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from stable_baselines3.common.utils import ConstantSchedule, set_random_seed
 
-from sb3_ppo_variants.adaptation import EPISODE_RETURN
 from sb3_ppo_variants.algorithm import VariantAlgorithm
+from sb3_ppo_variants.feedback import EPISODE_RETURN
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS

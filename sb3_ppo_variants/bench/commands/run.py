@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack, closing
@@ -17,6 +16,7 @@ from sb3_ppo_variants.bench.commands.common import (
     add_study,
     add_workers,
     folders_of,
+    import_folders,
     say,
 )
 from sb3_ppo_variants.bench.commands.report import MIXED_VERSIONS, write_report
@@ -177,7 +177,7 @@ def _run_missing(
             everywhere,
             parsed.command_line,
             time_limit=seconds,
-            import_folder=os.getcwd(),
+            import_folders=import_folders(parsed.study),
             checkpoint=study.checkpoint,
             tracking=tracking,
             shorter=shorter.get(run.identity),
