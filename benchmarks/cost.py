@@ -22,7 +22,7 @@ from stable_baselines3.common.monitor import Monitor
 
 from benchmarks.timing import interleaved, ratio
 from sb3_ppo_variants import VariantPPO
-from sb3_ppo_variants.adaptation import Rule
+from sb3_ppo_variants.feedback import Rule
 from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.stops import STOPS

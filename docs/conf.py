@@ -49,7 +49,9 @@ LIBRARY = (
     "annotated_types|argparse|collections|concurrent|contextlib|inspect|io|multiprocessing|pathlib|pydantic|pydantic_core"
     "|types|yaml"
 )
-FRAMEWORKS = "gymnasium|markupsafe|matplotlib|np|numpy|pandas|pd|rich|sb3_contrib|stable_baselines3|th|torch|wandb"
+FRAMEWORKS = (
+    "gymnasium|markupsafe|matplotlib|np|numpy|optuna|pandas|pd|rich|sb3_contrib|stable_baselines3|th|torch|wandb"
+)
 AS_WRITTEN = r"_?[A-Z]\w*|[^\[]*\[[^\]]*"
 PRIVATE = r"sb3_ppo_variants(\.\w+)+\.(_\w+|T)"
 nitpick_ignore_regex = [(r"py:(class|exc)", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]

@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.cost import ENVIRONMENTS
 from benchmarks.cost import PUBLISHED as COSTS
 from benchmarks.measurements import tables
-from sb3_ppo_variants.adaptation import KL_STATISTICS
 from sb3_ppo_variants.chain import Chain, Term
+from sb3_ppo_variants.feedback import KL_STATISTICS
 from sb3_ppo_variants.hooks import HOOKS
 from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES

@@ -2,76 +2,9 @@
 
 from importlib.metadata import version
 
-from sb3_ppo_variants.chain import Term
-from sb3_ppo_variants.coefficients import Coefficient, Option
-from sb3_ppo_variants.loop.hook import UpdateHook
-from sb3_ppo_variants.maskable import (
-    MaskableAdaptiveClipPPO,
-    MaskableDualClipPPO,
-    MaskableKLPenaltyPPO,
-    MaskableVariantPPO,
-)
-from sb3_ppo_variants.maskable_recurrent import (
-    MaskableRecurrentAdaptiveClipPPO,
-    MaskableRecurrentDualClipPPO,
-    MaskableRecurrentKLPenaltyPPO,
-    MaskableRecurrentVariantPPO,
-)
-from sb3_ppo_variants.minibatch import Minibatch
-from sb3_ppo_variants.policies import (
-    BinnedCnnPolicy,
-    BinnedMlpPolicy,
-    BinnedMultiInputPolicy,
-    RegularizedCnnPolicy,
-    RegularizedMlpPolicy,
-    RegularizedMultiInputPolicy,
-)
-from sb3_ppo_variants.ppo import AdaptiveClipPPO, DualClipPPO, KLPenaltyPPO, VariantPPO
-from sb3_ppo_variants.recurrent import (
-    RecurrentAdaptiveClipPPO,
-    RecurrentDualClipPPO,
-    RecurrentKLPenaltyPPO,
-    RecurrentVariantPPO,
-)
-from sb3_ppo_variants.regularization import Regularizer
-from sb3_ppo_variants.resume import ResumableEnv, ResumeCallback, resume_model
-from sb3_ppo_variants.schedules import ExponentialDecay, LinearDecay
+import lazy_loader
+
+# The names are in __init__.pyi. So ppo-bench answers --help, mistakes and Ctrl-C before torch is imported.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 __version__ = version("sb3-ppo-variants")
-
-__all__ = [
-    "AdaptiveClipPPO",
-    "BinnedCnnPolicy",
-    "BinnedMlpPolicy",
-    "BinnedMultiInputPolicy",
-    "Coefficient",
-    "DualClipPPO",
-    "ExponentialDecay",
-    "KLPenaltyPPO",
-    "LinearDecay",
-    "MaskableAdaptiveClipPPO",
-    "MaskableDualClipPPO",
-    "MaskableKLPenaltyPPO",
-    "MaskableRecurrentAdaptiveClipPPO",
-    "MaskableRecurrentDualClipPPO",
-    "MaskableRecurrentKLPenaltyPPO",
-    "MaskableRecurrentVariantPPO",
-    "MaskableVariantPPO",
-    "Minibatch",
-    "Option",
-    "RecurrentAdaptiveClipPPO",
-    "RecurrentDualClipPPO",
-    "RecurrentKLPenaltyPPO",
-    "RecurrentVariantPPO",
-    "RegularizedCnnPolicy",
-    "RegularizedMlpPolicy",
-    "RegularizedMultiInputPolicy",
-    "Regularizer",
-    "ResumableEnv",
-    "ResumeCallback",
-    "Term",
-    "UpdateHook",
-    "VariantPPO",
-    "__version__",
-    "resume_model",
-]

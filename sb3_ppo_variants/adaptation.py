@@ -8,40 +8,14 @@ dictionary of floats, which is saved with the model.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number
+from sb3_ppo_variants.feedback import INITIAL_STATE, KL_STATISTICS, Rule, State, rule_from_function
 from sb3_ppo_variants.messages import one_of, warn_user
-
-# What a rule may follow; `kl` and `kl_max` cost a pass over the rollout, the others are there anyway.
-KL_STATISTICS = ("kl", "kl_max")
-UPDATE_SIZES = (*KL_STATISTICS, "approx_kl", "clip_fraction", "ratio_deviation", "ratio_max")
-# Mean return of the episodes that ended in the rollout; missing where none did.
-EPISODE_RETURN = "episode_return"
-STATISTICS = (*UPDATE_SIZES, EPISODE_RETURN)
-
-State = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A feedback rule.
-
-    :param name: what users write in ``adapt``
-    :param function: pure map ``(state, measured, *, direction, arguments) -> state``; the state always has
-        ``"multiplier"``, and ``direction`` is +1 where raising the coefficient makes the update smaller, else -1
-    :param arguments: its numbers, with their ranges
-    :param follows: the statistics that it can make sense of
-    :param directed: whether it needs to know which way makes the update smaller
-    """
-
-    name: str
-    function: Callable[..., State]
-    arguments: tuple[Number, ...]
-    follows: tuple[str, ...] = UPDATE_SIZES
-    directed: bool = True
+from sb3_ppo_variants.own_parts import resolve
 
 
 @dataclass(frozen=True)
@@ -120,9 +94,6 @@ class Controller:
         return moved | {"multiplier": value / base, "held": float(not math.isclose(free, value, rel_tol=1e-9))}
 
 
-INITIAL_STATE: Mapping[str, float] = {"multiplier": 1.0, "updates": 0.0, "updates_at_bound": 0.0}
-
-
 class Adaptation:
     """The adaptive coefficients of a model: their controllers, and what these have learned.
 
@@ -186,12 +157,12 @@ class Adaptation:
         """For each adaptive coefficient, the share of the updates so far that it spent at a bound."""
         return {name: self.state[name]["updates_at_bound"] / self.state[name]["updates"] for name in self.controllers}
 
-    def reset(self, name: str) -> None:
-        """Forget what was learned about a coefficient.
+    def reset(self, names: Iterable[str]) -> None:
+        """Forget what was learned about some coefficients.
 
-        :param name: adaptive or not
+        :param names: adaptive or not
         """
-        if name in self.controllers:
+        for name in {*names} & {*self.controllers}:
             self.state[name] = dict(INITIAL_STATE)
 
 
@@ -205,7 +176,7 @@ def build_controllers(
 
     :param adapt: coefficient name to ``{"rule": ..., "follow": ..., "low": ..., "high": ...}``, the rule's own
         arguments, and ``"tighter"`` (``"down"`` or ``"up"``) where the rule needs it and the coefficient
-        does not say it
+        does not say it; the rule is a name, a function or a ``Rule``
     :param coefficients: of the objective
     :param rules: those that have a name
     :param shares: what the model's regularizers measure, which every rule with a target may follow as well
@@ -231,22 +202,21 @@ def _controller(
 ) -> Controller:
     name = coefficient.name
     where = f"adapt[{name!r}]"
-    rule, follow = spec.pop("rule", None), spec.pop("follow", None)
-    if rule not in rules:
-        raise ValueError(one_of(f"{where}['rule']", rule, rules))
-    targeted = any(number.name == "target" for number in rules[rule].arguments)
-    follows = (*rules[rule].follows, *(shares if targeted else ()))
+    given_rule, follow = spec.pop("rule", None), spec.pop("follow", None)
+    rule = resolve(f"{where}['rule']", given_rule, Rule, rules, rule_from_function)
+    targeted = any(number.name == "target" for number in rule.arguments)
+    follows = (*rule.follows, *(shares if targeted else ()))
     if follow not in follows:
         raise ValueError(one_of(f"{where}['follow']", follow, follows))
     tighter = spec.pop("tighter", _tighter(coefficient, follow))
-    if rules[rule].directed and tighter not in ("down", "up"):
+    if rule.directed and tighter not in ("down", "up"):
         raise ValueError(f"{where}['tighter']={tighter!r}: say which way makes the update smaller, 'down' or 'up'")
     bounds = (Number("low", low=0.0, above_low=True), Number("high", low=0.0, above_low=True))
-    given = _checked_numbers(where, spec, (*bounds, *rules[rule].arguments))
+    given = _checked_numbers(where, spec, (*bounds, *rule.arguments))
     low, high = given.pop("low"), given.pop("high")
     for bound in (low, high):
         coefficient.check(bound, shown=spec)
-    return Controller(replace(coefficient, tighter=tighter), rules[rule], follow, given, low, high)
+    return Controller(replace(coefficient, tighter=tighter), rule, follow, given, low, high)
 
 
 def _tighter(coefficient: Coefficient, follow: str) -> str | None:

@@ -14,9 +14,11 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from typing_extensions import Self
 
-from sb3_ppo_variants.adaptation import Adaptation, State, build_controllers
+from sb3_ppo_variants.adaptation import Adaptation, build_controllers
 from sb3_ppo_variants.chain import build_chain
 from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, VF_LEARNING_RATE, Coefficient
+from sb3_ppo_variants.description import describe
+from sb3_ppo_variants.feedback import State
 from sb3_ppo_variants.loading import changed_arguments
 from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.backup import Backup
@@ -27,6 +29,7 @@ from sb3_ppo_variants.messages import Warnings, one_of, warn_user
 from sb3_ppo_variants.parts import (
     HOOK_ARGUMENTS,
     arguments_of_parts,
+    as_list,
     build_hooks,
     check_monitor,
     check_parts,
@@ -40,7 +43,7 @@ from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.schedules import as_schedule, check_schedule, sampled
 from sb3_ppo_variants.signatures import constructor_signature
-from sb3_ppo_variants.stopping import build_stopping
+from sb3_ppo_variants.stopping import as_saved, build_stopping
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
 
@@ -55,22 +58,17 @@ REBUILT = (
 STOCK_COEFFICIENTS = {c.name: c for c in (LEARNING_RATE, *LOSS_WEIGHTS, VF_LEARNING_RATE)}
 
 
-def _as_list(objective: Any) -> list[Any]:
-    return list(objective) if isinstance(objective, (list, tuple)) else [objective]
-
-
 class VariantAlgorithm(TrainingLoop):
     """Base of the hosts: an SB3 algorithm whose surrogate is a chain of terms.
 
     :param policy: as in the stock class, and so are all further positional arguments
     :param env: as in the stock class
-    :param objective: a term's name, a function, or a list of these; ``[]`` is the plain ``A * r``
+    :param objective: a term or a list: a name, a function, a ``Term``, a dotted path; ``[]`` is the plain ``A * r``
     :param adapt: coefficient name to a feedback rule, see :func:`.adaptation.build_controllers`; ``None`` for none.
         ``learning_rate``, ``ent_coef`` and ``vf_coef`` may be adapted as well
-    :param stop: conditions that end an update early, name to limit, see :mod:`.stops`; ``None`` for none
-    :param regularizers: losses added to PPO's, a name of :mod:`.regularizers`, a function, or a list of these; ``None``
-        for none
-    :param hooks: what happens around the steps of an update besides, a list of :class:`.loop.hook.UpdateHook`; those of
+    :param stop: conditions that end an update early, each with its limit, see :mod:`.stops`; ``None`` for none
+    :param regularizers: losses added to PPO's, given as terms are; ``None`` for none
+    :param hooks: what happens around the steps of an update, a list of :class:`.UpdateHook` or dotted paths; those of
         the package are switched on by their arguments, see :mod:`.hooks`
     :param log_kl: log the exact KL of every update, ``train/kl`` and ``train/kl_max``; costs a pass over the rollout
         before and after
@@ -103,15 +101,15 @@ class VariantAlgorithm(TrainingLoop):
         *args: Any,
         objective: Any = "clip",
         adapt: Mapping[str, Mapping[str, Any]] | None = None,
-        stop: Mapping[str, float] | None = None,
+        stop: Mapping[Any, float] | None = None,
         regularizers: Any = None,
-        hooks: Sequence[UpdateHook] = (),
+        hooks: Sequence[UpdateHook | str] = (),
         vf_learning_rate: float | Schedule | str | None = None,
         log_kl: bool = False,
         compile: bool | str = False,
         **kwargs: Any,
     ) -> None:
-        known = arguments_of_parts(build_chain(_as_list(objective), TERMS), regularizers)
+        known = arguments_of_parts(build_chain(as_list(objective), TERMS), regularizers)
         stock = inspect.signature(self.stock.__init__)
         own = {name: kwargs.pop(name) for name in set(kwargs) - set(stock.parameters)}
         arguments = stock.bind(self, policy, env, *args, **kwargs).arguments
@@ -119,9 +117,9 @@ class VariantAlgorithm(TrainingLoop):
         super().__init__(
             **{name: value for name, value in arguments.items() if name != "self"}, _init_setup_model=False
         )
-        self.objective = _as_list(objective)
+        self.objective = as_list(objective)
         self.adapt = adapt
-        self.stop = stop
+        self.stop: Any = stop
         self.regularizers = regularizers
         self.hooks = hooks
         self.vf_learning_rate = vf_learning_rate
@@ -165,7 +163,7 @@ class VariantAlgorithm(TrainingLoop):
 
     def _setup_model(self) -> None:
         """Build what follows from the arguments, then what SB3 builds; also the last step of ``load``."""
-        self.objective = _as_list(self.objective)
+        self.objective = as_list(self.objective)
         if self.fixed_objective is not None and self.objective != self.fixed_objective:
             raise ValueError(
                 f"{type(self).__name__} has the objective {self.fixed_objective}, not {self.objective}; "
@@ -184,6 +182,7 @@ class VariantAlgorithm(TrainingLoop):
         self._executions = {self.compile: execution_of(self, self.compile)}
         self._backup = Backup()
         self._warnings = Warnings()
+        self.stop = as_saved(self.stop)
         self._stopping = build_stopping(self.stop, STOPS)
         self._build_adaptation()
         self._finished_returns = []
@@ -193,6 +192,10 @@ class VariantAlgorithm(TrainingLoop):
         values = self._adaptation.values(self._scheduled_values(1.0))
         needs_indices = self._chain.bind(values | self._options()).needs_old or self._measures_kl
         check_parts(self, needs_indices, self._regularization.bind(values), self._hooks)
+
+    def describe(self) -> dict[str, Any]:
+        """Objective, other parts, coefficients (a schedule by its start and end), options, rules and stops as JSON."""
+        return describe(self)
 
     def _hook_values(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("vf_learning_rate", *HOOK_ARGUMENTS)}
@@ -226,8 +229,7 @@ class VariantAlgorithm(TrainingLoop):
         self._adaptation = Adaptation(controllers, self.adaptive_state)
         for caution in self._chain.cautions(self._adaptation.values(bases) | self._options()):
             warn_user(caution)
-        stops = {f"stop[{name!r}]": limit for name, limit in (self.stop or {}).items()}
-        warn_of_stops({"target_kl": self.target_kl} | stops, self._adaptation)
+        warn_of_stops(self.target_kl, self._stopping, self._adaptation)
 
     @property
     def _execution(self) -> Execution:
@@ -281,8 +283,7 @@ class VariantAlgorithm(TrainingLoop):
                 raise TypeError(cls._unknown_argument(name, value, known))
         adaptive = {"adapt", *model._adaptation.controllers}
         changed = changed_arguments(path, adaptive, kwargs, custom_objects)
-        for name in adaptive if "adapt" in changed else changed:
-            model._adaptation.reset(name)
+        model._adaptation.reset(adaptive if "adapt" in changed else changed)
         return model
 
     def learn(self, total_timesteps: int, *args: Any, **kwargs: Any) -> Self:
@@ -294,7 +295,6 @@ class VariantAlgorithm(TrainingLoop):
         """
         check_monitor(self, self._adaptation)
         self._adaptation.check_starts(self._scheduled_values(1.0))
-        # ``tb_log_name`` is the third argument after ``total_timesteps``.
-        if len(args) < 3:
+        if len(args) < 3:  # ``tb_log_name`` is the third one
             kwargs.setdefault("tb_log_name", type(self).__name__)
         return super().learn(total_timesteps, *args, **kwargs)

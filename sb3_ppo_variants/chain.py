@@ -17,7 +17,7 @@ import torch as th
 
 from sb3_ppo_variants.coefficients import Coefficient, Option
 from sb3_ppo_variants.kl import Distributions
-from sb3_ppo_variants.minibatch import Minibatch
+from sb3_ppo_variants.minibatch import Minibatch, trial_minibatch
 from sb3_ppo_variants.own_parts import (
     by_name,
     coefficients_of,
@@ -25,6 +25,7 @@ from sb3_ppo_variants.own_parts import (
     refuse_repeated,
     resolve,
     trial_values,
+    version_of,
 )
 
 Stage = Literal["shape", "bound", "penalty"]
@@ -46,6 +47,7 @@ class Term:
         term finds the rows of its samples in ``minibatch.prepared``
     :param log: ``(minibatch, *, coefficients) -> {key: scalar}``, called once per update with all its samples
     :param caution: given all values, a warning about them or ``None``
+    :param version: of a part of your own; another version gives the runs of a study another identity
     """
 
     name: str
@@ -58,6 +60,7 @@ class Term:
     prepare: Callable[..., dict[str, th.Tensor]] | None = None
     log: Callable[..., dict[str, th.Tensor]] | None = None
     caution: Callable[[Mapping[str, Any]], str | None] | None = None
+    version: str | int | None = None
 
     @property
     def arguments(self) -> tuple[Coefficient | Option, ...]:
@@ -97,10 +100,10 @@ def term_from_function(function: Callable[..., th.Tensor]) -> Term:
     :raises ValueError: when an argument is not a number, or when a tensor of another shape comes back
     """
     name, coefficients = name_of(function), coefficients_of(function)
-    trial = _trial_minibatch()
+    trial = trial_minibatch()
     surrogate = function(trial.advantages * trial.ratio, trial, **trial_values(coefficients))
     _check_surrogate(name, surrogate, trial.ratio)
-    return Term(name, function, coefficients=coefficients, needs_kl=trial.asked_for_kl)
+    return Term(name, function, coefficients=coefficients, needs_kl=trial.asked_for_kl, version=version_of(function))
 
 
 def _check_surrogate(name: str, surrogate: Any, ratio: th.Tensor) -> None:
@@ -113,11 +116,6 @@ def _check_surrogate(name: str, surrogate: Any, ratio: th.Tensor) -> None:
         )
     if ratio.requires_grad and not surrogate.requires_grad:
         raise ValueError(f"objective: {name} returns a surrogate without gradient: the policy would learn nothing")
-
-
-def _trial_minibatch() -> Minibatch:
-    distribution = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
-    return Minibatch(th.tensor([1.0, 0.0, -1.0]), th.tensor([0.1, 0.0, -0.1]), distribution, distribution)
 
 
 class BoundChain:

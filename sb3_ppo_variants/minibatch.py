@@ -103,15 +103,10 @@ class Minibatch:
         """Whether a term asked for an exact divergence."""
         return bool(self._kl)
 
-    def tensors(self) -> dict[str, Any]:
-        """What the statistics of an update need of it: everything but the distributions."""
-        return {
-            "advantages": self.advantages,
-            "log_ratio": self.log_ratio,
-            "ratio": self.ratio,
-            "prepared": dict(self.prepared),
-            "kl": dict(self._kl),
-        }
+    @property
+    def computed_kl(self) -> Mapping[Direction, th.Tensor]:
+        """The exact divergences that were asked for, each of shape ``(batch,)``."""
+        return self._kl
 
     @staticmethod
     def from_tensors(
@@ -121,7 +116,7 @@ class Minibatch:
         prepared: Mapping[str, th.Tensor],
         kl: dict[Direction, th.Tensor],
     ) -> Minibatch:
-        """A minibatch as the statistics need it, from what :meth:`tensors` gives.
+        """A minibatch as the statistics of an update need it: everything but the distributions.
 
         :param advantages: as in the class
         :param log_ratio: as in the class
@@ -139,6 +134,15 @@ class Minibatch:
         """The same numbers without their graph, for the statistics of the update."""
         kl = {direction: kl.detach() for direction, kl in self._kl.items()}
         return Minibatch.from_tensors(self.advantages, self.log_ratio.detach(), self.ratio.detach(), self.prepared, kl)
+
+
+def trial_minibatch(**more: Any) -> Minibatch:
+    """Three artificial samples, on which a user's function is called before training.
+
+    :param more: arguments of :class:`Minibatch`
+    """
+    distribution = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
+    return Minibatch(th.tensor([1.0, 0.0, -1.0]), th.tensor([0.1, 0.0, -0.1]), distribution, distribution, **more)
 
 
 @dataclass(frozen=True)

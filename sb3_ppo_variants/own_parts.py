@@ -1,16 +1,20 @@
-"""Terms and regularizers as users give them: by name, as a function of their own, or as a record."""
+"""Parts as users give them: by name or dotted path, as a function of their own, or as a record."""
 
 from __future__ import annotations
 
 import inspect
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number
+from sb3_ppo_variants.imports import import_module, import_object
 from sb3_ppo_variants.messages import one_of
 
 Part = TypeVar("Part")
 Function = Callable[..., Any]
+# The parts that users have given a name: class of the record -> name -> record.
+REGISTERED: defaultdict[type, dict[str, Any]] = defaultdict(dict)
 
 
 def resolve(
@@ -19,22 +23,40 @@ def resolve(
     """The record that a user means.
 
     :param argument: that it was given for
-    :param part: a name, a function or a record
+    :param part: a function, a record, a name, ``"module:name"`` for a name that the module registers, or the dotted
+        path of a function or record, ``"module.NAME"``
     :param record: class of the records
-    :param known: those that have a name
+    :param known: those of the package, by name
     :param wrap: makes a record of a function
-    :raises ValueError: for an unknown name
+    :raises ValueError: for an unknown name, and for a path that cannot be imported
     :raises TypeError: for something that is none of these
     """
-    if isinstance(part, record):
-        return part
-    if isinstance(part, str):
-        if part not in known:
-            raise ValueError(one_of(argument, part, known))
-        return known[part]
-    if callable(part):
-        return wrap(part)
+    found = _named(argument, part, record, known) if isinstance(part, str) else part
+    if isinstance(found, record):
+        return found
+    if callable(found) and not isinstance(found, type):
+        try:
+            return wrap(found)
+        except TypeError as error:
+            raise TypeError(f"{argument}: {name_of(found)} cannot be called as one: {error}") from error
     raise TypeError(f"{argument}: {part!r} is neither a name nor a function; names: {', '.join(known)}")
+
+
+def _named(argument: str, name: str, record: type, known: Mapping[str, Any]) -> Any:
+    """The part of a name or path."""
+    module, colon, last = name.rpartition(":")
+    try:
+        if colon:
+            import_module(module)
+        elif "." in name:
+            return import_object(name)
+    except ImportError as error:
+        raise ValueError(f"{argument}={name!r}: {error}") from error
+    all_known = {**known, **REGISTERED[record]}
+    if last not in all_known:
+        hint = f" Importing {module} does not register it." if colon else " Your own: 'my_module.my_part'."
+        raise ValueError(one_of(argument, last, all_known) + hint)
+    return all_known[last]
 
 
 def name_of(function: Function) -> str:
@@ -43,6 +65,15 @@ def name_of(function: Function) -> str:
     :param function: or an object that can be called
     """
     return str(getattr(function, "__name__", type(function).__name__))
+
+
+def version_of(part: Any) -> str | int | None:
+    """What its author calls the version of a part, if anything.
+
+    :param part: a function, for which it is an attribute, or a record
+    """
+    version = getattr(part, "version", None)
+    return version if isinstance(version, (str, int)) else None
 
 
 def coefficients_of(function: Function) -> tuple[Coefficient, ...]:
@@ -65,7 +96,7 @@ def _coefficient(function: str, parameter: inspect.Parameter) -> Coefficient:
     return Coefficient(parameter.name, parameter.default)
 
 
-def trial_values(coefficients: Iterable[Coefficient]) -> dict[str, float]:
+def trial_values(coefficients: Iterable[Number]) -> dict[str, float]:
     """Values for a call before training.
 
     :param coefficients: with defaults or without

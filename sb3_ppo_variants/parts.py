@@ -10,9 +10,11 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, is_vecenv_wrapped
 
-from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
+from sb3_ppo_variants.adaptation import Adaptation
 from sb3_ppo_variants.chain import Chain
+from sb3_ppo_variants.feedback import EPISODE_RETURN
 from sb3_ppo_variants.hooks import HOOKS
+from sb3_ppo_variants.imports import import_object
 from sb3_ppo_variants.loop.execution import EagerExecution, Execution
 from sb3_ppo_variants.loop.features import find_last_hidden_layer
 from sb3_ppo_variants.loop.hook import UpdateHook
@@ -21,10 +23,19 @@ from sb3_ppo_variants.loop.rollout import has_indices
 from sb3_ppo_variants.messages import COMPILES, one_of, warn_user
 from sb3_ppo_variants.regularization import BoundRegularizers, build_regularization
 from sb3_ppo_variants.regularizers import REGULARIZERS
+from sb3_ppo_variants.stopping import Stopping
 from sb3_ppo_variants.terms import TERMS
 
 # What the hooks of the package take, by name.
 HOOK_ARGUMENTS = {argument.name: argument for hook in HOOKS.values() for argument in hook.arguments}
+
+
+def as_list(objective: Any) -> list[Any]:
+    """The parts of an objective.
+
+    :param objective: a part or several
+    """
+    return list(objective) if isinstance(objective, (list, tuple)) else [objective]
 
 
 def arguments_of_parts(chain: Chain, regularizers: Any) -> dict[str, Any]:
@@ -70,20 +81,27 @@ def unknown_argument(owner: str, name: str, value: Any, known: Iterable[str]) ->
     return f"{owner}: " + one_of("argument", name, known)
 
 
-def build_hooks(values: Mapping[str, Any], own: Sequence[UpdateHook]) -> list[UpdateHook]:
+def build_hooks(values: Mapping[str, Any], own: Sequence[Any]) -> list[UpdateHook]:
     """The hooks of a model.
 
     :param values: name to value of the arguments of all hooks
-    :param own: the user's
-    :raises ValueError: for a value that is not allowed
+    :param own: the user's, or the dotted paths of their classes
+    :raises ValueError: for a value that is not allowed, and for a path that cannot be imported
     :raises TypeError: for something that is no hook
     """
     for name, argument in HOOK_ARGUMENTS.items():
         argument.check(values[name])
-    for hook in own:
-        if not isinstance(hook, UpdateHook):
-            raise TypeError(f"hooks: {hook!r} is not an UpdateHook")
-    return [hook() for hook in HOOKS.values() if hook.is_used(values)] + list(own)
+    return [hook() for hook in HOOKS.values() if hook.is_used(values)] + [_hook(given) for given in own]
+
+
+def _hook(given: Any) -> UpdateHook:
+    try:
+        hook = import_object(given)() if isinstance(given, str) else given
+    except ImportError as error:
+        raise ValueError(f"hooks: {given!r}: {error}") from error
+    if not isinstance(hook, UpdateHook):
+        raise TypeError(f"hooks: {given!r} is not an UpdateHook")
+    return hook
 
 
 def check_parts(model: Any, needs_indices: bool, regularizers: BoundRegularizers, hooks: Sequence[UpdateHook]) -> None:
@@ -123,13 +141,15 @@ def check_monitor(model: Any, adaptation: Adaptation) -> None:
         )
 
 
-def warn_of_stops(limits: Mapping[str, float | None], adaptation: Adaptation) -> None:
+def warn_of_stops(target_kl: float | None, stopping: Stopping, adaptation: Adaptation) -> None:
     """Warn of stops that end an update before a rule sees the KL that it follows.
 
-    :param limits: argument to limit
+    :param target_kl: of the model
+    :param stopping: of the model
     :param adaptation: of the model
     """
-    for name, limit in limits.items():
+    limits = {f"stop[{name!r}]": limit for name, limit in stopping.limits.items()}
+    for name, limit in {"target_kl": target_kl, **limits}.items():
         if limit is not None and adaptation.needs_kl:
             warn_user(
                 f"{name}={limit} stops an update before its KL can reach the rule that follows it: the coefficient "

@@ -78,7 +78,12 @@ class RecurrentVariantPPO(VariantAlgorithm, RecurrentPPO):
         # RecurrentPPO's buffer keeps integers, which the Bernoulli distribution refuses.
         return actions.float() if isinstance(self.action_space, spaces.MultiBinary) else actions
 
-    def _value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
+    def value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
+        """The mean of squares by RecurrentPPO's own operation.
+
+        :param returns: shape ``(batch,)``, without padding
+        :param values: predicted, shape ``(batch,)``
+        """
         return th.mean((returns - values) ** 2)
 
     def _valid(self, samples: Any) -> th.Tensor | None:

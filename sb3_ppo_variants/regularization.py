@@ -16,7 +16,7 @@ import torch as th
 
 from sb3_ppo_variants.coefficients import Coefficient
 from sb3_ppo_variants.kl import Distributions
-from sb3_ppo_variants.minibatch import Minibatch, StatesApart
+from sb3_ppo_variants.minibatch import Minibatch, StatesApart, trial_minibatch
 from sb3_ppo_variants.own_parts import (
     by_name,
     coefficients_of,
@@ -24,6 +24,7 @@ from sb3_ppo_variants.own_parts import (
     refuse_repeated,
     resolve,
     trial_values,
+    version_of,
 )
 
 
@@ -38,6 +39,7 @@ class Regularizer:
     :param needs_kl: whether it asks for the exact divergence from the policy before the update
     :param needs_features: whether it asks for the features of the policy
     :param needs_states_apart: whether it asks for states drawn apart from the minibatch
+    :param version: of a part of your own; another version gives the runs of a study another identity
     """
 
     name: str
@@ -46,6 +48,7 @@ class Regularizer:
     needs_kl: bool = False
     needs_features: bool = False
     needs_states_apart: bool = False
+    version: str | int | None = None
 
     @property
     def share(self) -> str:
@@ -152,7 +155,8 @@ def regularizer_from_function(function: Callable[..., th.Tensor]) -> Regularizer
     :raises ValueError: when an argument is not a number, or when something else than one value per sample comes back
     """
     name, coefficients = name_of(function), coefficients_of(function)
-    trial = _trial_minibatch()
+    distribution = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
+    trial = trial_minibatch(features=(th.zeros(3, 2),) * 2, apart=StatesApart(distribution, distribution))
     _checked(name, function(trial, **trial_values(coefficients)))
     return Regularizer(
         name,
@@ -161,6 +165,7 @@ def regularizer_from_function(function: Callable[..., th.Tensor]) -> Regularizer
         needs_kl=trial.asked_for_kl,
         needs_features=trial.asked_for_features,
         needs_states_apart=trial.asked_for_states_apart,
+        version=version_of(function),
     )
 
 
@@ -172,13 +177,6 @@ def _checked(name: str, loss: Any) -> th.Tensor:
             "after it"
         )
     return loss
-
-
-def _trial_minibatch() -> Minibatch:
-    distribution = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
-    advantages, log_ratio = th.tensor([1.0, 0.0, -1.0]), th.tensor([0.1, 0.0, -0.1])
-    apart = StatesApart(distribution, distribution)
-    return Minibatch(advantages, log_ratio, distribution, distribution, features=(th.zeros(3, 2),) * 2, apart=apart)
 
 
 def build_regularization(regularizers: Any, known: Mapping[str, Regularizer]) -> Regularization:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any
 
 import torch as th
 
 from sb3_ppo_variants.coefficients import Number
-from sb3_ppo_variants.messages import one_of
-from sb3_ppo_variants.minibatch import Minibatch
+from sb3_ppo_variants.minibatch import Minibatch, trial_minibatch
+from sb3_ppo_variants.own_parts import name_of, refuse_repeated, resolve, version_of
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class Stop:
     :param limit: allowed range of the limit
     :param of_minibatch: measure of a minibatch under the current policy, a scalar
     :param of_rollout: measure of the exact KL(old || new) of every valid step, a scalar
+    :param version: of a part of your own; another version gives the runs of a study another identity
     """
 
     name: str
     limit: Number
     of_minibatch: Callable[[Minibatch], th.Tensor] | None = None
     of_rollout: Callable[[th.Tensor], th.Tensor] | None = None
+    version: str | int | None = None
 
 
 class Stopping:
@@ -38,9 +41,12 @@ class Stopping:
     ``of_minibatch`` are the measures that are looked at before each step, with their limits.
 
     :param limits: a condition and its limit, for each
+    :raises ValueError: for a condition that is there twice
     """
 
     def __init__(self, limits: list[tuple[Stop, float]]) -> None:
+        refuse_repeated("stop", [stop.name for stop, _ in limits])
+        self.limits = {stop.name: limit for stop, limit in limits}
         self.of_minibatch = [(stop.of_minibatch, limit) for stop, limit in limits if stop.of_minibatch is not None]
         self._of_rollout = [(stop.of_rollout, limit) for stop, limit in limits if stop.of_rollout is not None]
 
@@ -60,17 +66,45 @@ class Stopping:
 def build_stopping(stop: Any, known: Mapping[str, Stop]) -> Stopping:
     """The conditions that a user's ``stop`` describes.
 
-    :param stop: name of a condition to its limit, or ``None``
+    :param stop: condition to limit, or ``None``; a condition is a name, a function of a minibatch or a ``Stop``; also
+        a list of pairs of both
     :param known: the conditions that have a name
     :raises ValueError: for an unknown name or a limit out of range
     :raises TypeError: for something that is not a dictionary
     """
-    if stop is not None and not isinstance(stop, Mapping):
+    if not isinstance(stop, (Mapping, list, NoneType)):
         raise TypeError(f"stop={stop!r}: a dictionary of condition to limit; conditions: {', '.join(known)}")
     limits = []
-    for name, limit in (stop or {}).items():
-        if name not in known:
-            raise ValueError(one_of("stop", name, known))
-        replace(known[name].limit, name=f"stop[{name!r}]").check(limit)
-        limits.append((known[name], float(limit)))
+    for given, limit in stop.items() if isinstance(stop, Mapping) else stop or []:
+        condition = resolve("stop", given, Stop, known, stop_from_function)
+        replace(condition.limit, name=f"stop[{condition.name!r}]").check(limit)
+        limits.append((condition, float(limit)))
     return Stopping(limits)
+
+
+def as_saved(stop: Any) -> Any:
+    """The conditions as a zip can hold them: SB3 writes a dictionary as JSON, whose keys are names.
+
+    :param stop: as the user gives it
+    """
+    named = not isinstance(stop, Mapping) or all(isinstance(condition, str) for condition in stop)
+    return stop if named else list(stop.items())
+
+
+def stop_from_function(function: Callable[[Minibatch], th.Tensor]) -> Stop:
+    """Wrap a user's measure of a minibatch, which is called once on three artificial samples.
+
+    :param function: ``(minibatch) -> measure``, a scalar tensor; the update ends where it is above the limit
+    :raises ValueError: when something else comes back, or when it asks for the exact divergence
+    """
+    name, trial = name_of(function), trial_minibatch()
+    measure = function(trial)
+    if trial.asked_for_kl:
+        raise ValueError(
+            f"stop: {name} asks for the exact KL, which is looked at after each epoch: give "
+            f"Stop({name!r}, Number('limit'), of_rollout=...)"
+        )
+    if not isinstance(measure, th.Tensor) or measure.shape != ():
+        shape = tuple(measure.shape) if isinstance(measure, th.Tensor) else type(measure).__name__
+        raise ValueError(f"stop: {name} must return one number, a tensor of shape (), not {shape}")
+    return Stop(name, Number("limit"), of_minibatch=function, version=version_of(function))

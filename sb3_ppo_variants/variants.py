@@ -48,7 +48,7 @@ class StockArguments(TypedDict, total=False):
     seed: int | None
     device: th.device | str
     regularizers: Any
-    hooks: Sequence[UpdateHook]
+    hooks: Sequence[UpdateHook | str]
     vf_learning_rate: float | Schedule | str | None
     outer_step: float
     outer_momentum: float

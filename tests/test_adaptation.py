@@ -110,7 +110,7 @@ def test_state_is_plain_floats_kept_in_place() -> None:
     adapted.after_update(1.0, {"kl": 0.02})
     assert state == {"kl_coef": {"multiplier": 2.0, "updates": 1.0, "updates_at_bound": 0.0, "held": 0.0}}
     assert Adapted(KL_COEF, 1.0, BAND, state).values(1.0) == {"kl_coef": 2.0}
-    adapted.adaptation.reset("kl_coef")
+    adapted.adaptation.reset(["kl_coef"])
     assert adapted.values(1.0) == {"kl_coef": 1.0}
 
 

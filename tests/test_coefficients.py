@@ -16,7 +16,6 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from sb3_ppo_variants import AdaptiveClipPPO, VariantPPO
 from sb3_ppo_variants.coefficients import Number
-from sb3_ppo_variants.trackers.variant import variant
 from tests.environments import SpacesEnv
 from tests.models import SMALL, Dumps, logged, same_weights
 
@@ -189,7 +188,7 @@ def soft(**arguments: Any) -> VariantPPO:
 
 
 def in_force(model: VariantPPO) -> set[str]:
-    return {name for name in variant(model)["coefficients"] if name.endswith("temperature")}
+    return {name for name in model.describe()["coefficients"] if name.endswith("temperature")}
 
 
 @pytest.mark.parametrize(

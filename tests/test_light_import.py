@@ -44,6 +44,11 @@ def test_eager_training_loads_no_more_of_torch_than_stock() -> None:
     assert not {name for name in ours if name.startswith("sb3_ppo_variants.compiled")}
 
 
+def test_importing_the_package_alone_imports_neither_torch_nor_sb3() -> None:
+    code = "import sys, sb3_ppo_variants; print(*{'torch', 'stable_baselines3', 'sb3_contrib'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+
+
 HIDE = """
 import importlib, json, sys, warnings
 import sb3_ppo_variants

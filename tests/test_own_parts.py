@@ -89,3 +89,34 @@ def test_parts_share_a_coefficient_only_if_it_means_the_same() -> None:
     assert by_name("parts", [shared, Coefficient("a", 1.0)]) == {"a": shared}
     with pytest.raises(ValueError, match="parts: two parts have a coefficient 'a'; rename one"):
         by_name("parts", [shared, Coefficient("a", 2.0)])
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("tests.own_code.NOTHING", "parts='tests.own_code.NOTHING': module tests.own_code has no NOTHING"),
+        ("nowhere.PART", "parts='nowhere.PART': module nowhere is neither installed nor in "),
+        (
+            "tests.own_code:oen",
+            r"parts='oen' is not known. Did you mean 'one'\?.* Importing tests.own_code does",
+        ),
+        ("else", "Choices: 'one'. Your own: 'my_module.my_part'."),
+    ],
+)
+def test_a_path_that_leads_nowhere_says_why(path: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        resolve("parts", path, Record, KNOWN, wrap)
+
+
+def test_a_path_leads_to_a_function_or_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.own_code.DISTANCE", Record("mine"))
+    assert resolve("parts", "tests.own_code.distance", Record, KNOWN, wrap) == Record("distance")
+    assert resolve("parts", "tests.own_code.DISTANCE", Record, KNOWN, wrap) == Record("mine")
+
+
+def test_a_function_that_takes_other_arguments_is_refused_by_name() -> None:
+    def wrong(part: Any) -> Record:
+        return part()  # type: ignore[no-any-return]
+
+    with pytest.raises(TypeError, match="parts: largest cannot be called as one: .*minibatch"):
+        resolve("parts", "tests.own_code.largest", Record, KNOWN, wrong)

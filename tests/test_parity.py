@@ -20,6 +20,7 @@ from sb3_ppo_variants import MaskableRecurrentVariantPPO, MaskableVariantPPO, Re
 from sb3_ppo_variants.maskable_lstm import MaskableRecurrentPPO
 from tests.environments import SpacesEnv
 from tests.models import Dumps
+from tests.slow import slow_where
 
 TIME_KEYS = {"time/fps", "time/time_elapsed"}
 
@@ -113,8 +114,13 @@ MASKABLE_CASES: dict[str, Case] = {
 }
 
 
-@pytest.mark.parametrize("use_masking", [False, True])
-@pytest.mark.parametrize("log_kl", [False, True])
+# On the host of PPO all together; on the others what is off is tried by make test-all.
+rarely_masked = pytest.mark.parametrize("use_masking", slow_where(lambda masked: not masked, [False, True]))
+rarely_measured = pytest.mark.parametrize("log_kl", slow_where(lambda measured: measured, [False, True]))
+
+
+@rarely_masked
+@rarely_measured
 @pytest.mark.parametrize("case", MASKABLE_CASES)
 def test_maskable_equals_stock(case: str, log_kl: bool, use_masking: bool) -> None:
     assert_equal_runs(MaskablePPO, MaskableVariantPPO, MASKABLE_CASES[case], log_kl, use_masking=use_masking)
@@ -134,14 +140,14 @@ RECURRENT_CASES: dict[str, Case] = {
 }
 
 
-@pytest.mark.parametrize("log_kl", [False, True])
+@rarely_measured
 @pytest.mark.parametrize("case", RECURRENT_CASES)
 def test_recurrent_equals_stock(case: str, log_kl: bool) -> None:
     assert_equal_runs(RecurrentPPO, RecurrentVariantPPO, RECURRENT_CASES[case], log_kl)
 
 
-@pytest.mark.parametrize("use_masking", [False, True])
-@pytest.mark.parametrize("log_kl", [False, True])
+@rarely_masked
+@rarely_measured
 @pytest.mark.parametrize("case", MASKABLE_CASES)
 def test_maskable_recurrent_equals_its_stock(case: str, log_kl: bool, use_masking: bool) -> None:
     env, n_envs, arguments = MASKABLE_CASES[case]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch as th
 
+from sb3_ppo_variants import VariantPPO
 from sb3_ppo_variants.coefficients import Number
 from sb3_ppo_variants.stopping import Stop, build_stopping
+from tests import own_code
 from tests.terms.minibatches import minibatch
 
 LIMIT = Number("limit", low=0.0, above_low=True)
@@ -45,3 +50,33 @@ def test_each_condition_stops_alone() -> None:
     stopping = build_stopping({"mean": 10.0, "top": 3.0}, KNOWN)
     assert stopping.after_epoch(th.tensor([0.0, 0.0, 3.5]))
     assert not stopping.after_epoch(th.tensor([3.0, 3.0, 3.0]))
+
+
+@pytest.mark.parametrize("condition", [own_code.largest, own_code.LARGEST, "tests.own_code.LARGEST"])
+def test_own_conditions_stop_and_are_saved(condition: Any, tmp_path: Path) -> None:
+    """Twice the largest ratio is at least 2, so that no step is taken at all."""
+    model = VariantPPO("MlpPolicy", "CartPole-v1", n_steps=32, batch_size=16, stop={condition: 1.5}).learn(32)
+    assert model.logger.name_to_value["train/gradient_steps"] == 0
+    model.save(tmp_path / "model")
+    assert VariantPPO.load(tmp_path / "model").describe()["stop"] == {"largest": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda batch: batch.ratio, r"<lambda> must return one number, a tensor of shape \(\), not \(3,\)"),
+        (lambda batch: 1.0, r"a tensor of shape \(\), not float"),
+        (
+            lambda batch: batch.kl().mean(),
+            "<lambda> asks for the exact KL, which is looked at after each epoch",
+        ),
+    ],
+)
+def test_a_function_that_measures_no_minibatch_is_refused(function: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=f"stop: .*{said}"):
+        build_stopping({function: 1.0}, KNOWN)
+
+
+def test_a_condition_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\['largest'\] is there more than once"):
+        build_stopping([("largest", 1.0), (own_code.LARGEST, 2.0)], KNOWN)

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 NOT_CODE = [
+    "sb3_ppo_variants/__init__.pyi",
     "sb3_ppo_variants/py.typed",
     *(
         f"sb3_ppo_variants/bench/report/templates/{name}"

@@ -4,6 +4,7 @@
 - ``runs/``: a ``Run`` becomes a finished folder
 - ``table/``: folders become tables
 - ``statistics/``: tables become numbers
+- ``tuning/``: trials become the best arguments of every arm
 - ``report/``: numbers become ``report.md`` and ``report.html``
 
 The modules beside these folders are the commands of ``ppo-bench``.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch as th
 from sb3_contrib.common.maskable.distributions import make_masked_proba_distribution
@@ -25,8 +26,11 @@ from sb3_ppo_variants.bench.study.hyperparameters import TASK_KEYS
 from sb3_ppo_variants.bench.study.keys import Arm, Settings
 from sb3_ppo_variants.bench.study.resolve import VEC_NORMALIZE_DEFAULTS
 from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.space import examples
 from sb3_ppo_variants.bench.study.study import STOCK, STOCK_ALGORITHM, Study
+from sb3_ppo_variants.bench.study.tune import space_mistakes
 from sb3_ppo_variants.bench.table.imported import read_imported
+from sb3_ppo_variants.imports import import_module
 from sb3_ppo_variants.messages import nearest
 
 VEC_NORMALIZE = Constructor(
@@ -49,6 +53,7 @@ def argument_mistakes(study: Study) -> Iterator[str]:
             f"seeds: with {study.until_decided.most} seeds no arm can be shown to differ, not even those that win "
             "every comparison with the baseline; raise seeds.to"
         )
+    yield from space_mistakes(study.tune, study.written_arms, study.seeds)
     for name, arm in study.written_arms.items():
         for path in arm.algorithms:
             try:
@@ -69,12 +74,15 @@ def argument_mistakes(study: Study) -> Iterator[str]:
 
 def _shared_arguments(study: Study) -> Places:
     yield "arguments", study.arguments
+    if study.tune:
+        yield "tune.space", study.tune.space
     for name, environment in study.environments.items():
         yield f"environments.{name}.arguments", environment.arguments
 
 
 def _arguments_of(name: str, arm: Arm) -> Places:
     yield f"arms.{name}.arguments", arm.arguments
+    yield f"arms.{name}.space", arm.space
     for combination in arm.combinations[:1]:
         yield f"arms.{name}.grid", [axis for axis in combination.values if axis not in AXES]
     for part, arguments in arm.ablate.parts.items() if arm.ablate else ():
@@ -133,18 +141,28 @@ def run_mistakes(study: Study) -> Iterator[str]:
     for tracker in study.trackers:
         if importlib.util.find_spec(tracker) is None:
             yield f'trackers.{tracker}: is not installed: pip install "sb3-ppo-variants[{tracker}]"'
+    if study.tune and importlib.util.find_spec("optuna") is None:
+        yield 'tune: optuna is not installed: pip install "sb3-ppo-variants[tune]"'
     for imported in read_imported(study):
         for mistake in imported.mistakes():
             yield f"imported.{imported.name}: {mistake}"
     made: dict[str, str] = {}
     for environment in study.environments:
-        runs = [study.run(arm, environment, study.seeds[0]) for arm in study.arms]
+        runs = [run for arm in study.arms for run in _examples(study, arm, environment)]
         for mistake in (*_evaluation_mistakes(runs), *_task_mistakes(runs)):
             yield f"environments.{environment}: {mistake}"
         keys = [f"{run.n_envs}, {run.normalize}, {[getattr(run, name) for name in TASK_KEYS]}" for run in runs]
         for key in dict.fromkeys(keys):
             alike = [run for run, other in zip(runs, keys, strict=True) if other == key]
             yield from _construction_mistakes(alike, made)
+
+
+def _examples(study: Study, arm: str, environment: str) -> Iterator[Run]:
+    """A run of an arm, and with a search those with the ends of its axes and with each choice."""
+    yield study.run(arm, environment, study.seeds[0])
+    if study.tune:
+        for arguments in examples(study.space(arm)):
+            yield study.run(arm, environment, study.tune.run_seeds[0], arguments)
 
 
 def _evaluation_mistakes(runs: list[Run]) -> Iterator[str]:
@@ -174,6 +192,8 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[st
     :param made: the id under which gymnasium knows each environment that was made -> its id in the study
     """
     try:
+        if module := runs[0].environment.rpartition(":")[0]:
+            import_module(module)
         # Neither more of them nor their processes are needed to see whether one can be made.
         env = make_env(replace(runs[0], n_envs=1, vec_env="dummy"))
         _step(env)
@@ -181,7 +201,7 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[st
         _pretend(env, runs[0].n_envs)
     except (Exception, SystemExit) as error:
         evaluated = EVALUATED if runs[0].vec_env == "envpool" else ""
-        yield f"environments.{runs[0].environment}: {evaluated}{_one_line(error)}"
+        yield f"environments.{runs[0].environment}: {evaluated}{_one_line(error)}{_advice(runs[0].environment, error)}"
         return
     if runs[0].vec_env == "envpool":
         yield from _envpool_mistakes(runs[0], env)
@@ -194,6 +214,16 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[st
         except (Exception, SystemExit) as error:
             yield _blamed(run, error)
     env.close()
+
+
+def _advice(environment: str, error: BaseException) -> str:
+    """What to do about an environment that is not registered."""
+    if not isinstance(error, gym.error.UnregisteredEnv):
+        return ""
+    module, _, name = environment.rpartition(":")
+    if module:
+        return f" Importing {module} does not register it; call gymnasium.register(id={name!r}, entry_point=...) there."
+    return f" An environment of your own is written module:{name}, with the module that registers it."
 
 
 def _envpool_mistakes(run: Run, gymnasium: VecEnv) -> Iterator[str]:

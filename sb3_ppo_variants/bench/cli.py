@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 
 from sb3_ppo_variants.bench.commands import card, compare, plan, push, report, run, scores, status, video, watch
-from sb3_ppo_variants.bench.commands.common import CommandError
+from sb3_ppo_variants.bench.commands.common import CommandError, import_folders
+from sb3_ppo_variants.imports import look_in
 
 COMMANDS = (run, status, watch, report, compare, plan, scores, video, card, push)
 REQUIRED = ("pydantic", "yaml", "rich", "scipy", "pandas", "matplotlib", "jinja2")
@@ -56,11 +56,11 @@ def _call(parsed: argparse.Namespace) -> int:
     from sb3_ppo_variants.bench.runs.clusters import ClusterError
     from sb3_ppo_variants.bench.runs.executors import ExecutorLost
     from sb3_ppo_variants.bench.runs.provenance import MixedVersions
+    from sb3_ppo_variants.bench.tuning.table import NotTuned
     from sb3_ppo_variants.bench.validation import StudyMistakes
 
-    # Classes and environments beside the study are found, as they are with python -m.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    if "study" in parsed:
+        look_in(import_folders(parsed.study))
     try:
         return int(parsed.function(parsed))
     except StudyMistakes as error:
@@ -70,5 +70,5 @@ def _call(parsed: argparse.Namespace) -> int:
         raise CommandError(MIXED_ADVICE.format(error), 2) from error
     except ClusterError as error:
         raise CommandError(str(error), 2) from error
-    except (ExecutorLost, OSError) as error:
+    except (ExecutorLost, NotTuned, OSError) as error:
         raise CommandError(str(error), 1) from error

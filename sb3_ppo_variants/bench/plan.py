@@ -24,6 +24,7 @@ from sb3_ppo_variants.bench.study.study import Study, baseline_name
 from sb3_ppo_variants.bench.table.imported import read_imported
 from sb3_ppo_variants.bench.table.stored import missing_runs
 from sb3_ppo_variants.bench.trials import TRIAL_STEPS, calibrate, measured_seconds
+from sb3_ppo_variants.bench.tuning.search import Search, counted
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,32 @@ def _cell(planned: Planned) -> str:
     return f"{len(planned.missing)}{time}"
 
 
+def tuning_lines(searches: Sequence[Search], plan: Plan, workers: int) -> Iterator[str]:
+    """Say how many trials there are before the runs of a study, and how long they take; nothing without ``tune``.
+
+    :param searches: those of the study, with the trials that are known
+    :param plan: of its runs, each of which takes about as long as one of a trial
+    :param workers: runs at a time
+    """
+    if not searches:
+        return
+    study, tune = searches[0].study, searches[0].tune
+    runs = len(searches) * tune.trials * tune.seeds
+    steps = sum(search.steps_of_trial for search in searches) * tune.trials
+    yield (
+        f"Tuning: {len(study.arms)} arms x {len(study.environments)} environments x {tune.trials} trials x "
+        f"{tune.seeds} seeds = {runs} runs, {steps} steps; {counted(searches)} are known."
+    )
+    missing = {(each.arm, each.environment): (tune.trials - len(each.trials)) * tune.seeds for each in searches}
+    seconds = [plan[key].seconds for key, count in missing.items() for _ in range(count)]
+    known = [each for each in seconds if each is not None]
+    if known and len(known) == len(seconds):
+        yield (
+            f"  Their time: about {duration(shared_seconds(known, workers))} with {_at_once(workers)}, if what is "
+            "tried takes as long as the arguments of the file."
+        )
+
+
 def _time(planned: list[Planned], workers: int) -> Iterator[str]:
     seconds = total_seconds(planned, workers)
     if seconds is None:
@@ -165,8 +192,7 @@ def _time(planned: list[Planned], workers: int) -> Iterator[str]:
     if seconds == 0:
         yield "Time: none, everything is finished."
         return
-    at_once = "one run at a time" if workers == 1 else f"{workers} runs at a time"
-    yield f"Time: about {duration(seconds)} with {at_once}, one core each. An estimate, from:"
+    yield f"Time: about {duration(seconds)} with {_at_once(workers)}, one core each. An estimate, from:"
     tried = sum(len(each.missing) for each in planned if each.tried)
     recorded = sum(len(each.missing) for each in planned) - tried
     if recorded:
@@ -240,6 +266,10 @@ def _effect(seeds: int, environments: int, tests: int, baseline: str) -> Iterato
         f"{compared} (permutation test at 5 % after Holm's correction) finds a difference with a probability of 80 % "
         f"when it is {size}."
     )
+
+
+def _at_once(workers: int) -> str:
+    return "one run at a time" if workers == 1 else f"{workers} runs at a time"
 
 
 def _many(count: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 
 from rich.markup import escape
@@ -12,13 +13,16 @@ from sb3_ppo_variants.bench.report.sections.provenance import ended_early
 from sb3_ppo_variants.bench.rounds import decision_lines, read_decisions, wanted_runs
 from sb3_ppo_variants.bench.runs.folders import Folders, raised
 from sb3_ppo_variants.bench.runs.provenance import versions
+from sb3_ppo_variants.bench.runs.sources import changed_sources, changes, source_hash
 from sb3_ppo_variants.bench.runs.whole import others, whole_runs
+from sb3_ppo_variants.bench.snapshots import Making, StudyState, Watcher
+from sb3_ppo_variants.bench.study.parts import missing_parts
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import stored_runs
 from sb3_ppo_variants.bench.terminal import PADDING, cut, table_of
-from sb3_ppo_variants.bench.watch import Making, StudyState, Watcher, share
+from sb3_ppo_variants.bench.watch import share
 
-# Stale runs are done, with other package versions than those that are installed.
+# Stale runs are done, with other package versions or other own code than there are now.
 STATES = ("done", "running", "failed", "missing", "stale", "damaged")
 # An arm and an environment, and the state of some of their runs.
 Counts = Counter[tuple[str, str, str]]
@@ -41,9 +45,12 @@ def status(study: Study, folders: Folders, width: int) -> tuple[Table, list[str]
     running = {(made.arm, made.environment, made.seed) for made in state.making}
     damaged, installed = {item.folder for item in left_out}, versions()
     counts: Counts = Counter((made.arm, made.environment, "running") for made in state.making)
+    today = functools.cache(source_hash)
     for run, record in [*whole, *stored]:
-        kind = "done" if record["provenance"]["versions"] == installed else "stale"
-        counts[run.arm, run.environment, kind] += 1
+        stale = record["provenance"]["versions"] != installed or changed_sources(record, today)
+        counts[run.arm, run.environment, "stale" if stale else "done"] += 1
+    arms = (study.run(arm, next(iter(study.environments)), study.seeds[0]) for arm in study.arms)
+    missing = dict.fromkeys(line for run in arms for line in missing_parts(run.arguments))
     failures = []
     in_tables = {id(run) for run, _ in stored}
     decisions = read_decisions(study, folders)
@@ -59,6 +66,8 @@ def status(study: Study, folders: Folders, width: int) -> tuple[Table, list[str]
             counts[run.arm, run.environment, "missing"] += 1
     return _table(study, counts, width), [
         *_running_lines(state),
+        *(f"cannot be imported, so its version is not known: {line}" for line in missing),
+        *(f"stale: {change}" for change in changes(record for _, record in [*whole, *stored])),
         *failures,
         *ended_early(record for _, record in [*whole, *stored]),
         *decision_lines(decisions),

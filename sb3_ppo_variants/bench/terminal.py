@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from sb3_ppo_variants.bench.report.numbers import interval, mean_return, quantity
+from sb3_ppo_variants.bench.report.numbers import interval, mean_return, number, quantity
 from sb3_ppo_variants.bench.report.sections.cautions import few_seeds
 from sb3_ppo_variants.bench.report.sections.results import normalisation
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.keys import RETURN
 from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.tuning.search import Search
 
 # Beside every column of a table.
 PADDING = 2
@@ -94,6 +95,28 @@ def _below(estimate: str, mark: str) -> Text:
     """Put the interval of an estimate on a second, paler line, so that a table of many columns fits a terminal."""
     value, separator, rest = estimate.partition(f" {mark}")
     return Text.assemble(value, ("\n" + mark + rest, "dim")) if separator else Text(value)
+
+
+def tuning_table(searches: Sequence[Search]) -> Table:
+    """Make the table of what is known of the trials, per arm and environment.
+
+    :param searches: those of a study, at least one
+    """
+    table = table_of(f"{searches[0].study.name}, tuning")
+    for heading in ("arm", "environment"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("trials", "failed", "best"):
+        table.add_column(heading, justify="right")
+    for search in searches:
+        failed = sum(trial.failed for trial in search.trials)
+        table.add_row(
+            escape(search.arm),
+            escape(search.environment),
+            f"{len(search.trials)} of {search.tune.trials}",
+            str(failed or ""),
+            number(search.best.score) if search.best else "",
+        )
+    return table
 
 
 def cut(name: str, width: int) -> str:

@@ -21,14 +21,18 @@ from sb3_ppo_variants.bench.study.keys import (
     Imported,
 )
 from sb3_ppo_variants.bench.study.seeds import DECIDED, LISTED, UntilDecided
+from sb3_ppo_variants.bench.study.space import BOUNDS, CHOICES, Axis
 from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.study.tune import Tune
 from sb3_ppo_variants.bench.study.yaml_file import StudyLoader, load, read_text
 
-MODELS = (Study, UntilDecided, Environment, EvaluationSettings, Arm, Ablation, Bootstrap, Checkpoint, Imported)
+MODELS = (
+    Study, UntilDecided, Environment, EvaluationSettings, Arm, Ablation, Bootstrap, Checkpoint, Imported, Tune, Axis,
+)  # fmt: skip
 KEYS = {field.alias or name for model in MODELS for name, field in model.model_fields.items()}
 
 # Parts of the place of a mistake that no file has.
-INNER = ("bool", "dict[str,any]", "[key]", LISTED, DECIDED)
+INNER = ("bool", "dict[str,any]", "[key]", LISTED, DECIDED, BOUNDS, CHOICES)
 MOST_SHOWN = 50
 MOST_LETTERS = 600
 

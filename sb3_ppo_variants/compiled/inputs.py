@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -31,6 +32,11 @@ class Inputs(NamedTuple):
     apart: list[th.Tensor]
 
     @property
+    def tensors(self) -> list[th.Tensor]:
+        """All of them, in the order of ``torch.utils._pytree``, which takes a tenth of an update to find it."""
+        return list(_leaves(self))
+
+    @property
     def number_in_place(self) -> int:
         """Number of tensors, from the first, that the step finds and writes where SB3 keeps them."""
         return sum(map(len, (self.parameters, self.averages, self.squares, self.others, self.before)))
@@ -39,6 +45,14 @@ class Inputs(NamedTuple):
     def written(self) -> list[th.Tensor]:
         """The tensors that a step may change."""
         return [*self.parameters, *self.averages, *self.squares, *self.others, self.steps, *self.before]
+
+
+def _leaves(part: Any) -> Iterator[th.Tensor]:
+    if isinstance(part, (list, tuple, dict)):
+        for each in part.values() if isinstance(part, dict) else part:
+            yield from _leaves(each)
+    else:
+        yield part
 
 
 @dataclass(frozen=True)
@@ -87,7 +101,7 @@ def step_state(algorithm: LossComputation, update: Update) -> StepState:
     if groups is None:
         kind = type(optimizer).__name__
         raise Unsupported(f"the optimiser is {kind} with other settings or hooks, not a plain Adam")
-    parameters = dict(policy.named_parameters())
+    parameters = update.parameters
     trained = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
     optimized = {id(parameter) for group in groups for parameter in group["params"]}
     if left_out := [name for name, parameter in trained.items() if id(parameter) not in optimized]:

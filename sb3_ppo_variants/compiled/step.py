@@ -11,13 +11,13 @@ from types import TracebackType
 from typing import Any
 
 import torch as th
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import tree_structure, tree_unflatten
 from typing_extensions import Self
 
 from sb3_ppo_variants.compiled.check import TOLERANCE_OF_GRADIENT, Quantity, difference, draw_again, draws_of
 from sb3_ppo_variants.compiled.contents import put_back
 from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
-from sb3_ppo_variants.compiled.inputs import Inputs, step_inputs, step_state
+from sb3_ppo_variants.compiled.inputs import step_inputs, step_state
 from sb3_ppo_variants.compiled.part import Part
 from sb3_ppo_variants.compiled.trace import TracedStep, step_roots, structure, trace_step
 from sb3_ppo_variants.compiled.unsupported import Ended
@@ -43,12 +43,13 @@ class CompiledStep:
         self._eager = EagerStep(algorithm, update)
         self._may_stop = bool(update.conditions)  # a GPU has to be waited for, to know
         self._state = state = step_state(algorithm, update)
-        self._tensors, spec = tree_flatten(step_inputs(algorithm, update, state))
+        self._inputs = step_inputs(algorithm, update, state)
+        self._tensors = self._inputs.tensors
         key = (part.state(step_roots(algorithm, update)), structure(algorithm, update, state, self._tensors))
-        self._traced: TracedStep = part.trace(key, lambda: trace_step(algorithm, update, state, self._tensors, spec))
+        self._traced: TracedStep = part.trace(key, lambda: trace_step(algorithm, update, state, self._inputs))
         if isinstance(self._traced.run, CudaGraph):
             self._tensors = self._traced.run.place(self._tensors)
-        self._inputs: Inputs = tree_unflatten(self._tensors, spec)
+            self._inputs = tree_unflatten(self._tensors, tree_structure(self._inputs))
         update.rollout = self._inputs.rollout  # on a GPU the graph's own, for hooks that change it
         self._shape = tuple(self._inputs.indices.shape)
         self._taken = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch as th
-from torch.utils._pytree import tree_unflatten
+from torch.utils._pytree import tree_structure, tree_unflatten
 
 from sb3_ppo_variants.compiled.adam import adam
 from sb3_ppo_variants.compiled.check import CheckTimes
@@ -76,15 +76,15 @@ def structure(algorithm: Any, update: Update, state: StepState, tensors: Sequenc
     )
 
 
-def trace_step(algorithm: Any, update: Update, state: StepState, tensors: Sequence[th.Tensor], spec: Any) -> TracedStep:
+def trace_step(algorithm: Any, update: Update, state: StepState, inputs: Inputs) -> TracedStep:
     """Native code for the step of an update.
 
     :param algorithm: the model
     :param update: about to begin
     :param state: what it works on
-    :param tensors: of its inputs, flat
-    :param spec: of the flattening
+    :param inputs: of the step
     """
+    spec = tree_structure(inputs)
 
     def function(flat: Sequence[th.Tensor]) -> tuple[list[th.Tensor], Any]:
         inputs: Inputs = tree_unflatten(list(flat), spec)
@@ -94,16 +94,16 @@ def trace_step(algorithm: Any, update: Update, state: StepState, tensors: Sequen
         stopped = _stopped(losses.minibatch, with_tensors)
         norm = _clip_and_step(inputs, gradients, values, stopped, state)
         used = [gradient is not None for gradient in gradients]
-        kept = losses.minibatch.tensors()
+        minibatch, kl = losses.minibatch, losses.minibatch.computed_kl
         scalars = th.stack([*losses.scalars(norm), stopped.float()])
-        named = [*kept["prepared"].values(), *kept["kl"].values()]
-        outputs = [scalars, *(kept[name] for name in ("advantages", "log_ratio", "ratio")), *named]
-        return outputs, (list(kept["prepared"]), list(kept["kl"]), used)
+        named = [*minibatch.prepared.values(), *kl.values()]
+        outputs = [scalars, minibatch.advantages, minibatch.log_ratio, minibatch.ratio, *named]
+        return outputs, (list(minibatch.prepared), list(kl), used)
 
     refuse_hooks(algorithm.policy)
     refuse_hooks_of_parameters(algorithm.policy)
-    number_in_place = tree_unflatten(list(tensors), spec).number_in_place
-    run, (prepared, kl, used) = native(function, tensors, step_roots(algorithm, update), number_in_place)
+    roots = step_roots(algorithm, update)
+    run, (prepared, kl, used) = native(function, inputs.tensors, roots, inputs.number_in_place)
     return TracedStep(run, prepared, kl, used)
 
 

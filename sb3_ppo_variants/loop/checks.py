@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -81,7 +81,7 @@ def raised_in(policy: Any, error: BaseException) -> bool:
     return any(frame.f_locals.get("self") is policy for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
-def check_policy(policy: Any, parameters: Sequence[th.Tensor], when: str) -> None:
+def check_policy(policy: Any, parameters: Collection[th.Tensor], when: str) -> None:
     """Refuse what the last step of an update has left, if it is not finite.
 
     :param policy: after the update
@@ -89,7 +89,7 @@ def check_policy(policy: Any, parameters: Sequence[th.Tensor], when: str) -> Non
     :param when: which update, for the message
     :raises FloatingPointError: naming the parameters or the standard deviation
     """
-    largest = {"a parameter": th.nn.utils.get_total_norm(parameters, math.inf)}
+    largest = {"a parameter": th.nn.utils.get_total_norm(tuple(parameters), math.inf)}
     # SB3's other way from its logarithm to a standard deviation does not overflow.
     if hasattr(policy, "log_std") and not getattr(policy.action_dist, "use_expln", False):
         largest["the standard deviation of the actions"] = policy.log_std.max().exp()

@@ -94,6 +94,6 @@ class EagerStep:
         losses.total.backward()  # type: ignore[no-untyped-call]
         if draw.apart is not None:
             algorithm._keep_apart(draw.apart[1], update)
-        norm = th.nn.utils.clip_grad_norm_(update.parameters, algorithm.max_grad_norm)
+        norm = th.nn.utils.clip_grad_norm_(update.parameters.values(), algorithm.max_grad_norm)
         optimizer.step()
         return StepResult.of(detached, norm.detach())

@@ -6,9 +6,11 @@ large temporary ones, and the memory of these could not be used again.
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import torch as th
 
-from sb3_ppo_variants.kl import Distributions
+from sb3_ppo_variants.kl import Direction, Distributions
 from sb3_ppo_variants.minibatch import Minibatch
 
 
@@ -17,7 +19,6 @@ class Rows:
 
     def __init__(self) -> None:
         self._rows: th.Tensor | None = None
-        self.lengths: list[int] = []
         self._number = 0
 
     def append(self, tensor: th.Tensor) -> None:
@@ -34,7 +35,6 @@ class Rows:
             self._rows = larger
         self._rows.narrow(0, start, number).copy_(tensor)  # faster than an assignment to a slice
         self._number = end
-        self.lengths.append(number)
 
     def all(self) -> th.Tensor:
         """All rows; at least one tensor was kept."""
@@ -67,29 +67,33 @@ class KeptDistributions:
 
 
 class KeptMinibatches:
-    """The minibatches of an update, without their graph and their distributions."""
+    """The minibatches of an update, without their graph and their distributions.
+
+    :ivar lengths: number of samples of each
+    """
 
     def __init__(self) -> None:
-        self._columns: dict[str, Rows] = {}
-        self._named: dict[str, dict[str, Rows]] = {"prepared": {}, "kl": {}}
-
-    @property
-    def lengths(self) -> list[int]:
-        """Number of samples of each."""
-        return self._columns["ratio"].lengths if self._columns else []
+        self.lengths: list[int] = []
+        self._columns = Rows()
+        self._prepared: defaultdict[str, Rows] = defaultdict(Rows)
+        self._kl: defaultdict[Direction, Rows] = defaultdict(Rows)
 
     def append(self, minibatch: Minibatch) -> None:
         """Keep a minibatch.
 
         :param minibatch: detached, with the same tensors each time
         """
-        for name, part in minibatch.tensors().items():
-            columns, tensors = (self._named[name], part) if name in self._named else (self._columns, {name: part})
-            for key, tensor in tensors.items():
-                columns.setdefault(key, Rows()).append(tensor)
+        self.lengths.append(minibatch.ratio.shape[0])
+        # Side by side, because three copies of small tensors take longer than one.
+        self._columns.append(th.stack((minibatch.advantages, minibatch.log_ratio, minibatch.ratio), dim=1))
+        for name, tensor in minibatch.prepared.items():
+            self._prepared[name].append(tensor)
+        for direction, kl in minibatch.computed_kl.items():
+            self._kl[direction].append(kl)
 
     def all(self) -> Minibatch:
         """All samples as one minibatch; at least one was kept."""
-        columns = {name: rows.all() for name, rows in self._columns.items()}
-        named = {name: {key: rows.all() for key, rows in part.items()} for name, part in self._named.items()}
-        return Minibatch.from_tensors(**columns, **named)  # type: ignore[arg-type]
+        advantages, log_ratio, ratio = self._columns.all().unbind(dim=1)
+        prepared = {name: rows.all() for name, rows in self._prepared.items()}
+        kl = {direction: rows.all() for direction, rows in self._kl.items()}
+        return Minibatch.from_tensors(advantages, log_ratio, ratio, prepared, kl)

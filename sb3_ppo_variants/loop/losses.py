@@ -46,11 +46,11 @@ class LossComputation(OnPolicyAlgorithm):
         :param samples: a minibatch of the rollout buffer
         """
 
-    def _value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
-        """The value loss, a scalar, with the operation that the stock class of the host uses.
+    def value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
+        """The value loss, a scalar; here that of the stock class, in a subclass perhaps another.
 
-        :param returns: shape ``(batch,)``
-        :param values: predicted, shape ``(batch,)``
+        :param returns: shape ``(batch,)``, without padding
+        :param values: predicted, shape ``(batch,)``; with ``clip_range_vf`` they are clipped around the old ones
         """
         return F.mse_loss(returns, values)
 
@@ -95,7 +95,7 @@ class LossComputation(OnPolicyAlgorithm):
             apart=None if apart is None else self._states_apart(apart, update),
         )
         policy_loss = -update.chain(minibatch).mean()
-        value_loss = self._value_loss(batch.returns, self._clipped(batch.values, batch.old_values, update))
+        value_loss = self.value_loss(batch.returns, self._clipped(batch.values, batch.old_values, update))
         # Without a closed form the entropy is estimated from the actions taken.
         entropy_loss = -th.mean(-batch.log_prob if batch.entropy is None else batch.entropy)
         loss = policy_loss + update.values["ent_coef"] * entropy_loss + update.values["vf_coef"] * value_loss

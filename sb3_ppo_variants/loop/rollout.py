@@ -120,7 +120,7 @@ def whole_rollout(buffer: RolloutBuffer) -> Any:
         rollout that is too large for the device; its minibatches then move there one by one, as in SB3
     """
     methods = (type(buffer).get, getattr(type(buffer), "_get_samples", None))
-    if not all(getattr(method, "__module__", "").split(".")[0] in STOCK_PACKAGES for method in methods):
+    if not all(str(getattr(method, "__module__", None)).split(".")[0] in STOCK_PACKAGES for method in methods):
         return None
     if _number_of_bytes(buffer) > _room(buffer.device):
         return None

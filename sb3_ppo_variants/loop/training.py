@@ -22,7 +22,7 @@ gives bit for bit the same weights. In one piece, without padding, early stops a
                 model._distributions(model.policy.action_dist, samples),
             )
             policy_loss = -objective(minibatch).mean()
-            value_loss = model._value_loss(samples.returns, values.flatten())
+            value_loss = model.value_loss(samples.returns, values.flatten())
             entropy_loss = -entropy.mean()
             loss = policy_loss + coefficients["ent_coef"] * entropy_loss + coefficients["vf_coef"] * value_loss
 
@@ -46,8 +46,9 @@ from typing import Any
 import torch as th
 from stable_baselines3.common.utils import explained_variance, update_learning_rate
 
-from sb3_ppo_variants.adaptation import EPISODE_RETURN, Adaptation
+from sb3_ppo_variants.adaptation import Adaptation
 from sb3_ppo_variants.chain import Chain
+from sb3_ppo_variants.feedback import EPISODE_RETURN
 from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.backup import Backup
 from sb3_ppo_variants.loop.checks import (
@@ -235,14 +236,13 @@ class TrainingLoop(RolloutPasses):
         """The coefficients of this update, the chain that uses them and, if anyone asks for it, the old policy."""
         values = self._values()
         chain, regularizers = self._chain.bind(values | self._options()), self._regularization.bind(values)
-        clip_range_vf = self.clip_range_vf
         needs_old = chain.needs_old or regularizers.needs_old or self._measures_kl
         update = Update(
             values,
             chain,
             regularizers,
-            parameters=list(self.policy.parameters()),
-            clip_range_vf=None if clip_range_vf is None else clip_range_vf(self._current_progress_remaining),
+            parameters=dict(self.policy.named_parameters()),
+            clip_range_vf=self.clip_range_vf and self.clip_range_vf(self._current_progress_remaining),
             old=self._old_policy(chain, regularizers.needs_features) if needs_old else None,
             conditions=[*self._stopping.of_minibatch, *self._target_kl()],
             rollout=self._whole_rollout(),
@@ -271,7 +271,7 @@ class TrainingLoop(RolloutPasses):
         :param update: that has ended
         """
         statistics, values = update.statistics, update.values
-        check_policy(self.policy, update.parameters, self._name_of_update())
+        check_policy(self.policy, update.parameters.values(), self._name_of_update())
         clip_range = values.get("clip_range", self.clip_range(self._current_progress_remaining))
         measured = statistics.summary(clip_range)
         measured |= update.regularizers.statistics(*statistics.of_regularizers())

@@ -67,7 +67,6 @@ class UpdateStatistics:
         policy, value, entropy, total, norm, *_ = self._scalars.all().unbind(dim=1)
         samples = self.minibatches.all()
         change = th.abs(samples.ratio - 1)
-        outside = self._parts((change > clip_range).float())
         ratios, log_ratios = (self._parts(column, self._epoch_start) for column in (samples.ratio, samples.log_ratio))
         approx_kls = [_mean_k3(ratio, log_ratio) for ratio, log_ratio in zip(ratios, log_ratios, strict=True)]
         return {
@@ -76,7 +75,7 @@ class UpdateStatistics:
             "value_loss": _mean(value),
             # Single precision, as in SB3.
             "approx_kl": np.mean(th.stack(approx_kls).cpu().numpy()),
-            "clip_fraction": _mean(th.stack([part.mean() for part in outside])),
+            "clip_fraction": np.mean(self._shares(change > clip_range)),
             "loss": total[-1].item(),
             "ratio_max": samples.ratio.max().item(),
             "ratio_deviation": change.mean().item(),
@@ -90,7 +89,15 @@ class UpdateStatistics:
         scalars = self._scalars.all()
         return scalars[:, 5:], scalars[:, 0]
 
-    def _parts(self, column: th.Tensor, start: int = 0) -> list[th.Tensor]:
+    def _shares(self, column: th.Tensor) -> list[float]:
+        """The share of samples in each minibatch that are true, in single precision, as in SB3."""
+        lengths = self.minibatches.lengths
+        starts = np.cumsum([0, *lengths[:-1]])
+        counts = np.add.reduceat(column.cpu().numpy(), starts, dtype=np.float32)
+        shares: list[float] = (counts / np.array(lengths, dtype=np.float32)).tolist()
+        return shares
+
+    def _parts(self, column: th.Tensor, start: int) -> list[th.Tensor]:
         """A column of all samples, minibatch by minibatch, from one of them on."""
         lengths = self.minibatches.lengths
         return list(th.split(column[sum(lengths[:start]) :], lengths[start:]))
@@ -103,7 +110,7 @@ class Update:
     :param values: every coefficient of this update
     :param chain: the objective with these coefficients
     :param regularizers: the other losses with these coefficients
-    :param parameters: of the policy, whose gradient is clipped; listed once, because the search takes time
+    :param parameters: of the policy by name, whose gradient is clipped; listed once, because the search takes time
     :param clip_range_vf: clip range of the value function; ``None`` if that is not clipped
     :param old: the policy before the update; ``None`` if nothing needs it
     :param conditions: measures of a minibatch, each a scalar, with the limit that ends the update before its step
@@ -116,7 +123,7 @@ class Update:
     values: Mapping[str, Any]
     chain: BoundChain
     regularizers: BoundRegularizers
-    parameters: Sequence[th.Tensor]
+    parameters: Mapping[str, th.Tensor]
     clip_range_vf: Any = None
     old: OldPolicy | None = None
     conditions: Sequence[tuple[Callable[[Minibatch], th.Tensor], Any]] = ()

@@ -1,7 +1,7 @@
 """A band around a target: tighten above it, loosen below it."""
 
-from sb3_ppo_variants.adaptation import Rule, State
 from sb3_ppo_variants.coefficients import Number
+from sb3_ppo_variants.feedback import Rule, State
 
 
 def band(state: State, measured: float, *, direction: int, target: float, width: float, factor: float) -> State:

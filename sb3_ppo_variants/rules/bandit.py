@@ -2,8 +2,8 @@
 
 import math
 
-from sb3_ppo_variants.adaptation import EPISODE_RETURN, Rule, State
 from sb3_ppo_variants.coefficients import Number
+from sb3_ppo_variants.feedback import EPISODE_RETURN, Rule, State
 
 
 def bandit(

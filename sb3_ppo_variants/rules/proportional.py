@@ -1,7 +1,7 @@
 """A proportional controller: small steps in proportion to the error, in logarithm."""
 
-from sb3_ppo_variants.adaptation import Rule, State
 from sb3_ppo_variants.coefficients import Number
+from sb3_ppo_variants.feedback import Rule, State
 
 
 def proportional(

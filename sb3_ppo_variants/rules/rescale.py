@@ -1,7 +1,7 @@
 """Set a coefficient by what its loss measured: the next value is the one that would have met the target."""
 
-from sb3_ppo_variants.adaptation import Rule, State
 from sb3_ppo_variants.coefficients import Number
+from sb3_ppo_variants.feedback import Rule, State
 
 
 def rescale(state: State, measured: float, *, direction: int, target: float) -> State:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from sb3_ppo_variants.adaptation import Controller
 from sb3_ppo_variants.algorithm import VariantAlgorithm
 
 Charts = dict[str, list[str]]
@@ -39,11 +39,12 @@ def dashboard(model: VariantAlgorithm, logged: Iterable[str]) -> dict[str, Chart
     :return: category to title to keys; every key under ``train/`` is one of ``logged`` and is in one chart
     """
     present = set(logged)
-    adaptive = model._adaptation.controllers
-    steady = [name for name in (*model._coefficients, "clip_range", "clip_range_vf") if name not in adaptive]
+    variant = model.describe()
+    adaptive: dict[str, dict[str, Any]] = variant["adapt"]
+    steady = [name for name in (*variant["coefficients"], "clip_range", "clip_range_vf") if name not in adaptive]
     known: dict[str, Mapping[str, list[str]]] = {
         "Size of the update": UPDATE,
-        **{f"Adaptive {name}": _of_controller(controller) for name, controller in adaptive.items()},
+        **{f"Adaptive {name}": _of_rule(name, rule) for name, rule in adaptive.items()},
         "Coefficients": {name: [f"train/{name}"] for name in steady},
         "Training": TRAINING,
     }
@@ -54,9 +55,8 @@ def dashboard(model: VariantAlgorithm, logged: Iterable[str]) -> dict[str, Chart
     return {category: charts for category, charts in ordered.items() if charts}
 
 
-def _of_controller(controller: Controller) -> Charts:
-    name, target = controller.coefficient.name, controller.arguments.get("target")
-    towards = "" if target is None else f", towards {controller.follow} = {target:g}"
+def _of_rule(name: str, rule: Mapping[str, Any]) -> Charts:
+    towards = f", towards {rule['follow']} = {rule['target']:g}" if "target" in rule else ""
     return {
         f"{name}{towards}": [f"train/{name}"],
         f"share of updates with {name} at a bound": [f"train/{name}_at_bound"],

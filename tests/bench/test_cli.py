@@ -24,6 +24,20 @@ class Raising(PPO):
         return super().learn(*args, **kwargs)
 """
 
+# Ctrl-C in the seconds in which torch is imported.
+INTERRUPTED = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+from sb3_ppo_variants.bench.cli import main
+sys.exit(main(["status", "study.yaml"]))
+"""
+
 
 @pytest.fixture
 def results(finished: Finished, tmp_path: Path) -> Path:
@@ -105,6 +119,20 @@ def test_stale_runs_are_shown_and_never_added_to(
     assert [row[position[name] :][: len(name)].strip() for name in position] == ["1", "1"]
     assert main(["run", *call]) == 2
     assert "numpy: " in capsys.readouterr().err
+
+
+def test_runs_of_own_code_that_has_changed_are_stale(
+    finished: Finished, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = next(results.glob("tiny/narrow/CartPole-v1_0-*")) / "run.json"
+    record = json.loads(path.read_text())
+    record["provenance"]["sources"] = {"tests.own_code.DISTANCE": "0123", "nowhere.PART": "0123"}
+    path.write_text(json.dumps(record))
+    assert main(["status", str(finished.path), "--results", str(results)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line for line in lines if "narrow" in line and "CartPole" in line)
+    assert row.split() == ["narrow", "CartPole-v1", "1", "1"]
+    assert "stale: tests.own_code.DISTANCE is not as it was in 1 run" in lines
 
 
 def test_a_report_without_runs(finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -198,3 +226,9 @@ def test_a_report_needs_no_environment(
     assert main(["report", str(finished.path), *options]) == 0
     assert main(["run", str(finished.path), *options]) == 2
     assert "DependencyNotInstalled" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_packages_are_imported_is_one_line() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr == "Stopped. Finished runs are kept; the same command goes on with the rest.\n"

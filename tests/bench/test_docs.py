@@ -64,7 +64,7 @@ def test_every_study_is_valid(block: Block, surroundings: Path, monkeypatch: pyt
 
 
 def test_all_studies_are_found() -> None:
-    assert len(BLOCKS) == TEXT.count("```yaml") == 12
+    assert len(BLOCKS) == TEXT.count("```yaml") == 13
     assert len(ALL) >= 12
 
 

@@ -21,12 +21,12 @@ from sb3_ppo_variants.bench.rounds import decision_lines, read_decisions, rounds
 from sb3_ppo_variants.bench.runs.executors import shard
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import provenance
+from sb3_ppo_variants.bench.snapshots import Watcher
 from sb3_ppo_variants.bench.statistics.decisions import Decision
 from sb3_ppo_variants.bench.statistics.summary import summarise
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import all_tables, write
-from sb3_ppo_variants.bench.watch import Watcher
 from tests.bench.conftest import WriteStudy
 from tests.bench.statistics.numbers import RESULTS, make_study
 

@@ -16,12 +16,13 @@ from tests.compiled.test_recurrent_rollout import assert_same_rollouts
 from tests.compiled.test_rollout import EndsTheTraining
 from tests.environments import SpacesEnv
 from tests.models import SMALL
+from tests.slow import slow_where
 
 pytestmark = pytest.mark.filterwarnings("ignore:compile=True runs in eager mode the update")
 POLICIES = {"vector": "MlpLstmPolicy", "dict": "MultiInputLstmPolicy"}
 KINDS = [("discrete", "vector"), ("multidiscrete", "vector"), ("multibinary", "vector"), ("discrete", "dict")]
 each_kind = pytest.mark.parametrize(("action", "observation"), KINDS)
-masked_or_not = pytest.mark.parametrize("use_masking", [True, False])
+masked_or_not = pytest.mark.parametrize("use_masking", slow_where(lambda masked: not masked, [True, False]))
 
 
 def environments(action: str, observation: str = "vector") -> VecEnv:

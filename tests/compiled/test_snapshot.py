@@ -123,7 +123,7 @@ def test_training_leaves_it_as_it_is(action: str) -> None:
 class HuberValue(VariantPPO):
     delta = 1.0
 
-    def _value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
+    def value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
         return th.nn.functional.huber_loss(values, returns, delta=self.delta)
 
 

@@ -29,6 +29,7 @@ from sb3_ppo_variants.terms import TERMS
 from tests.compiled.conftest import Traces, needs_compiler
 from tests.environments import SpacesEnv
 from tests.models import BAND, SMALL, logged, same_weights, slow_down
+from tests.slow import slow_where
 
 # Far enough from the old policy that ratios leave the clip range.
 FAR: dict[str, Any] = SMALL | {"learning_rate": 0.01}
@@ -115,7 +116,27 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+# What others have a part of too.
+SLOW = {
+    "churn of choices",
+    "entropy",
+    "feature drift",
+    "masked dict",
+    "no limit",
+    "noise on the mean",
+    "one network",
+    "one temperature",
+    "ordinal",
+    "outer step",
+    "own regularizer",
+    "rates of actor and critic",
+    "raw advantages",
+    "recomputed advantages",
+    "sampled kl",
+}
+
+
+@pytest.mark.parametrize("case", slow_where(SLOW.__contains__, CASES))
 def test_every_kind_of_model(traces: Traces, case: str) -> None:
     assert_alike(*both(**CASES[case]))
 

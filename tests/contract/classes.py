@@ -25,6 +25,7 @@ from sb3_ppo_variants.chain import Term
 from sb3_ppo_variants.coefficients import Number
 from tests.environments import ACTION_SPACES, SpacesEnv
 from tests.models import Dumps
+from tests.slow import slow_where
 
 # A high learning rate, so that ratios leave the clip range within two updates.
 SMALL: dict[str, Any] = {
@@ -101,7 +102,11 @@ CLASSES: list[Any] = _public_classes()
 HOSTS = [Host(stock_of(cls), cls) for cls in CLASSES if cls.fixed_objective is None]
 NAMED = [cls for cls in CLASSES if cls.fixed_objective is not None]
 
-each_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+# A named class is a host with other defaults: on the first host it is enough for every day.
+each_class = pytest.mark.parametrize(
+    "cls",
+    slow_where(lambda cls: cls in NAMED and stock_of(cls) is not HOSTS[0].stock, CLASSES, lambda cls: cls.__name__),
+)
 each_host = pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.stock.__name__)
 
 

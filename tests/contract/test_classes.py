@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from stable_baselines3.common.utils import ConstantSchedule, set_random_seed
 
-from sb3_ppo_variants.adaptation import EPISODE_RETURN
 from sb3_ppo_variants.algorithm import VariantAlgorithm
+from sb3_ppo_variants.feedback import EPISODE_RETURN
 from sb3_ppo_variants.rules import RULES
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
@@ -47,9 +47,18 @@ from tests.contract.test_terms import PAIRS, in_order
 from tests.environments import SpacesEnv
 from tests.models import same_weights, slow_down
 
-HOSTS_AND_ACTIONS = [(host, action) for host in HOSTS for action in host.actions]
 each_action = pytest.mark.parametrize(
-    ("host", "action"), HOSTS_AND_ACTIONS, ids=[f"{host.stock.__name__}-{action}" for host, action in HOSTS_AND_ACTIONS]
+    ("host", "action"),
+    [
+        pytest.param(
+            host,
+            action,
+            id=f"{host.stock.__name__}-{action}",
+            marks=[] if host is HOSTS[0] or action == host.actions[0] else pytest.mark.slow,
+        )
+        for host in HOSTS
+        for action in host.actions
+    ],
 )
 each_term = pytest.mark.parametrize("name", TERMS)
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 import sb3_ppo_variants.rules
 from sb3_ppo_variants import Coefficient
-from sb3_ppo_variants.adaptation import INITIAL_STATE, STATISTICS, Adaptation, Rule, State, build_controllers
+from sb3_ppo_variants.adaptation import Adaptation, build_controllers
 from sb3_ppo_variants.coefficients import Number
+from sb3_ppo_variants.feedback import INITIAL_STATE, STATISTICS, Rule, State
 from sb3_ppo_variants.rules import RULES
 from tests.contract.classes import a_value
 

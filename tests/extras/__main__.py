@@ -52,6 +52,7 @@ CHECKS = {
     "tensorboard": Check(("tests/trackers/test_tensorboard.py",)),
     "wandb": Check(("tests/trackers/test_weights_and_biases.py",)),
     "hub": Check(("tests/bench/test_hub.py",), beside=("zoo",)),
+    "tune": Check(("tests/bench/tuning",)),
     "video": Check(("tests/bench/test_video.py",)),
 }
 IMPORTS = """

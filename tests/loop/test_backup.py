@@ -10,7 +10,7 @@ import pytest
 import torch as th
 
 from sb3_ppo_variants import Minibatch, Term, VariantPPO
-from sb3_ppo_variants.adaptation import Rule, State
+from sb3_ppo_variants.feedback import Rule, State
 from sb3_ppo_variants.rules import RULES
 from tests.environments import SpacesEnv
 from tests.models import BAND, SMALL, logged, same_weights

@@ -104,3 +104,16 @@ def test_values_move_no_further_than_the_range() -> None:
 def test_without_a_closed_form_the_entropy_is_that_of_the_actions_taken() -> None:
     # log-probabilities -1 + log 2 and -1 - log 2
     assert losses(has_entropy=False)["entropy_loss"] == pytest.approx(-1.0)
+
+
+class AbsoluteValuePPO(KnownPPO):
+    """Its critic has the mean absolute error as its loss."""
+
+    def value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
+        return th.nn.functional.l1_loss(values, returns)
+
+
+def test_the_value_loss_of_a_subclass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.KnownPPO", AbsoluteValuePPO)
+    # |11 - 10| and |17 - 14|
+    assert losses()["value_loss"] == pytest.approx((1.0 + 3.0) / 2)

@@ -30,6 +30,7 @@ from tests.resume.scenarios import (
     stop_all,
     train_until_killed,
 )
+from tests.slow import slow_where
 from tests.waiting import PATIENCE, wait_for
 
 
@@ -40,8 +41,12 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# A host, a rule and a distribution at a time; the others are their mixtures.
+QUICK = ("cartpole", "normalized", "gsde", "adaptive_clip", "recurrent", "hooks_and_regularizers", "maskable", "dict")
+
+
 @pytest.mark.processes
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", slow_where(lambda name: name not in QUICK, SCENARIOS))
 def test_a_resumed_run_equals_one_that_never_stopped(name: str, stopped: Path) -> None:
     whole = SCENARIOS[name]()
     whole_log = keep_log(whole)

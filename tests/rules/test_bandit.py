@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sb3_ppo_variants import VariantPPO
-from sb3_ppo_variants.adaptation import INITIAL_STATE, State
+from sb3_ppo_variants.feedback import INITIAL_STATE, State
 from sb3_ppo_variants.rules.bandit import bandit
 from tests.models import BAND, SMALL
 

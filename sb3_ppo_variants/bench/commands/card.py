@@ -39,12 +39,14 @@ def add_parser(commands: Any) -> None:
 def card(parsed: argparse.Namespace) -> int:
     """Make the report, and from it the folder for the Hub."""
     from sb3_ppo_variants.bench.report.report import make_report
+    from sb3_ppo_variants.bench.tuning.rounds import tuned
     from sb3_ppo_variants.bench.validation import load_study
 
     study = load_study(parsed.study)
     folders = folders_of(study, parsed)
     require("huggingface_hub", "hub")
     check_named(study, parsed)
+    study = tuned(study, folders)
     run = study.run(parsed.arm, parsed.environment, study.seeds[0] if parsed.seed is None else parsed.seed)
     finished_folder(run, folders)
     from sb3_ppo_variants.bench.hub import export

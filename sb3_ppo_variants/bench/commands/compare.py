@@ -33,6 +33,7 @@ def compare(parsed: argparse.Namespace) -> int:
     from sb3_ppo_variants.bench.compare import compare_arms, pair_lines, pair_table
     from sb3_ppo_variants.bench.report.report import own_tables
     from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
+    from sb3_ppo_variants.bench.tuning.rounds import tuned
     from sb3_ppo_variants.bench.validation import read_study
 
     study = read_study(parsed.study)
@@ -42,7 +43,9 @@ def compare(parsed: argparse.Namespace) -> int:
             raise CommandError(f"the study has no arm {name}{near}; it has {', '.join(study.compared)}", 2)
     if parsed.arm == parsed.other:
         raise CommandError(f"{parsed.arm} is given twice, give two of {', '.join(study.compared)}", 2)
-    own = own_tables(study, folders_of(study, parsed), parsed.allow_mixed_versions)
+    folders = folders_of(study, parsed)
+    study = tuned(study, folders)
+    own = own_tables(study, folders, parsed.allow_mixed_versions)
     results = with_imported(own, read_imported(study)).results
     console = Console(highlight=False)
     for metric in study.metrics:

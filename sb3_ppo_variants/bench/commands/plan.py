@@ -38,12 +38,20 @@ def plan(parsed: argparse.Namespace) -> int:
     """Show the runs of a study, their time and what they can show."""
     from rich.console import Console
 
-    from sb3_ppo_variants.bench.plan import make_plan, plan_lines, plan_table, seeds_line
+    from sb3_ppo_variants.bench.plan import make_plan, plan_lines, plan_table, seeds_line, tuning_lines
     from sb3_ppo_variants.bench.trials import TrialFailed
+    from sb3_ppo_variants.bench.tuning.rounds import folders_of_trials, tuned
+    from sb3_ppo_variants.bench.tuning.table import read_searches
     from sb3_ppo_variants.bench.validation import load_study
 
     study = load_study(parsed.study)
     folders = folders_of(study, parsed)
+    searches = read_searches(study, folders)
+    if all(search.finished for search in searches):
+        study = tuned(study, folders)
+    else:
+        # None of the runs is there, because their arguments are not known.
+        folders = folders_of_trials(folders)
     with working("timing short trials") as say_now:
         try:
             made = make_plan(
@@ -55,7 +63,7 @@ def plan(parsed: argparse.Namespace) -> int:
         except TrialFailed as error:
             raise CommandError(f"A trial failed, and the run would too: {error}", 1) from error
     Console(highlight=False).print(plan_table(study, made))
-    for line in plan_lines(study, made, parsed.workers):
+    for line in (*tuning_lines(searches, made, parsed.workers), *plan_lines(study, made, parsed.workers)):
         say(line)
     if parsed.effect:
         with working("simulating studies"):

@@ -23,9 +23,11 @@ def add_parser(commands: Any) -> None:
 
 def report(parsed: argparse.Namespace) -> int:
     """Make the report; neither runs nor environments are made."""
+    from sb3_ppo_variants.bench.tuning.rounds import tuned
     from sb3_ppo_variants.bench.validation import read_study
 
-    write_report(read_study(parsed.study), parsed)
+    study = read_study(parsed.study)
+    write_report(tuned(study, folders_of(study, parsed)), parsed)
     return 0
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sb3_ppo_variants.bench.commands.common import (
+    CommandError,
     add_command,
     add_mixed_versions,
     add_study,
     add_workers,
     folders_of,
+    import_folders,
     say,
 )
 from sb3_ppo_variants.bench.commands.report import MIXED_VERSIONS, write_report
@@ -60,8 +62,12 @@ def run(parsed: argparse.Namespace) -> int:
     study = load_study(parsed.study)
     folders = folders_of(study, parsed)
     folders.clean()
-    share = shard(study.runs, *parsed.shard) if parsed.shard else study.runs
-    made, failed = _run_rounds(study, share, folders, parsed)
+    with ExitStack() as stack:
+        making = _Making(parsed, stack)
+        if study.tune:
+            study = _tune(study, folders, making)
+        share = shard(study.runs, *parsed.shard) if parsed.shard else study.runs
+        made, failed = _run_rounds(study, share, folders, making)
     decisions = read_decisions(study, folders)
     for line in decision_lines(decisions):
         say(line)
@@ -74,26 +80,79 @@ def run(parsed: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _run_rounds(study: Study, share: list[Run], folders: Folders, parsed: argparse.Namespace) -> tuple[int, int]:
+def _tune(study: Study, folders: Folders, making: _Making) -> Study:
+    """Make the trials that are missing, and return the study with the best arguments."""
+    from sb3_ppo_variants.bench.tuning.rounds import folders_of_trials, open_batches, tuned, tuning_rounds
+    from sb3_ppo_variants.bench.tuning.search import counted
+    from sb3_ppo_variants.bench.tuning.table import read_searches
+
+    if making.parsed.shard and open_batches(study, folders):
+        raise CommandError(
+            "--shard is for the runs of the study, whose arguments are not known before it is tuned: run once "
+            "without --shard, or with --executor dask, until the trials are made.",
+            2,
+        )
+    trials = folders_of_trials(folders)
+    trials.clean()
+    # Trackers would show the few runs of the study among all that was tried.
+    untracked = study.model_copy(update={"trackers": ()})
+    for runs, missing in tuning_rounds(study, folders):
+        found = read_searches(study, folders)
+        say(f"{study.name}, tuning: {counted(found)} are known; {_counted(runs, missing)} in this round")
+        making.check_versions(runs, trials)
+        making.make(untracked, missing, trials, len(found) * found[0].tune.trials * found[0].tune.seeds)
+    say(f"{study.name}, tuning: {counted(read_searches(study, folders))} are known")
+    return tuned(study, folders)
+
+
+def _run_rounds(study: Study, share: list[Run], folders: Folders, making: _Making) -> tuple[int, int]:
     """Make what is missing of a share round by round; return how many runs were tried and how many failed."""
     from sb3_ppo_variants.bench.rounds import rounds
     from sb3_ppo_variants.bench.table.stored import missing_runs
 
     made = failed = 0
-    with ExitStack() as stack:
-        executor: Executor | None = None
-        for runs, missing in rounds(study, share, folders):
-            say(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} finished before")
-            if missing and executor is None:
-                if any(run.arguments.get("compile") for run in missing):
-                    say(COMPILES)
-                if not parsed.allow_mixed_versions:
-                    _refuse_other_versions(study.runs, folders)
-                executor = stack.enter_context(_executor(parsed, len(missing_runs(share, folders))))
-            if executor is not None:
-                failed += _run_missing(study, missing, folders, parsed, executor)
-                made += len(missing)
+    for runs, missing in rounds(study, share, folders):
+        say(f"{study.name}: {_counted(runs, missing)}")
+        if missing and not made:
+            making.check_versions(study.runs, folders)
+        failed += making.make(study, missing, folders, len(missing_runs(share, folders)))
+        made += len(missing)
     return made, failed
+
+
+def _counted(runs: Sequence[Run], missing: Sequence[Run]) -> str:
+    return f"{len(runs)} runs, {len(runs) - len(missing)} finished before"
+
+
+@dataclass
+class _Making:
+    """Makes runs, with one executor for all rounds.
+
+    :param parsed: says with which
+    :param stack: that ends the executor
+    """
+
+    parsed: argparse.Namespace
+    stack: ExitStack
+    executor: Executor | None = None
+
+    def check_versions(self, runs: Sequence[Run], folders: Folders) -> None:
+        """Refuse to make runs that could not be compared with finished ones."""
+        if not self.parsed.allow_mixed_versions:
+            _refuse_other_versions(runs, folders)
+
+    def make(self, study: Study, missing: list[Run], folders: Folders, at_most: int) -> int:
+        """Make runs and return how many failed.
+
+        :param at_most: runs of this and all later rounds, and so the most workers
+        """
+        if not missing:
+            return 0
+        if self.executor is None and any(run.arguments.get("compile") for run in missing):
+            say(COMPILES)
+        if self.executor is None:
+            self.executor = self.stack.enter_context(_executor(self.parsed, at_most))
+        return _run_missing(study, missing, folders, self.parsed, self.executor)
 
 
 def _run_missing(
@@ -121,7 +180,7 @@ def _run_missing(
             everywhere,
             parsed.command_line,
             time_limit=seconds,
-            import_folder=os.getcwd(),
+            import_folders=import_folders(parsed.study),
             checkpoint=study.checkpoint,
             tracking=tracking,
             shorter=shorter.get(run.identity),

@@ -28,14 +28,16 @@ def add_parser(commands: Any) -> None:
 def scores(parsed: argparse.Namespace) -> int:
     """Print lines that can be pasted into the study file, and nothing else to the standard output."""
     from sb3_ppo_variants.bench.measure_scores import score_lines
+    from sb3_ppo_variants.bench.tuning.rounds import tuned
     from sb3_ppo_variants.bench.validation import load_study
 
     study = load_study(parsed.study)
     reference = parsed.reference or study.baseline
     if reference not in study.arms:
         raise CommandError(f"--reference {reference}: the study has {', '.join(study.arms)}", 2)
+    folders = folders_of(study, parsed)
     with working("reading the finished runs") as say_now:
-        lines = score_lines(study, folders_of(study, parsed), parsed.episodes, reference, say_now)
+        lines = score_lines(tuned(study, folders), folders, parsed.episodes, reference, say_now)
     for line in lines:
         say(line)
     return 0

@@ -18,11 +18,23 @@ def status(parsed: argparse.Namespace) -> int:
     from rich.console import Console
 
     from sb3_ppo_variants.bench.status import status as status_of
+    from sb3_ppo_variants.bench.terminal import tuning_table
+    from sb3_ppo_variants.bench.tuning.rounds import folders_of_trials, tuned
+    from sb3_ppo_variants.bench.tuning.table import NotTuned, read_searches
     from sb3_ppo_variants.bench.validation import read_study
 
     study = read_study(parsed.study)
-    console = Console(highlight=False)
-    table, lines = status_of(study, folders_of(study, parsed), console.width)
+    folders, console = folders_of(study, parsed), Console(highlight=False)
+    if searches := read_searches(study, folders):
+        console.print(tuning_table(searches))
+        if any(trial.failed for search in searches for trial in search.trials):
+            say(f"Why runs of trials failed: {folders_of_trials(folders).root / 'failed'}")
+    try:
+        study = tuned(study, folders)
+    except NotTuned as error:
+        say(str(error))
+        return 0
+    table, lines = status_of(study, folders, console.width)
     console.print(table)
     for line in lines:
         say(line)

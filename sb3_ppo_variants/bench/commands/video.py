@@ -33,12 +33,14 @@ def add_parser(commands: Any) -> None:
 
 def video(parsed: argparse.Namespace) -> int:
     """Record the best model of one finished run."""
+    from sb3_ppo_variants.bench.tuning.rounds import tuned
     from sb3_ppo_variants.bench.validation import read_study
 
     study = read_study(parsed.study)
     folders = folders_of(study, parsed)
     require("moviepy", "video")
     check_named(study, parsed)
+    study = tuned(study, folders)
     from sb3_ppo_variants.bench.video import NotRendered, best_run, record
 
     if parsed.seed is None:

@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import Any
 
-from sb3_ppo_variants.bench.commands.common import add_command, add_study, folders_of
+from sb3_ppo_variants.bench.commands.common import add_command, add_study, folders_of, require
 
 # From one look at the files to the next, in seconds; runs say how far they are as often.
 PAUSE = 2.0
@@ -30,10 +30,13 @@ def _watch(parsed: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.live import Live
 
+    from sb3_ppo_variants.bench.snapshots import Watcher
     from sb3_ppo_variants.bench.validation import read_study
-    from sb3_ppo_variants.bench.watch import Watcher, view
+    from sb3_ppo_variants.bench.watch import view
 
     study = read_study(parsed.study)
+    if study.tune:
+        require("optuna", "tune")
     watcher = Watcher(study, folders_of(study, parsed))
     console = Console(highlight=False)
     snapshot = watcher.snapshot()

@@ -24,6 +24,7 @@ from sb3_ppo_variants.bench.report.sections.provenance import (
 )
 from sb3_ppo_variants.bench.report.sections.results import results
 from sb3_ppo_variants.bench.report.sections.stability import stability
+from sb3_ppo_variants.bench.report.sections.tuning import tuning
 from sb3_ppo_variants.bench.report.sections.updates import updates
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.whole import others
@@ -33,6 +34,7 @@ from sb3_ppo_variants.bench.study.keys import RETURN
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import ImportedArm
 from sb3_ppo_variants.bench.table.table import Tables
+from sb3_ppo_variants.bench.tuning.numbers import SearchNumbers
 
 
 def contents(
@@ -43,6 +45,7 @@ def contents(
     summaries: Sequence[Summary],
     panels: Mapping[str, Panel],
     imported: Sequence[ImportedArm],
+    tuned: Sequence[SearchNumbers],
 ) -> Document:
     """Put a report together.
 
@@ -53,6 +56,7 @@ def contents(
     :param summaries: their numbers, for each metric of the study
     :param panels: the figures, by name
     :param imported: arms of other programs
+    :param tuned: the searches for the arguments of its arms
     """
     summary, runs = summaries[0], study.runs
     done = set(tables.timings[["arm", "identity"]].itertuples(index=False, name=None))
@@ -70,7 +74,7 @@ def contents(
     named = [f"{item.folder.relative_to(folders.root.parent)}: {item.reason}" for item in [*tables.left_out, *strays]]
     failures = failed_runs(failed) if failed else None
     sections = [
-        *_numbers(study, tables, summaries, panels),
+        *_numbers(study, tables, summaries, panels, tuned),
         provenance,
         *([imported_runs(imported)] if imported else []),
         *([failures] if failures else []),
@@ -107,7 +111,13 @@ def _seeds(study: Study) -> str:
     return f"{until.least} to {until.most} seeds, until decided" if until else f"{len(study.seeds)} seeds"
 
 
-def _numbers(study: Study, tables: Tables, summaries: Sequence[Summary], panels: Mapping[str, Panel]) -> list[Section]:
+def _numbers(
+    study: Study,
+    tables: Tables,
+    summaries: Sequence[Summary],
+    panels: Mapping[str, Panel],
+    tuned: Sequence[SearchNumbers],
+) -> list[Section]:
     summary = summaries[0]
     sections = [results(study, summary, panels["intervals"]), arms(study, summary)]
     sections.append(curves.learning_curves(panels["curves"], summary))
@@ -126,6 +136,8 @@ def _numbers(study: Study, tables: Tables, summaries: Sequence[Summary], panels:
         sections.append(profiles(panels["profiles"]))
     sections += contrasts(summary, panels)
     sections += [stability(summary)] if summary.metric == RETURN else []
+    if tuned:
+        sections += tuning(tuned, summary, panels)
     sections += updates(
         tables.updates, summary, [panel for name, panel in panels.items() if name.startswith("updates-")]
     )

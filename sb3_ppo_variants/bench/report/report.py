@@ -17,6 +17,7 @@ from sb3_ppo_variants.bench.report.figures.intervals import intervals
 from sb3_ppo_variants.bench.report.figures.learning_curves import learning_curves
 from sb3_ppo_variants.bench.report.figures.profiles import profiles
 from sb3_ppo_variants.bench.report.figures.style import Drawing, svg
+from sb3_ppo_variants.bench.report.figures.tuning import best_so_far, trial_scores
 from sb3_ppo_variants.bench.report.figures.updates import updates
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versions, distinct
@@ -27,6 +28,8 @@ from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
 from sb3_ppo_variants.bench.table.stored import all_tables, write
 from sb3_ppo_variants.bench.table.table import Tables
+from sb3_ppo_variants.bench.tuning.numbers import SearchNumbers, numbers_of
+from sb3_ppo_variants.bench.tuning.table import read_searches
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,13 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     summary, *further = (summarise(tables.results, study, tables.times, metric) for metric in study.metrics)
     figures = folders.root / "figures"
     figures.mkdir(exist_ok=True)
+    tuning = [numbers_of(search) for search in read_searches(study, folders)]
     panels = {}
-    for name, drawing in _drawings(study, tables, [summary, *further]).items():
+    for name, drawing in _drawings(study, tables, [summary, *further], tuning).items():
         data = drawing.data.to_csv(index=False, lineterminator="\n")
         panels[name] = Panel(name, drawing.title, svg(drawing.figure), data)
         (figures / f"{name}.svg").write_text(panels[name].svg, "utf-8")
-    document = contents(study, study_text, folders, tables, [summary, *further], panels, imported)
+    document = contents(study, study_text, folders, tables, [summary, *further], panels, imported, tuning)
     report = Report(folders.root / "report.md", folders.root / "report.html", summary, further, tables.left_out)
     report.path.write_text(render("report.md.jinja", {"document": document}), "utf-8")
     page = render("report.html.jinja", {"document": document, "dark": html.DARK})
@@ -119,7 +123,9 @@ def own_tables(study: Study, folders: Folders, allow_mixed_versions: bool) -> Ta
     return tables
 
 
-def _drawings(study: Study, tables: Tables, summaries: list[Summary]) -> dict[str, Drawing]:
+def _drawings(
+    study: Study, tables: Tables, summaries: list[Summary], tuning: list[SearchNumbers]
+) -> dict[str, Drawing]:
     """Draw all figures, by the names of their files."""
     coefficients = sorted({name for run in study.runs for name in (*run.arguments, *run.defaults)})
     names, summary = slugs(study.environments), summaries[0]
@@ -134,6 +140,9 @@ def _drawings(study: Study, tables: Tables, summaries: list[Summary]) -> dict[st
     grids = {name: effects for name, effects in summary.effects.items() if effects.cells}
     for name, slug in slugs(grids).items():
         drawings[f"grid-{slug}"] = heat_map(name, grids[name], summary)
+    if tuning:
+        drawings["tuning"] = best_so_far(tuning, summary)
+        drawings["tuning-scores"] = trial_scores(tuning, summary)
     for environment, rows in tables.updates.groupby("environment", sort=False):
         name = str(environment)
         drawings[f"updates-{names[name]}"] = updates(rows, name, summary.labels, coefficients)

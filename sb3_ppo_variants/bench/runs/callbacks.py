@@ -10,8 +10,8 @@ from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback
 
-from sb3_ppo_variants.bench.study.constructors import import_object
 from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.imports import import_object
 from sb3_ppo_variants.resume.pickling import pickled, unpickled
 
 # What a callback has of the run that it is in, not of itself.

@@ -25,6 +25,7 @@ from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import FILE_NAME
 from sb3_ppo_variants.bench.runs.provenance import cpu, describe_versions, versions
 from sb3_ppo_variants.bench.runs.record import LAST_STATE, PROGRESS
+from sb3_ppo_variants.bench.runs.sources import sources
 from sb3_ppo_variants.bench.runs.start import History, Memory, Start
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
 from sb3_ppo_variants.bench.study.keys import Checkpoint
@@ -155,7 +156,10 @@ def _start(run: Run, folder: Path) -> Start:
     saved = EVALUATION_ENV in members
     evaluation_env: VecEnv = unpickled(members[EVALUATION_ENV], folder, {}) if saved else make_evaluation_env(run)
     history: History = state["history"]
+    own = sources(run)
     reasons = _differs(state, about)
+    reasons += [f"{path} has changed" for path, digest in (history.sources or {}).items() if own.get(path) != digest]
+    history = replace(history, sources=own)
     if SHORTER in members:
         earlier = (history.continued or {}).get("differs")
         reasons = [*([earlier] if earlier else []), *reasons, *depends_on_end(model, run.callbacks)]

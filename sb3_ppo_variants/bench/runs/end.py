@@ -10,9 +10,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import FloatSchedule
 
 from sb3_ppo_variants.algorithm import VariantAlgorithm
-from sb3_ppo_variants.bench.study.constructors import import_object
 from sb3_ppo_variants.bench.study.dotted import Dotted
 from sb3_ppo_variants.bench.study.identity import PACKAGES
+from sb3_ppo_variants.imports import import_object
 from sb3_ppo_variants.schedules import sampled
 
 # How the end of training is called by what looks at it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,9 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecFrameStack, VecNormalize, VecTransposeImage
 
-from sb3_ppo_variants.bench.study.constructors import import_object
 from sb3_ppo_variants.bench.study.dotted import Dotted
 from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.imports import import_object
 from sb3_ppo_variants.resume import ResumableEnv
 from sb3_ppo_variants.vec_env import EnvPoolVecEnv, FastDummyVecEnv
 
@@ -64,16 +65,19 @@ def make_wrapped(
     monitor_dir: Path | None = None,
 ) -> VecEnv:
     """Make the environments of a run with its wrappers, neither normalised nor stacked."""
-    env: VecEnv = make_vec_env(
-        run.environment,
-        n_envs,
-        seed,
-        monitor_dir=None if monitor_dir is None else str(monitor_dir),
-        monitor_kwargs={"override_existing": not _has_monitor_files(monitor_dir)},
-        wrapper_class=_wrapping(run.env_wrapper) if run.env_wrapper else None,
-        env_kwargs=run.env_kwargs,
-        vec_env_cls=make_vec,  # type: ignore[arg-type]  # it is only called
-    )
+    with warnings.catch_warnings():
+        # SB3 asks for it first, whether an environment has it or not.
+        warnings.filterwarnings("ignore", message=".*render_mode='rgb_array'")
+        env: VecEnv = make_vec_env(
+            run.environment,
+            n_envs,
+            seed,
+            monitor_dir=None if monitor_dir is None else str(monitor_dir),
+            monitor_kwargs={"override_existing": not _has_monitor_files(monitor_dir)},
+            wrapper_class=_wrapping(run.env_wrapper) if run.env_wrapper else None,
+            env_kwargs=run.env_kwargs,
+            vec_env_cls=make_vec,  # type: ignore[arg-type]  # it is only called
+        )
     return _in_wrappers(run, env)
 
 

@@ -12,6 +12,7 @@ from sb3_ppo_variants.bench.runs.checkpoint import FILES, SHORTER
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT, Folders, listed
 from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.runs.record import LAST_STATE, RECORD, NotWhole, read_record
+from sb3_ppo_variants.bench.runs.sources import changed_sources, source_hash
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.resume.file import saved_timesteps, write_members
 
@@ -80,7 +81,8 @@ def _shorter(run: Run, folder: Path) -> Shorter | None:
         trained = saved_timesteps(folder / LAST_STATE)
     except (OSError, ValueError, KeyError, TypeError, NotWhole):
         return None
-    if trained >= run.total_timesteps or record["provenance"]["versions"] != versions():
+    differs = record["provenance"]["versions"] != versions() or changed_sources(record, source_hash)
+    if trained >= run.total_timesteps or differs:
         return None
     return Shorter(shorter, folder, trained, tuple(record["files"]))
 

@@ -25,11 +25,12 @@ def versions() -> dict[str, str | None]:
     return {name: _version(name) for name in PACKAGES}
 
 
-def provenance(command: str, vec_env: str = "dummy") -> dict[str, Any]:
+def provenance(command: str, vec_env: str = "dummy", sources: dict[str, str] | None = None) -> dict[str, Any]:
     """Everything about the place and the code of a run that is not part of its configuration.
 
     :param command: command line of the study
     :param vec_env: that of the run; the version of EnvPool is of interest with ``"envpool"`` alone
+    :param sources: hashes of the user's own code in it
     """
     return {
         "versions": versions(),
@@ -40,6 +41,7 @@ def provenance(command: str, vec_env: str = "dummy") -> dict[str, Any]:
         "cpu": cpu(),
         "git": git(),
         "command": command,
+        **({"sources": sources} if sources else {}),
     }
 
 

@@ -38,6 +38,7 @@ class _Provenance(BaseModel):
     cpu: str
     git: dict[str, Any] | None
     command: str
+    sources: dict[str, str] = {}
 
 
 class _Resumed(BaseModel):

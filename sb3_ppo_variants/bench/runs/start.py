@@ -26,6 +26,7 @@ class History:
         ``timesteps``, and ``differs``: why the run is not the one that began anew, None when it is
     :param ended: where a callback ended it before its budget was used up: at which ``timesteps``, and which
         ``callback``, None where that is not known
+    :param sources: hashes of the user's own code in the process of now, see :mod:`.sources`
     """
 
     started: float
@@ -34,6 +35,7 @@ class History:
     resumed: list[dict[str, Any]]
     continued: dict[str, Any] | None = None
     ended: dict[str, Any] | None = None
+    sources: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,13 @@ from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
 from sb3_ppo_variants.bench.runs.record import PROGRESS, RECORD, files_of
+from sb3_ppo_variants.bench.runs.sources import sources
 from sb3_ppo_variants.bench.runs.start import History, Start
 from sb3_ppo_variants.bench.runs.tracking import Tracking
-from sb3_ppo_variants.bench.study.constructors import import_algorithm, import_object, to_constructor
+from sb3_ppo_variants.bench.study.constructors import import_algorithm, to_constructor
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
-from sb3_ppo_variants.trackers.variant import variant
+from sb3_ppo_variants.imports import import_object
 
 NO_TRACKING = Tracking()
 
@@ -80,7 +81,7 @@ def execute(
         "identity": run.identity,
         "configuration": asdict(run),
         "in_force": history.in_force,
-        "provenance": provenance(command, run.vec_env),
+        "provenance": provenance(command, run.vec_env, history.sources),
         "started": _clock(min(history.started, began)),
         "finished": _clock(finished),
         "wall_seconds": round(history.seconds + finished - began, 3),
@@ -134,10 +135,10 @@ def _anew(run: Run, folder: Path) -> Start:
         env = stack.enter_context(contextlib.closing(make_env(run, folder)))
         evaluation_env = stack.enter_context(contextlib.closing(make_evaluation_env(run)))
         model = make_model(run, env)
-        in_force = variant(model) if isinstance(model, VariantAlgorithm) else None
+        in_force = model.describe() if isinstance(model, VariantAlgorithm) else None
         # From now on they are closed with the run.
         stack.pop_all()
-        return Start(model, evaluation_env, History(time.time(), 0.0, in_force, []))
+        return Start(model, evaluation_env, History(time.time(), 0.0, in_force, [], sources=sources(run)))
 
 
 def _save(run: Run, model: BaseAlgorithm, folder: Path) -> None:

@@ -23,6 +23,7 @@ from sb3_ppo_variants.bench.runs.tracking import Tracking
 from sb3_ppo_variants.bench.runs.train import NO_TRACKING, execute
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.imports import look_in
 
 PROCESS_NAME = "ppo-bench run"
 DAEMONIC = (
@@ -39,7 +40,7 @@ class Job:
     :param folders: the folders of its study, below an absolute path
     :param command: command line of the study, kept for provenance
     :param time_limit: seconds after which the run is ended, None for no limit
-    :param import_folder: a folder in which classes and environments are found besides ``sys.path``
+    :param import_folders: in which classes and environments are found besides ``sys.path``
     :param checkpoint: how often the state of the run is saved, None for never; then it does not begin with that of a
         shorter run either
     :param tracking: where the log of the run goes besides its folder
@@ -50,7 +51,7 @@ class Job:
     folders: Folders
     command: str
     time_limit: float | None = None
-    import_folder: str | None = None
+    import_folders: tuple[str, ...] = ()
     checkpoint: Checkpoint | None = None
     tracking: Tracking = NO_TRACKING
     shorter: Shorter | None = None
@@ -149,8 +150,7 @@ def _make(job: Job, sender: multiprocessing.connection.Connection) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    if job.import_folder is not None and job.import_folder not in sys.path:
-        sys.path.append(job.import_folder)
+    look_in(job.import_folders)
     sender.send(_attempt(job))
 
 

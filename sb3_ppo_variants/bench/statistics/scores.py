@@ -97,7 +97,7 @@ def seed_scores(runs: Runs, study: Study) -> dict[tuple[str, str], dict[int, flo
     """
     return {
         (arm, environment): {
-            seed: _score(rows, study.judged(environment).last) for seed, rows in runs[arm, environment].items()
+            seed: run_score(rows, study.judged(environment).last) for seed, rows in runs[arm, environment].items()
         }
         for arm in study.compared
         for environment in study.environments
@@ -143,7 +143,12 @@ def scale(study: Study, environment: str, found: Iterable[Array], metric: str = 
     return Scale(float(finite.min()), float(finite.max()), from_study_range=True)
 
 
-def _score(rows: pd.DataFrame, last: int) -> float:
+def run_score(rows: pd.DataFrame, last: int) -> float:
+    """Score of a run: its mean return over the last evaluations.
+
+    :param rows: of the run, in the order of the steps
+    :param last: how many evaluations count
+    """
     # numpy's mean, because that of pandas leaves out what is not a number.
     return float(np.mean(rows["mean_return"].to_numpy(dtype=float)[-last:]))
 

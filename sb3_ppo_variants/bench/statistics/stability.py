@@ -119,7 +119,8 @@ def stability_table(runs: Runs, arms: Sequence[str], scales: Mapping[str, Scale]
 
 
 def _played(runs: Mapping[int, pd.DataFrame]) -> list[pd.DataFrame]:
-    return [rows[rows["episodes"] > 0] for rows in runs.values()]
+    # A copy of every run, most of which were played to the end, takes most of the time of the table.
+    return [rows if (played := rows["episodes"].to_numpy() > 0).all() else rows[played] for rows in runs.values()]
 
 
 def _evaluations(rows: pd.DataFrame) -> RunEvaluations:

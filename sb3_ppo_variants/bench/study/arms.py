@@ -14,7 +14,7 @@ LONGEST_NAME = 150
 MOST_ARMS = 1_000
 OWN_KEYS = set(Arm.model_fields) - {"arguments", "grid", "ablate"}
 # Two sources of hyperparameters are two arms: which of them is the better tuned is no axis of a method.
-AXES = OWN_KEYS - {"hyperparams"}
+AXES = OWN_KEYS - {"hyperparams", "space"}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 
 from sb3_ppo_variants.bench.study.identity import is_hashed
+from sb3_ppo_variants.imports import import_object
 
 SCHEDULED = ("learning_rate", "clip_range", "clip_range_vf")
 HIDDEN = ("self", "policy", "env", "seed", "_init_setup_model")
@@ -33,22 +33,6 @@ class Constructor:
     defaults: dict[str, Any]
     hashed: frozenset[str]
     open_ended: bool
-
-
-def import_object(path: str) -> Any:
-    """Import ``package.module.name``.
-
-    :raises ImportError: when the module or the name does not exist
-    """
-    module, _, name = path.rpartition(".")
-    if not module:
-        raise ImportError(f"{path!r} is not a dotted path such as stable_baselines3.PPO")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except AttributeError as error:
-        raise ImportError(f"module {module} has no {name}") from error
-    except SystemExit as error:
-        raise ImportError(f"module {module} ends the process when it is imported") from error
 
 
 def import_algorithm(path: str) -> type[BaseAlgorithm]:

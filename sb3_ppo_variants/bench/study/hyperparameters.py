@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import importlib.util
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,6 +21,7 @@ from sb3_ppo_variants.bench.study.dotted import Dotted, dotted
 from sb3_ppo_variants.bench.study.keys import TaskSettings
 from sb3_ppo_variants.bench.study.wrappers import wrappers
 from sb3_ppo_variants.bench.study.yaml_file import load, read_text
+from sb3_ppo_variants.imports import import_module
 from sb3_ppo_variants.messages import nearest
 
 ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
@@ -136,7 +136,7 @@ def _is_atari(environment: str) -> bool:
     try:
         # As gymnasium does when it makes the environment.
         if module:
-            importlib.import_module(module)
+            import_module(module)
         return "AtariEnv" in str(gym.spec(name).entry_point)
     except (gym.error.Error, ImportError):
         return False

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     FiniteFloat,
     StringConstraints,
@@ -19,6 +17,8 @@ from pydantic import (
 
 from sb3_ppo_variants.bench.study.dotted import Dotted, dotted
 from sb3_ppo_variants.bench.study.grid import Combination, check_parts, combinations
+from sb3_ppo_variants.bench.study.space import WrittenSpace
+from sb3_ppo_variants.bench.study.strict import Strict
 from sb3_ppo_variants.bench.study.wrappers import wrappers
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
@@ -44,12 +44,6 @@ Episodes = Annotated[int, Field(gt=0, le=10_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 # As gymnasium has them: a module that is imported first, a namespace, the name.
 EnvironmentId = Annotated[str, Field(pattern=r"^([\w.]+:)?(\w[\w:-]*/)?\w[\w.-]*$", max_length=100)]
-
-
-class Strict(BaseModel):
-    """A model that refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class EvaluationSettings(Strict):
@@ -110,7 +104,7 @@ class Settings(Strict):
     policy: str | None = None
     n_envs: Annotated[int, Field(gt=0, le=4096)] | None = None
     normalize: Normalize | None = None
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default_factory=dict)
     hyperparams: str | None = None
     callbacks: Dotted | None = None
 
@@ -196,9 +190,11 @@ class Arm(Settings):
     :param algorithm: dotted path of an importable SB3 class
     :param grid: axis -> its levels; the arms are their product, see :func:`.combinations`
     :param ablate: parts to leave out and to add
+    :param space: what its own arguments may be, in a study with ``tune``
     """
 
     algorithm: str = ""
+    space: WrittenSpace = Field(default_factory=dict)
     grid: dict[str, Any] | None = None
     ablate: Ablation | None = None
 

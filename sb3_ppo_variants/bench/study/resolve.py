@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from stable_baselines3.common.vec_env import VecNormalize
@@ -30,16 +31,18 @@ def resolve(
     total_timesteps: int,
     evaluation: EvaluationSettings,
     levels: Levels,
+    found: Mapping[str, Any],
 ) -> Run:
     """Resolve one run.
 
+    :param found: arguments that a search found, which win over those of all levels
     :raises ValueError: when hyperparameters cannot be found, or a dotted argument reaches into no mapping
     """
     study, in_environment, in_arm = levels
     tuned, above = _source(levels, environment)
     below = levels[: len(levels) - len(above)]
     accepted = constructor(import_algorithm(in_arm.algorithm))
-    arguments = merge_arguments([_technical(below), tuned.arguments, *(level.arguments for level in above)])
+    arguments = merge_arguments([_technical(below), tuned.arguments, *(level.arguments for level in above), found])
     if "log_kl" in accepted.names:
         arguments.setdefault("log_kl", True)
     gamma = arguments.get("gamma", accepted.defaults.get("gamma"))

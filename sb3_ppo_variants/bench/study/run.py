@@ -10,11 +10,12 @@ from typing import Any
 
 from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm
 from sb3_ppo_variants.bench.study.dotted import Dotted
+from sb3_ppo_variants.bench.study.parts import part_versions
 
 # What lies in the folder of a study beside the arms, which therefore cannot have these names.
 RESERVED = (
-    "failed", "figures", "videos", "wandb", "results.csv", "timings.csv", "updates.csv.gz", "times.csv.gz",
-    "records.json.gz", "results.parquet", "report.md", "report.html", "study.yaml", "sha256sums",
+    "failed", "figures", "tuning", "videos", "wandb", "results.csv", "trials.csv", "timings.csv", "updates.csv.gz",
+    "times.csv.gz", "records.json.gz", "results.parquet", "report.md", "report.html", "study.yaml", "sha256sums",
 )  # fmt: skip
 # Arguments that change what a run prints, not what it does: hashed as the default, whatever a study says.
 PRINTED = ("verbose",)
@@ -72,7 +73,8 @@ class Run:
         """The configuration as JSON, as far as it belongs to the identity.
 
         A field that has its default above is left out, and so are defaults of the constructor that do not count, see
-        :mod:`.identity`: new fields and new arguments leave the identity of older runs as it was.
+        :mod:`.identity`: new fields and new arguments leave the identity of older runs as it was. A user's own parts
+        belong to it by their paths and, if they have one, their versions.
         """
         values = [(field, getattr(self, field.name)) for field in fields(self) if field.name != "arm"]
         configuration = {field.name: value for field, value in values if value != field.default}
@@ -81,6 +83,8 @@ class Run:
         defaults = {**self.defaults, **printed}
         configuration["arguments"] = {name: value for name, value in self.arguments.items() if name not in printed}
         configuration["defaults"] = {name: value for name, value in defaults.items() if name in accepted.hashed}
+        if versions := part_versions(self.arguments):
+            configuration["versions"] = versions
         return json.dumps(configuration, sort_keys=True, separators=(",", ":"))
 
     @cached_property

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from sb3_ppo_variants.bench.study.keys import MOST_SEEDS, Seed, Strict
+from sb3_ppo_variants.bench.study.keys import MOST_SEEDS, Seed
+from sb3_ppo_variants.bench.study.strict import Strict
 
 # The exact distribution of a batch takes long beyond these.
 MOST_OF_BATCH, MOST_LOOKS = 50, 50

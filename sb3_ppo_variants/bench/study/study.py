@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -30,6 +31,8 @@ from sb3_ppo_variants.bench.study.keys import (
 from sb3_ppo_variants.bench.study.resolve import resolve
 from sb3_ppo_variants.bench.study.run import RESERVED, Run
 from sb3_ppo_variants.bench.study.seeds import Seeds, UntilDecided
+from sb3_ppo_variants.bench.study.space import Space
+from sb3_ppo_variants.bench.study.tune import Tune
 
 STOCK = "ppo"
 STOCK_ALGORITHM = "stable_baselines3.PPO"
@@ -55,6 +58,7 @@ class Study(TaskSettings):
     :param metrics: what tables, curves and comparisons show, the first one in all parts of the report: ``return``,
         ``success`` or a key of the environments' infos. No part of a run's identity
     :param trackers: where the logs of runs go besides their folders; no part of a run's identity either
+    :param tune: the search for good arguments that every arm gets first; None for none
     """
 
     name: Name
@@ -72,7 +76,9 @@ class Study(TaskSettings):
     checkpoint: Checkpoint | None = EVERY_MINUTE
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1, max_length=20)] = (RETURN,)
     trackers: tuple[Tracker, ...] = ()
+    tune: Tune | None = None
     _text: str = ""
+    _found: Mapping[tuple[str, str], Mapping[str, Any]] = {}
 
     def model_post_init(self, context: Any) -> None:
         """Keep the text of the file, so that a report shows what was read and not what the file says later."""
@@ -164,6 +170,13 @@ class Study(TaskSettings):
                 raise ValueError(f"imported.{name}: an arm has this name already")
         return self
 
+    @model_validator(mode="after")
+    def _tunable(self) -> Study:
+        count = len(self.arms) * len(self.environments) * (self.tune.trials * self.tune.seeds if self.tune else 0)
+        if count > MOST_RUNS:
+            raise ValueError(f"tune: {count} runs of trials are more than the {MOST_RUNS} of the largest study")
+        return self
+
     @cached_property
     def _expansion(self) -> Expansion:
         return expand(self.written_arms)
@@ -239,9 +252,25 @@ class Study(TaskSettings):
             seeds.setdefault((run.arm, run.environment), []).append(run)
         return seeds
 
-    def run(self, arm: str, environment: str, seed: int) -> Run:
+    def space(self, arm: str) -> Space:
+        """What a search may change of an arm: its own axes win over those of all arms."""
+        return {**(self.tune.space if self.tune else {}), **self.arms[arm].space}
+
+    def with_arguments(self, found: Mapping[tuple[str, str], Mapping[str, Any]]) -> Study:
+        """Return this study with the arguments that searches found.
+
+        :param found: (arm, environment) -> arguments, which win over those of the file
+        """
+        study = self.model_copy()
+        for resolved in ("runs", "_seeds"):
+            study.__dict__.pop(resolved, None)
+        study._found = found
+        return study
+
+    def run(self, arm: str, environment: str, seed: int, arguments: Mapping[str, Any] | None = None) -> Run:
         """Resolve one run of the study.
 
+        :param arguments: those of a trial, which win over all others; by default those that a search found
         :raises ValueError: when hyperparameters cannot be found, or a dotted argument reaches into something that is
             no mapping
         """
@@ -252,6 +281,7 @@ class Study(TaskSettings):
             total_timesteps=self.steps(environment),
             evaluation=self.judged(environment),
             levels=(self, self.environments[environment], self.arms[arm]),
+            found=self._found.get((arm, environment), {}) if arguments is None else arguments,
         )
 
 

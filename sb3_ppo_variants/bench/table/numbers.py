@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from sb3_ppo_variants.bench.runs.evaluation import INFO_COLUMNS, INFOS_FILE, TIMES_FILE
 from sb3_ppo_variants.bench.runs.record import NotWhole, trained_steps
@@ -83,8 +85,10 @@ def _infos(folder: Path, metrics: Collection[str]) -> pd.DataFrame:
 
 def _carried(values: pd.DataFrame, after: range, **columns: int) -> pd.DataFrame:
     """Repeat the last row of a run at the steps after its end, with the columns that are given."""
+    if not len(after):
+        return values
     last = values.iloc[[-1] * len(after)].assign(timesteps=after, **columns)
-    return pd.concat([values, last], ignore_index=True) if len(after) else values
+    return pd.concat([values, last], ignore_index=True)
 
 
 def _updates(end: int, folder: Path) -> pd.DataFrame:
@@ -99,17 +103,18 @@ def _updates(end: int, folder: Path) -> pd.DataFrame:
     # What is no number, as in a damaged line, cannot be drawn.
     numeric = progress.select_dtypes(["number", "bool"])
     train = sorted(column for column in numeric.columns if column.startswith("train/"))
-    values = numeric.loc[numeric[train].notna().any(axis=1), [UPDATE_KEY, *train]]
-    values.columns = pd.Index(["timesteps", *(name.removeprefix("train/") for name in train)])
-    every = math.ceil(len(values) / UPDATES_OF_RUN) or 1
+    rows = np.flatnonzero(numeric[train].notna().to_numpy().any(axis=1))
+    every = math.ceil(len(rows) / UPDATES_OF_RUN) or 1
     # Counted from the end, so that the last one is among them.
-    return values.iloc[::-every][::-1]
+    values = numeric[[UPDATE_KEY, *train]].take(rows[::-every][::-1])
+    values.columns = pd.Index(["timesteps", *(name.removeprefix("train/") for name in train)])
+    return values
 
 
 def _times(folder: Path) -> pd.DataFrame:
     times = _read(folder / TIMES_FILE)
     columns = ["timesteps", "seconds"]
-    if not set(columns) <= set(times.select_dtypes("number")):
+    if not all(name in times and is_numeric_dtype(times[name]) for name in columns):
         raise NotWhole(f"{TIMES_FILE} has no numbers called {' and '.join(columns)}")
     return times[columns]
 

@@ -125,8 +125,8 @@ def test_an_end_before_the_first_evaluation_is_an_error(tmp_path: Path) -> None:
     "callbacks",
     [
         [{NO_IMPROVEMENT: {"max_no_improvement_evals": 5}}],
-        [{"own_callbacks.StopsAtCall": {"call": 130}}],
-        [{EPISODES: {"max_episodes": 4}}],
+        pytest.param([{"own_callbacks.StopsAtCall": {"call": 130}}], marks=pytest.mark.slow),
+        pytest.param([{EPISODES: {"max_episodes": 4}}], marks=pytest.mark.slow),
         [{f"{STOCK}.LogEveryNTimesteps": {"n_steps": 50}}, {THRESHOLD: {"reward_threshold": 1e6}}],
     ],
     ids=["no improvement", "own", "episodes", "children"],

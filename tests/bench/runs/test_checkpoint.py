@@ -26,6 +26,7 @@ from sb3_ppo_variants.bench.table.numbers import read_numbers
 from tests.bench.runs.test_evaluation import OneWay
 from tests.bench.studies import RUN
 from tests.environments import SpacesEnv
+from tests.slow import slow_where
 
 EVERY_ROLLOUT = Checkpoint(every=1)
 LONGER = replace(RUN, total_timesteps=320, evaluation_every=32, normalize={"gamma": 0.9})
@@ -51,7 +52,7 @@ RUNS = {
     ),
     "masked": replace(LONGER, algorithm="sb3_contrib.MaskablePPO", environment="OneWay-v0", normalize=None),
 }
-SLOW = ("frames", "sampled", "masked")
+SLOW = ("stock", "frames", "sampled", "recurrent", "masked")
 
 
 class Locked(SpacesEnv):
@@ -122,7 +123,7 @@ def made(run: Run, folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else []) for name in RUNS])
+@pytest.mark.parametrize("name", slow_where(SLOW.__contains__, RUNS))
 def test_a_run_killed_twice_equals_one_that_was_not(
     name: str, tmp_path: Path, killed_at: Callable[[int | None], None]
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_run_killed_twice_equals_one_that_was_not(
     assert "resumed" not in json.loads((whole / "run.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_environments_in_processes(tmp_path: Path, killed_at: Callable[[int | None], None]) -> None:
     run, whole, folder = replace(LONGER, vec_env="subproc"), tmp_path / "whole", tmp_path / "first"

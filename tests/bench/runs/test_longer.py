@@ -18,6 +18,7 @@ from sb3_ppo_variants.bench.runs.worker import Job, _attempt
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
 from tests.bench.runs.test_checkpoint import EVERY_ROLLOUT, LONGER, RUNS, Killed, killed_at, made
+from tests.slow import slow_where
 
 __all__ = ["killed_at"]
 # 100 steps are four rollouts of 32 steps.
@@ -52,7 +53,9 @@ def lengthened(run: Run, folder: Path) -> tuple[dict[str, Any], dict[str, Any], 
     return longer, anew, record
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if name != "masked"])
+@pytest.mark.parametrize(
+    "name", slow_where(lambda name: name != "variant", [name for name in RUNS if name != "masked"])
+)
 def test_a_longer_run_equals_one_that_began_anew(name: str, tmp_path: Path) -> None:
     longer, anew, record = lengthened(RUNS[name], tmp_path)
     assert longer == anew
@@ -63,6 +66,7 @@ def test_a_longer_run_equals_one_that_began_anew(name: str, tmp_path: Path) -> N
     assert not (folder / "checkpoint.zip").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_environments_in_processes(tmp_path: Path) -> None:
     longer, anew, record = lengthened(replace(LONGER, vec_env="subproc"), tmp_path)
@@ -83,24 +87,28 @@ def test_the_first_update_is_in_no_line_of_the_log_yet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("run", "reason"),
     [
-        (
+        pytest.param(
             replace(LONGER, arguments={**LONGER.arguments, "learning_rate": "lin_0.001", "clip_range": "lin_0.2"}),
             "clip_range follows a schedule over the whole run; learning_rate follows a schedule over the whole run",
+            id="schedules",
         ),
-        (
+        pytest.param(
             replace(
                 LONGER,
                 algorithm="sb3_ppo_variants.VariantPPO",
                 arguments={**LONGER.arguments, "objective": "kl_penalty", "kl_coef": "exp_0.2"},
             ),
             "kl_coef follows a schedule over the whole run",
+            id="coefficient",
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             replace(LONGER, callbacks=[{"tests.bench.runs.test_longer.Ending": {}}]),
             "Ending looks at the end of training",
+            id="callback",
+            marks=pytest.mark.slow,
         ),
     ],
-    ids=["schedules", "coefficient", "callback"],
 )
 def test_what_depends_on_the_end_is_said(run: Run, reason: str, tmp_path: Path) -> None:
     _, _, record = lengthened(run, tmp_path)
@@ -166,7 +174,13 @@ def other_arm(folder: Path) -> None:
     shutil.move(folder.parent, folder.parent.with_name("renamed"))
 
 
-@pytest.mark.parametrize("change", [remove_state, damage_state, damage_model, other_versions, other_arm])
+CHANGES = [remove_state, damage_state, damage_model, other_versions, other_arm]
+
+
+@pytest.mark.parametrize(
+    "change",
+    slow_where(lambda change: change not in (damage_state, other_versions), CHANGES, lambda change: change.__name__),
+)
 def test_without_a_fitting_shorter_run_it_begins_anew(change: Callable[[Path], None], tmp_path: Path) -> None:
     make(SHORT, tmp_path)
     change(Folders(tmp_path).finished(SHORT))

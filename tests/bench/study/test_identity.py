@@ -38,7 +38,7 @@ WHAT_TO_DO = (
 ALGORITHMS = [
     algorithm
     for package in (stable_baselines3, sb3_contrib, sb3_ppo_variants)
-    for algorithm in vars(package).values()
+    for algorithm in (getattr(package, name) for name in dir(package))
     if isinstance(algorithm, type) and issubclass(algorithm, BaseAlgorithm)
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 from sb3_ppo_variants.bench.report.document import Cell, Code, Definition, Section, Table
 from sb3_ppo_variants.bench.runs.folders import raised
 from sb3_ppo_variants.bench.runs.provenance import distinct, versions
+from sb3_ppo_variants.bench.runs.sources import changes
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import ImportedArm, ImportedRun
@@ -58,6 +59,7 @@ def what_was_run(study: Study, tables: Tables, failed: int, missing: int, parque
                 [found or "not installed" for found in distinct(place.get("sb3_contrib") for place in places)],
             ),
             *_envpool(places),
+            *_own_code(tables.records),
             Definition("Commit of sb3_ppo_variants", [_commit(git) for git in distinct(p["git"] for p in places)]),
         ],
     )
@@ -179,6 +181,13 @@ def _envpool(places: Sequence[dict[str, Any]]) -> list[Definition]:
     """The versions of EnvPool that runs were trained with, if any were."""
     found = distinct(place["envpool"] for place in places if "envpool" in place)
     return [Definition("EnvPool", found)] if found else []
+
+
+def _own_code(records: Sequence[dict[str, Any]]) -> list[Definition]:
+    """The hashes of the source of the user's own code in the runs, and what has changed since."""
+    found = distinct(item for record in records for item in record["provenance"].get("sources", {}).items())
+    lines = [*(f"{path}, source {digest}" for path, digest in found), *(f"stale: {line}" for line in changes(records))]
+    return [Definition("Own code", lines)] if lines else []
 
 
 def _commit(git: dict[str, Any] | None) -> str:

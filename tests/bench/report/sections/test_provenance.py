@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from sb3_ppo_variants.bench.report.sections.provenance import what_was_run
+from sb3_ppo_variants.bench.runs.sources import source_hash
 from sb3_ppo_variants.bench.table.table import Tables
 from tests.bench.statistics.numbers import make_study
 
@@ -51,3 +52,18 @@ def test_the_runs_that_ended_early() -> None:
     ]
     whole = what_was_run(make_study(), EMPTY, failed=0, missing=0, parquet=True)
     assert "Runs that ended early" not in {definition.term for definition in whole.definitions}
+
+
+def test_own_code_that_has_changed_since() -> None:
+    place: dict[str, Any] = {
+        "command": "", "cpu": "", "platform": "", "python": "", "versions": {}, "git": None, "sb3_contrib": None,
+    }  # fmt: skip
+    same = str(source_hash("tests.own_code.STEADY"))
+    own = {**place, "sources": {"tests.own_code.DISTANCE": "0123", "tests.own_code.STEADY": same}}
+    records = [{"provenance": place}, {"provenance": own}]
+    section = what_was_run(make_study(), replace(EMPTY, records=records), failed=0, missing=0, parquet=True)
+    assert {definition.term: definition.texts for definition in section.definitions}["Own code"] == [
+        "tests.own_code.DISTANCE, source 0123",
+        f"tests.own_code.STEADY, source {same}",
+        "stale: tests.own_code.DISTANCE is not as it was in 1 run",
+    ]
