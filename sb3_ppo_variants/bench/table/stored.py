@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +68,16 @@ def read(folder: Path, runs: Sequence[Run]) -> Tables | None:
         return Tables(empty, empty, empty, empty, [], [LeftOut(folder, reason)])
 
 
-def all_tables(runs: Sequence[Run], folders: Folders) -> Tables:
+def all_tables(runs: Sequence[Run], folders: Folders, metrics: Collection[str] = ()) -> Tables:
     """The tables of the finished runs, and of those that only the tables of an earlier report have.
 
     So a study goes on from published tables, on a machine that lacks the folders of their runs.
 
     :param runs: of the study
     :param folders: its folders
+    :param metrics: keys of infos that become columns of the results, where runs have them
     """
-    made, stored = collect(runs, folders), read(folders.root, runs)
+    made, stored = collect(runs, folders, metrics), read(folders.root, runs)
     # Damaged tables are written anew from the folders.
     if stored is None or (made.records and stored.results.columns.empty):
         return made
