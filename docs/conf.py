@@ -53,7 +53,7 @@ FRAMEWORKS = (
     "gymnasium|markupsafe|matplotlib|np|numpy|optuna|pandas|pd|rich|sb3_contrib|stable_baselines3|th|torch|wandb"
 )
 AS_WRITTEN = r"_?[A-Z]\w*|[^\[]*\[[^\]]*"
-PRIVATE = r"sb3_ppo_variants(\.\w+)+\.(_\w+|T)"
+PRIVATE = r"sb3_ppo_variants(\.\w+)+\.(_\w+|T|Key)"
 nitpick_ignore_regex = [(r"py:(class|exc)", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]
 
 html_theme = "furo"

@@ -65,7 +65,7 @@ class MainEffects:
     :param axes: axis -> one contrast per level, in the order of the arms: mean over the arms at the level minus the
         mean over all arms
     :param cells: of two axes with one arm for every combination: arm -> its levels; empty for other grids
-    :param interactions: arm of :attr:`cells` -> its score minus what the effects of its two levels add up to
+    :param interactions: arm of ``cells`` -> its score minus what the effects of its two levels add up to
     :param balanced: whether every combination of levels occurs equally often; where it does not, an effect is mixed
         with those of the other axes
     """
