@@ -35,7 +35,7 @@ FLOORS = {
         ["statistics"],
         ["tuning"],
         ["report"],
-        ["checks", "measure_scores", "progress", "rounds", "terminal", "trials"],
+        ["checks", "measure_scores", "merge", "progress", "rounds", "terminal", "trials"],
         ["validation", "plan", "hub"],
         ["snapshots", "video"],
         ["watch"],
