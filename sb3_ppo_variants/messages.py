@@ -30,6 +30,13 @@ def one_of(what: str, given: Any, choices: Iterable[str]) -> str:
     return f"{what}={given!r} is not known.{hint} Choices: {', '.join(map(repr, names)) or 'none'}."
 
 
+# With verbose=1 and in ppo-bench: the first update of a model would else be a long silence.
+COMPILES = (
+    "compile: native code for the rollout and the update is made when each is first needed, in about a minute. "
+    "It is kept in torch's cache (TORCHINDUCTOR_CACHE_DIR), and later runs of the same networks begin at once."
+)
+
+
 def warn_user(message: str) -> None:
     """Warn at the line of the user's code that led here.
 

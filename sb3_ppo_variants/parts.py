@@ -20,7 +20,7 @@ from sb3_ppo_variants.loop.features import find_last_hidden_layer
 from sb3_ppo_variants.loop.hook import UpdateHook
 from sb3_ppo_variants.loop.passes import RolloutPasses
 from sb3_ppo_variants.loop.rollout import has_indices
-from sb3_ppo_variants.messages import one_of, warn_user
+from sb3_ppo_variants.messages import COMPILES, one_of, warn_user
 from sb3_ppo_variants.regularization import BoundRegularizers, build_regularization
 from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.stopping import Stopping
@@ -177,4 +177,7 @@ def execution_of(algorithm: RolloutPasses, compile: bool | str) -> Execution:
             raise
         warn_user(f"compile={compile!r} runs in eager mode: this version of torch is not supported: {error}")
         return EagerExecution(algorithm)
-    return Compiler(algorithm, strict=compile == "strict")
+    compiler = Compiler(algorithm, strict=compile == "strict")
+    if algorithm.verbose >= 1:
+        print(COMPILES)
+    return compiler

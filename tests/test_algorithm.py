@@ -228,3 +228,9 @@ def test_parameters_alone_are_loaded_without_running_pickled_code(tmp_path: Path
     assert RAN == []
     DualClipPPO.load(tmp_path / "theirs.zip")
     assert RAN == [True]
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_a_model_says_that_it_compiles_only_when_it_may_print(verbose: int, capsys: pytest.CaptureFixture[str]) -> None:
+    VariantPPO("MlpPolicy", SpacesEnv(), **SMALL, compile=True, verbose=verbose)
+    assert ("TORCHINDUCTOR_CACHE_DIR" in capsys.readouterr().out) == bool(verbose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,16 +51,20 @@ def random_returns(run: Run, episodes: int) -> Array:
     return np.asarray(returns, dtype=np.float64)
 
 
-def score_lines(study: Study, folders: Folders, episodes: int, reference: str) -> list[str]:
+def score_lines(
+    study: Study, folders: Folders, episodes: int, reference: str, doing: Callable[[str], None] = lambda text: None
+) -> list[str]:
     """Write the two scores of every environment as lines for the study file.
 
     :param episodes: episodes of the random policy
     :param reference: the arm whose mean score becomes the reference score
+    :param doing: is told what takes long
     """
     tables = collect(study.runs, folders)
     measured = scores(split_runs(tables.results), study)
     lines = [*(f"# left out: {item}" for item in tables.left_out), "environments:"]
     for environment in study.environments:
+        doing(f"playing {episodes} episodes of random actions in {environment}")
         returns = random_returns(study.runs_of(reference, environment)[0], episodes)
         lines += [
             f"  {environment}:",

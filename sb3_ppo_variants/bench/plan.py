@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.longer import shorter_runs
 from sb3_ppo_variants.bench.statistics.decisions import wanted_seeds
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
+from sb3_ppo_variants.bench.study.keys import MOST_SEEDS
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study, baseline_name
 from sb3_ppo_variants.bench.table.imported import read_imported
@@ -207,6 +209,43 @@ def _later(planned: list[Planned], later: int, workers: int) -> Iterator[str]:
     seconds = total_seconds([replace(each, missing=[*each.missing, *each.later]) for each in planned], workers)
     time = "" if seconds is None else f": about {duration(seconds)} in all"
     yield f"That is the least. If nothing is decided before the last look, {_many(later, 'run')} more{time}."
+
+
+def seeds_for(effect: float, environments: int, tests: int) -> int | None:
+    """Least number of seeds an arm with which a difference is found with a probability of 80 %.
+
+    :param effect: the difference, the same in every environment, in standard deviations of a run's score
+    :param environments: number of environments
+    :param tests: number of arms that are compared with the baseline
+    :return: None when more seeds are needed than a study may have
+    """
+
+    def found(seeds: int) -> bool:
+        return detectable_effect([(seeds, seeds)] * environments, tests) <= effect
+
+    high = 2
+    while not found(high):
+        if high >= MOST_SEEDS:
+            return None
+        high = min(2 * high, MOST_SEEDS)
+    return bisect.bisect_left(range(high), True, lo=high // 2, key=found)
+
+
+def seeds_line(study: Study, effect: float) -> str:
+    """Say how many seeds find a difference.
+
+    :param study: the study
+    :param effect: in standard deviations of a run's score, above 0
+    """
+    tests, environments = len(study.compared) - 1, len(study.environments)
+    if not tests:
+        return "There is no arm to compare with the baseline."
+    everywhere = " in every environment" if environments > 1 else ""
+    size = f"A difference of {effect:g} times the standard deviation of a run's score{everywhere}"
+    seeds = seeds_for(effect, environments, tests)
+    if seeds is None:
+        return f"{size} needs more than the {MOST_SEEDS} seeds that a study may have."
+    return f"{size} is found with a probability of 80 % with {seeds} seeds an arm; this study has {len(study.seeds)}."
 
 
 def _effect(seeds: int, environments: int, tests: int, baseline: str) -> Iterator[str]:

@@ -23,8 +23,9 @@ def read_decisions(study: Study, folders: Folders) -> Decisions | None:
     """
     if study.until_decided is None:
         return None
-    results = all_tables(study.runs, folders).results
-    return decisions_of({} if results.empty else split_runs(results), study)
+    results = all_tables(study.runs, folders, study.metrics).results
+    runs = {} if results.empty else split_runs(results, metric=study.metrics[0])
+    return decisions_of(runs, study)
 
 
 def wanted_runs(study: Study, decisions: Decisions | None) -> list[Run]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -11,20 +9,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from sb3_ppo_variants.bench.report.numbers import interval, mean_return, number
-from sb3_ppo_variants.bench.report.sections.provenance import ended_early
-from sb3_ppo_variants.bench.rounds import decision_lines, read_decisions, wanted_runs
-from sb3_ppo_variants.bench.runs.folders import Folders, raised
-from sb3_ppo_variants.bench.runs.provenance import versions
-from sb3_ppo_variants.bench.runs.sources import changed_sources, changes, source_hash
-from sb3_ppo_variants.bench.runs.whole import others, whole_runs
+from sb3_ppo_variants.bench.report.numbers import interval, mean_return, number, quantity
+from sb3_ppo_variants.bench.report.sections.cautions import few_seeds
+from sb3_ppo_variants.bench.report.sections.results import normalisation
 from sb3_ppo_variants.bench.statistics.summary import Summary
-from sb3_ppo_variants.bench.study.parts import missing_parts
+from sb3_ppo_variants.bench.study.keys import RETURN
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.table.stored import stored_runs
 from sb3_ppo_variants.bench.tuning.search import Search
 
-STATES = ("finished", "stale", "damaged", "failed", "missing")
 # Beside every column of a table.
 PADDING = 2
 # Heading, and one cell for each arm.
@@ -45,6 +37,18 @@ def results_tables(study: Study, summary: Summary, width: int) -> list[Table]:
     return [_part(study, summary, columns) for columns in parts]
 
 
+def results_lines(summary: Summary, scores_command: str) -> Iterator[str]:
+    """Say what the report says beside its table: few seeds, and which scores count as 0 and 1.
+
+    :param summary: the numbers of the study
+    :param scores_command: what measures these scores
+    """
+    yield f"Scores: {normalisation(summary)}."
+    if any(scale.from_study_range for scale in summary.scales.values()) and summary.metric == RETURN:
+        yield f"Such scores cannot be compared with those of another study: {scores_command} measures 0 and 1."
+    yield from (f"{warning.title}: {warning.text}" for warning in few_seeds(summary))
+
+
 def _columns(summary: Summary) -> Iterator[Column]:
     for environment in summary.environments:
         returns = [summary.returns.get((arm, environment)) for arm in summary.arms]
@@ -53,7 +57,7 @@ def _columns(summary: Summary) -> Iterator[Column]:
     better = {arm: _below(interval(found.improvement), "[") for arm, found in summary.comparisons.items()}
     yield (
         summary.beats.removeprefix("P(").removesuffix(")"),
-        [better.get(arm, Text("baseline")) for arm in summary.arms],
+        [better.get(arm, Text("baseline" if arm == summary.arms[0] else "n/a")) for arm in summary.arms],
     )
     yield "seeds", [Text(summary.seeds(arm)) for arm in summary.arms]
 
@@ -65,7 +69,7 @@ def _width(column: Column) -> int:
 
 
 def _part(study: Study, summary: Summary, columns: list[Column]) -> Table:
-    table = table_of(study.name)
+    table = table_of(study.name if summary.metric == RETURN else f"{study.name}: {quantity(summary.metric)}")
     table.add_column("arm", no_wrap=True)
     for heading, _ in columns:
         table.add_column(escape(heading), justify="right")
@@ -115,45 +119,13 @@ def tuning_table(searches: Sequence[Search]) -> Table:
     return table
 
 
-def status(study: Study, folders: Folders) -> tuple[Table, list[str]]:
-    """Make the table of the states of the runs, per arm and environment, and say why runs failed or are left out.
+def cut(name: str, width: int) -> str:
+    """Shorten a name in its middle, because names of a grid differ at their ends.
 
-    :return: the table, and lines for failed runs, for callbacks that ended runs early, for what is decided of each
-        arm, and for folders that no number of a report comes from
+    :param name: of an arm or an environment
+    :param width: characters that there is room for, at least 3
     """
-    whole, left_out = whole_runs(study.runs, folders)
-    stored = stored_runs(study.runs, folders)
-    damaged, installed = {item.folder for item in left_out}, versions()
-    counts: Counter[tuple[str, str, str]] = Counter()
-    today = functools.cache(source_hash)
-    for run, record in [*whole, *stored]:
-        stale = record["provenance"]["versions"] != installed or changed_sources(record, today)
-        counts[run.arm, run.environment, "stale" if stale else "finished"] += 1
-    arms = (study.run(arm, next(iter(study.environments)), study.seeds[0]) for arm in study.arms)
-    missing = dict.fromkeys(line for run in arms for line in missing_parts(run.arguments))
-    lines = [f"cannot be imported, so its version is not known: {line}" for line in missing]
-    lines += [f"stale: {change}" for change in changes(record for _, record in [*whole, *stored])]
-    in_tables = {id(run) for run, _ in stored}
-    decisions = read_decisions(study, folders)
-    for run in (run for run in wanted_runs(study, decisions) if id(run) not in in_tables):
-        if folders.finished(run) in damaged:
-            counts[run.arm, run.environment, "damaged"] += 1
-        elif folders.is_failed(run):
-            counts[run.arm, run.environment, "failed"] += 1
-            lines.append(f"{run.arm} on {run.environment}, seed {run.seed}: {raised(folders.reason(run))}")
-        elif not folders.is_finished(run):
-            counts[run.arm, run.environment, "missing"] += 1
-    lines += ended_early(record for _, record in [*whole, *stored])
-    table = table_of(study.name)
-    table.add_column("arm", no_wrap=True)
-    table.add_column("environment", no_wrap=True)
-    for state in STATES:
-        table.add_column(state, justify="right")
-    for arm in study.arms:
-        for name in study.environments:
-            table.add_row(escape(arm), escape(name), *(str(counts[arm, name, state] or "") for state in STATES))
-    return table, [
-        *lines,
-        *decision_lines(decisions),
-        *(f"left out: {item}" for item in [*left_out, *others(study.runs, folders)]),
-    ]
+    if len(name) <= width:
+        return name
+    end = (width - 1) // 2
+    return f"{name[: width - 1 - end]}…{name[-end:]}"

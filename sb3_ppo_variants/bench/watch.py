@@ -43,7 +43,7 @@ def _steps(snapshot: StudyState) -> RenderableType:
     left = "" if snapshot.seconds_left is None else f", about {duration(snapshot.seconds_left)} left"
     line.add_row(
         ProgressBar(snapshot.total_timesteps or 1, snapshot.steps, width=32),
-        f"{_share(snapshot.steps, snapshot.total_timesteps)} of the steps{whose}{left}",
+        f"{share(snapshot.steps, snapshot.total_timesteps)} of the steps{whose}{left}",
     )
     return line
 
@@ -61,7 +61,7 @@ def _table(making: Sequence[Making]) -> Table:
             escape(run.arm),
             escape(run.environment),
             str(run.seed),
-            _share(run.steps, run.total_timesteps),
+            share(run.steps, run.total_timesteps),
             "" if run.seconds_left is None else duration(run.seconds_left),
             f"{sparkline(run.returns[-SHOWN:]):>{SHOWN}} {number(run.returns[-1])}" if run.returns else "",
             escape(run.maker),
@@ -69,8 +69,12 @@ def _table(making: Sequence[Making]) -> Table:
     return table
 
 
-def _share(steps: int, total_timesteps: int) -> str:
-    """Write a share in per cent, rounded down: 100 % is all of them."""
+def share(steps: int, total_timesteps: int) -> str:
+    """Write a share in per cent, rounded down: 100 % is all of them.
+
+    :param steps: environment steps
+    :param total_timesteps: of which they are a part
+    """
     return f"{100 * steps // total_timesteps if total_timesteps else 0} %"
 
 

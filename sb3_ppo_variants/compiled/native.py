@@ -9,6 +9,7 @@ cache, and a CUDA graph plays them.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
 import tempfile
@@ -145,13 +146,28 @@ def _library(graph: GraphModule, inputs: tuple[th.Tensor, ...]) -> Function:
 def _compile(graph: GraphModule, inputs: tuple[th.Tensor, ...], package: Path) -> None:
     package.parent.mkdir(parents=True, exist_ok=True)
     exported = th.export.export(graph, inputs, strict=False)
-    with tempfile.TemporaryDirectory(dir=package.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=package.parent) as folder, _without_fallback_lines():
         made = th._inductor.aoti_compile_and_package(
             exported,
             package_path=str(Path(folder) / "new.pt2"),
             inductor_configs={**LIBRARY, "aot_inductor.metadata": {MADE_FOR: package.stem}},
         )
         os.replace(made, package)  # atomic: another process may compile the same
+
+
+@contextmanager
+def _without_fallback_lines() -> Iterator[None]:
+    """Keep from the log that an operation "is missing a c-shim implementation": it runs all the same."""
+    logger = logging.getLogger("torch._inductor.ir")
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "c-shim" not in record.getMessage()
+
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def _fingerprint(graph: GraphModule, inputs: tuple[th.Tensor, ...]) -> str:

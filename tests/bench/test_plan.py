@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from sb3_ppo_variants.bench.cli import main
-from sb3_ppo_variants.bench.plan import Planned, _effect, make_plan, plan_lines, total_seconds
+from sb3_ppo_variants.bench.plan import Planned, _effect, make_plan, plan_lines, seeds_for, seeds_line, total_seconds
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from tests.bench.conftest import Finished, WriteStudy
+from tests.bench.statistics.numbers import make_study
 
 
 @pytest.fixture
@@ -50,6 +52,26 @@ def test_what_the_seeds_can_show_is_said(seeds: int, environments: int, arms: st
     said = sentence.replace(" (permutation test at 5 % after Holm's correction)", "")
     expected = shown.format(deviations="standard deviations of a run's score")
     assert said == f"With {seeds} seeds an arm, the comparison of {arms} with stock PPO {expected}"
+
+
+@pytest.mark.parametrize(("environments", "tests"), [(1, 1), (2, 3)])
+def test_seeds_for_an_effect_are_the_least_that_find_it(environments: int, tests: int) -> None:
+    seeds = seeds_for(1.5, environments, tests)
+    assert seeds is not None
+    found = [detectable_effect([(n, n)] * environments, tests) <= 1.5 for n in (seeds - 1, seeds)]
+    assert found == [False, True]
+
+
+def test_seeds_for_an_effect_are_said() -> None:
+    # As in the sentence on 10 seeds above, where 1.7 standard deviations are found.
+    study = make_study(arms={name: {"algorithm": "stable_baselines3.PPO"} for name in "abcd"}, environments=["A-v0"])
+    said = seeds_line(study, 1.71)
+    assert said == (
+        "A difference of 1.71 times the standard deviation of a run's score is found with a probability of 80 % with "
+        "10 seeds an arm; this study has 2."
+    )
+    assert seeds_line(study, 0.001).endswith("needs more than the 1000 seeds that a study may have.")
+    assert seeds_line(make_study(arms={}), 1.0) == "There is no arm to compare with the baseline."
 
 
 def test_without_an_arm_to_compare_nothing_is_said() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sb3_ppo_variants.bench import terminal
+from sb3_ppo_variants.bench import status
 from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.plan import make_plan, plan_lines
 from sb3_ppo_variants.bench.report.report import make_report
@@ -151,7 +151,7 @@ def test_a_failed_run_keeps_its_arm_open_and_no_other(study: Study, folders: Fol
     assert tried == [FIRST, SECOND, THIRD]
     lines = [LINES[0], "same: open, next look at 2 seeds (p 1, 1 after Holm)"]
     assert list(decision_lines(read_decisions(study, folders))) == lines
-    assert terminal.status(study, folders)[1] == ["same on CartPole-v1, seed 1: RuntimeError: no luck", *lines]
+    assert status.status(study, folders, 80)[1] == ["same on CartPole-v1, seed 1: RuntimeError: no luck", *lines]
     # The next command tries it again.
     assert make(study, folders, study.runs) == [[("same", 1)]]
     assert list(decision_lines(read_decisions(study, folders))) == LINES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,3 +83,16 @@ def test_an_assigned_buffer_is_named_and_put_back() -> None:
     with pytest.raises(Ended, match="assigns 'running_mean'"), native.in_place_of(layer, dict(own)):
         layer.running_mean = th.ones(2)
     assert all(tensor is own[name] for name, tensor in layer.named_buffers())
+
+
+def test_the_line_on_missing_shims_is_kept_from_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("torch._inductor.ir")
+    logger.addHandler(caplog.handler)
+    try:
+        with native._without_fallback_lines():
+            logger.warning("%s is missing a c-shim implementation, using proxy executor as fallback", "aten.x")
+            logger.warning("something else")
+        logger.warning("a c-shim later")
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert set(caplog.messages) == {"something else", "a c-shim later"}

@@ -17,6 +17,7 @@ from sb3_ppo_variants.bench.commands.common import (
     positive,
     require,
     say,
+    working,
 )
 
 
@@ -50,8 +51,9 @@ def card(parsed: argparse.Namespace) -> int:
     finished_folder(run, folders)
     from sb3_ppo_variants.bench.hub import export
 
-    with folders.locked():
+    with working("computing intervals and drawing figures") as say_now, folders.locked():
         report = make_report(study, study.text, folders, parsed.allow_mixed_versions)
+        say_now(f"playing {parsed.episodes} episodes of the model")
         made = export(study, report, folders, run, parsed.episodes, parsed.output)
     say(f"Made {made}")
     return 0

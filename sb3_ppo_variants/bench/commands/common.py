@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,20 @@ def positive(text: str) -> int:
 def say(line: str) -> None:
     """Print a line, at once even where the output is no terminal."""
     print(line, flush=True)
+
+
+@contextlib.contextmanager
+def working(text: str) -> Iterator[Callable[[str], None]]:
+    """Say in a terminal, beside a moving sign, what takes long within the block; nothing elsewhere.
+
+    :param text: what is being done
+    :return: a function to say something else
+    """
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True, highlight=False).status(escape(text)) as status:
+        yield lambda now: status.update(escape(now))
 
 
 def folders_of(study: Study, parsed: argparse.Namespace) -> Folders:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import TYPE_CHECKING, Any
 
-from sb3_ppo_variants.bench.commands.common import add_command, add_mixed_versions, add_study, folders_of, say
+from sb3_ppo_variants.bench.commands.common import add_command, add_mixed_versions, add_study, folders_of, say, working
 
 if TYPE_CHECKING:
     from sb3_ppo_variants.bench.study.study import Study
@@ -35,14 +36,17 @@ def write_report(study: Study, parsed: argparse.Namespace) -> None:
     from rich.console import Console
 
     from sb3_ppo_variants.bench.report.report import make_report
-    from sb3_ppo_variants.bench.terminal import results_tables
+    from sb3_ppo_variants.bench.terminal import results_lines, results_tables
 
     folders = folders_of(study, parsed)
-    with folders.locked():
+    with working("computing intervals and drawing figures"), folders.locked():
         made = make_report(study, study.text, folders, parsed.allow_mixed_versions)
     console = Console(highlight=False)
-    for table in results_tables(study, made.summary, console.width):
-        console.print(table)
+    for summary in (made.summary, *made.further):
+        for table in results_tables(study, summary, console.width):
+            console.print(table)
+    for line in results_lines(made.summary, shlex.join(["ppo-bench", "scores", str(parsed.study)])):
+        say(line)
     for item in made.left_out:
         say(f"left out: {item}")
     say(f"Report: {made.page}")

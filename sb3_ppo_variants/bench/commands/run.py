@@ -20,6 +20,7 @@ from sb3_ppo_variants.bench.commands.common import (
     say,
 )
 from sb3_ppo_variants.bench.commands.report import MIXED_VERSIONS, write_report
+from sb3_ppo_variants.messages import COMPILES
 
 if TYPE_CHECKING:
     from sb3_ppo_variants.bench.runs.folders import Folders
@@ -147,6 +148,8 @@ class _Making:
         """
         if not missing:
             return 0
+        if self.executor is None and any(run.arguments.get("compile") for run in missing):
+            say(COMPILES)
         if self.executor is None:
             self.executor = self.stack.enter_context(_executor(self.parsed, at_most))
         return _run_missing(study, missing, folders, self.parsed, self.executor)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sb3_ppo_variants.bench.commands.common import CommandError, add_command, add_study, folders_of, positive, say
+from sb3_ppo_variants.bench.commands.common import (
+    CommandError,
+    add_command,
+    add_study,
+    folders_of,
+    positive,
+    say,
+    working,
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -28,6 +36,8 @@ def scores(parsed: argparse.Namespace) -> int:
     if reference not in study.arms:
         raise CommandError(f"--reference {reference}: the study has {', '.join(study.arms)}", 2)
     folders = folders_of(study, parsed)
-    for line in score_lines(tuned(study, folders), folders, parsed.episodes, reference):
+    with working("reading the finished runs") as say_now:
+        lines = score_lines(tuned(study, folders), folders, parsed.episodes, reference, say_now)
+    for line in lines:
         say(line)
     return 0

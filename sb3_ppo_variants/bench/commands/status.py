@@ -10,14 +10,14 @@ from sb3_ppo_variants.bench.commands.common import add_command, add_study, folde
 
 def add_parser(commands: Any) -> None:
     """Add the command to a parser."""
-    add_study(add_command(commands, "status", status, "show what is finished, stale, damaged, failed and missing"))
+    add_study(add_command(commands, "status", status, "show what is done, running, failed, missing, stale and damaged"))
 
 
 def status(parsed: argparse.Namespace) -> int:
     """Show the state of the runs, and why runs failed."""
     from rich.console import Console
 
-    from sb3_ppo_variants.bench.terminal import status as status_of
+    from sb3_ppo_variants.bench.status import status as status_of
     from sb3_ppo_variants.bench.terminal import tuning_table
     from sb3_ppo_variants.bench.tuning.rounds import folders_of_trials, tuned
     from sb3_ppo_variants.bench.tuning.table import NotTuned, read_searches
@@ -34,7 +34,7 @@ def status(parsed: argparse.Namespace) -> int:
     except NotTuned as error:
         say(str(error))
         return 0
-    table, lines = status_of(study, folders)
+    table, lines = status_of(study, folders, console.width)
     console.print(table)
     for line in lines:
         say(line)

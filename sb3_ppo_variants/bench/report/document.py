@@ -171,7 +171,8 @@ class Caution:
 class Document:
     """A whole report.
 
-    :param title: name of the study
+    :param title: of the study, or its name
+    :param lead: what the study asks and what it found
     :param facts: its size and its date
     :param cautions: shown above everything else
     :param sections: in order
@@ -179,6 +180,7 @@ class Document:
     """
 
     title: str
+    lead: Sequence[Definition]
     facts: Sequence[str]
     cautions: Sequence[Caution]
     sections: Sequence[Section]

@@ -8,6 +8,15 @@ import numpy as np
 
 from sb3_ppo_variants.bench.statistics.contrasts import Contrast
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
+from sb3_ppo_variants.bench.study.keys import RETURN, SUCCESS
+
+
+def quantity(metric: str) -> str:
+    """Say what a metric is of an episode.
+
+    :param metric: ``return``, ``success`` or a key of infos
+    """
+    return {RETURN: "return of an episode", SUCCESS: "success rate"}.get(metric, f"{metric} at the end of an episode")
 
 
 def fixed(value: float, digits: int) -> str:

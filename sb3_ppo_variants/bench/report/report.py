@@ -12,6 +12,7 @@ from sb3_ppo_variants.bench.report import html, markdown
 from sb3_ppo_variants.bench.report.contents import contents
 from sb3_ppo_variants.bench.report.document import Panel, slugs
 from sb3_ppo_variants.bench.report.figures.efficiency import efficiency
+from sb3_ppo_variants.bench.report.figures.heat_maps import heat_map
 from sb3_ppo_variants.bench.report.figures.intervals import intervals
 from sb3_ppo_variants.bench.report.figures.learning_curves import learning_curves
 from sb3_ppo_variants.bench.report.figures.profiles import profiles
@@ -23,7 +24,6 @@ from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versi
 from sb3_ppo_variants.bench.runs.whole import LeftOut, others
 from sb3_ppo_variants.bench.statistics.scores import known_returns
 from sb3_ppo_variants.bench.statistics.summary import Summary, summarise
-from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
 from sb3_ppo_variants.bench.table.stored import all_tables, write
@@ -39,12 +39,14 @@ class Report:
     :param path: ``report.md``
     :param page: ``report.html``
     :param summary: their numbers
+    :param further: those of the other metrics of the study
     :param left_out: the folders of runs of the study that no number comes from
     """
 
     path: Path
     page: Path
     summary: Summary
+    further: list[Summary]
     left_out: list[LeftOut]
 
 
@@ -60,23 +62,23 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     :raises MixedVersions: when versions differ and that was not allowed
     :raises FileNotFoundError: when no run has finished
     """
-    runs, imported = study.runs, read_imported(study)
-    tables = with_imported(_own_tables(runs, folders, allow_mixed_versions), imported)
+    imported = read_imported(study)
+    tables = with_imported(own_tables(study, folders, allow_mixed_versions), imported)
     # Tables that have other runs too, and not their folders, are the only place where those are kept.
     if all(item.folder != folders.root for item in tables.left_out):
         write(tables, folders.root)
     (folders.root / "study.yaml").write_text(study_text, "utf-8")
-    summary = summarise(tables.results, study, tables.times)
+    summary, *further = (summarise(tables.results, study, tables.times, metric) for metric in study.metrics)
     figures = folders.root / "figures"
     figures.mkdir(exist_ok=True)
     tuning = [numbers_of(search) for search in read_searches(study, folders)]
     panels = {}
-    for name, drawing in _drawings(study, tables, summary, runs, tuning).items():
+    for name, drawing in _drawings(study, tables, [summary, *further], tuning).items():
         data = drawing.data.to_csv(index=False, lineterminator="\n")
         panels[name] = Panel(name, drawing.title, svg(drawing.figure), data)
         (figures / f"{name}.svg").write_text(panels[name].svg, "utf-8")
-    document = contents(study, study_text, runs, folders, tables, summary, panels, imported, tuning)
-    report = Report(folders.root / "report.md", folders.root / "report.html", summary, tables.left_out)
+    document = contents(study, study_text, folders, tables, [summary, *further], panels, imported, tuning)
+    report = Report(folders.root / "report.md", folders.root / "report.html", summary, further, tables.left_out)
     report.path.write_text(render("report.md.jinja", {"document": document}), "utf-8")
     page = render("report.html.jinja", {"document": document, "dark": html.DARK})
     report.page.write_text(page, "utf-8")
@@ -100,11 +102,18 @@ def render(template: str, context: dict[str, Any]) -> str:
     return environment.get_template(template).render(context)
 
 
-def _own_tables(runs: list[Run], folders: Folders, allow_mixed_versions: bool) -> Tables:
-    """Tables of the study's own runs: of their folders, or of an earlier report where there is no folder."""
-    tables = all_tables(runs, folders)
+def own_tables(study: Study, folders: Folders, allow_mixed_versions: bool) -> Tables:
+    """Tables of the study's own runs: of their folders, or of an earlier report where there is no folder.
+
+    :param study: the study
+    :param folders: where its runs lie
+    :param allow_mixed_versions: whether runs of different package versions may be compared
+    :raises MixedVersions: when versions differ and that is not allowed
+    :raises FileNotFoundError: when no run has finished
+    """
+    tables = all_tables(study.runs, folders, study.metrics)
     if not tables.records:
-        listed = "; ".join(map(str, [*tables.left_out, *others(runs, folders)]))
+        listed = "; ".join(map(str, [*tables.left_out, *others(study.runs, folders)]))
         raise FileNotFoundError(
             "no finished run of this study, nothing to report" + (f"; left out: {listed}" if listed else "")
         )
@@ -115,23 +124,26 @@ def _own_tables(runs: list[Run], folders: Folders, allow_mixed_versions: bool) -
 
 
 def _drawings(
-    study: Study, tables: Tables, summary: Summary, runs: list[Run], tuning: list[SearchNumbers]
+    study: Study, tables: Tables, summaries: list[Summary], tuning: list[SearchNumbers]
 ) -> dict[str, Drawing]:
     """Draw all figures, by the names of their files."""
-    coefficients = sorted({name for run in runs for name in (*run.arguments, *run.defaults)})
-    names = slugs(study.environments)
-    drawings = {
-        "curves": learning_curves(known_returns(tables.results), summary),
-        "intervals": intervals(summary),
-    }
+    coefficients = sorted({name for run in study.runs for name in (*run.arguments, *run.defaults)})
+    names, summary = slugs(study.environments), summaries[0]
+    curves = [learning_curves(known_returns(tables.results, each.metric), each) for each in summaries]
+    drawings = {"curves": curves[0], "intervals": intervals(summary)}
+    metrics = slugs(each.metric for each in summaries)
+    drawings |= {f"curves-{metrics[each.metric]}": drawn for each, drawn in zip(summaries[1:], curves[1:], strict=True)}
     if summary.profiles:
         drawings["profiles"] = profiles(summary)
     if summary.curves.steps:
         drawings["efficiency"] = efficiency(summary)
+    grids = {name: effects for name, effects in summary.effects.items() if effects.cells}
+    for name, slug in slugs(grids).items():
+        drawings[f"grid-{slug}"] = heat_map(name, grids[name], summary)
     if tuning:
         drawings["tuning"] = best_so_far(tuning, summary)
         drawings["tuning-scores"] = trial_scores(tuning, summary)
     for environment, rows in tables.updates.groupby("environment", sort=False):
         name = str(environment)
-        drawings[f"updates-{names[name]}"] = updates(rows, name, summary.arms, coefficients)
+        drawings[f"updates-{names[name]}"] = updates(rows, name, summary.labels, coefficients)
     return drawings

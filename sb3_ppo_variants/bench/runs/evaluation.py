@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.callbacks import MaskableEvalCallback
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -17,6 +19,10 @@ from sb3_ppo_variants.maskable_lstm import MaskableRecurrentEvalCallback, Maskab
 
 TIMES_FILE = "evaluation_times.csv"
 TIME_COLUMNS = ("timesteps", "seconds", "evaluation_seconds")
+INFOS_FILE = "evaluation_infos.csv"
+INFO_COLUMNS = ("timesteps", "key", "mean", "episodes")
+# Of an info, not of the environment; SB3 keeps successes in evaluations.npz.
+NO_INFOS = ("episode", "terminal_observation", "TimeLimit.truncated", "is_success")
 # What EvalCallback remembers of a run, and MaskableEvalCallback.
 STATE = (
     "n_calls", "best_mean_reward", "last_mean_reward", "evaluations_results", "evaluations_timesteps",
@@ -25,19 +31,23 @@ STATE = (
 
 
 class TimedEvaluation(EvalCallback):
-    """SB3's EvalCallback that also writes when each evaluation took place, line by line, into a CSV.
+    """SB3's EvalCallback that also writes when each evaluation took place, and the numbers in infos, line by line.
 
-    Its columns: ``timesteps``; ``seconds``, the seconds of training until then, without the evaluations, which are
-    no cost of an algorithm; ``evaluation_seconds``, the seconds that the evaluation itself took.
+    Columns of ``evaluation_times.csv``: ``timesteps``; ``seconds``, the seconds of training until then, without the
+    evaluations, which are no cost of an algorithm; ``evaluation_seconds``, the seconds that the evaluation itself took.
+
+    Columns of ``evaluation_infos.csv``, which is there if infos have numbers: ``timesteps``; ``key`` of the info;
+    ``mean`` of its number in the last step of each episode; ``episodes``, those that have the number.
 
     :param eval_env: as for EvalCallback
-    :param path: the CSV file
+    :param folder: of both files
     :param keywords: keyword arguments of EvalCallback
     """
 
-    def __init__(self, eval_env: VecEnv, path: Path, **keywords: Any) -> None:
+    def __init__(self, eval_env: VecEnv, folder: Path, **keywords: Any) -> None:
         super().__init__(eval_env, **keywords)
-        self.path = path
+        self.times, self.infos = folder / TIMES_FILE, folder / INFOS_FILE
+        self.ends: list[dict[str, float]] = []
         self.started = time.monotonic()
         self.evaluating = 0.0
 
@@ -57,24 +67,53 @@ class TimedEvaluation(EvalCallback):
 
     def _on_training_start(self) -> None:
         super()._on_training_start()
-        if not self.path.exists():
+        if not self.times.exists():
             self.started = time.monotonic()
-            self._write(TIME_COLUMNS, mode="w")
+            _append(self.times, [TIME_COLUMNS])
 
     def _on_step(self) -> bool:
         begin = time.monotonic()
         evaluations = len(self.evaluations_timesteps)
+        self.ends = []
         go_on = super()._on_step()
         if len(self.evaluations_timesteps) > evaluations:
             took = time.monotonic() - begin
             seconds = begin - self.started - self.evaluating
             self.evaluating += took
-            self._write((self.num_timesteps, round(seconds, 3), round(took, 3)), mode="a")
+            _append(self.times, [(self.num_timesteps, round(seconds, 3), round(took, 3))])
+            self._write_infos()
         return go_on
 
-    def _write(self, row: tuple[object, ...], mode: str) -> None:
-        with self.path.open(mode, newline="") as file:
-            csv.writer(file, lineterminator="\n").writerow(row)
+    def _log_success_callback(self, locals_: dict[str, Any], globals_: dict[str, Any]) -> None:
+        """Keep the numbers in the last info of an episode; SB3 calls this at every step of an evaluation."""
+        super()._log_success_callback(locals_, globals_)
+        if locals_["done"] and "episode" in locals_["info"]:
+            self.ends.append(numbers(locals_["info"]))
+
+    def _write_infos(self) -> None:
+        keys = sorted({key for end in self.ends for key in end})
+        if not keys:
+            return
+        found = {key: [end[key] for end in self.ends if key in end] for key in keys}
+        rows = [(self.num_timesteps, key, float(np.mean(values)), len(values)) for key, values in found.items()]
+        _append(self.infos, rows if self.infos.exists() else [INFO_COLUMNS, *rows])
+
+
+def numbers(info: dict[str, Any]) -> dict[str, float]:
+    """The numbers and truth values in an info, its other entries left out.
+
+    :param info: of a step
+    """
+    found = {}
+    for key, value in info.items():
+        if isinstance(value, (bool, int, float, np.number, np.bool_)) and key not in NO_INFOS:
+            found[str(key)] = float(value)
+    return found
+
+
+def _append(path: Path, rows: Iterable[tuple[object, ...]]) -> None:
+    with path.open("a", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 class MaskableTimedEvaluation(TimedEvaluation, MaskableEvalCallback):

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, ValidationError
 
-from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE
+from sb3_ppo_variants.bench.runs.evaluation import INFOS_FILE, TIMES_FILE
 from sb3_ppo_variants.bench.study.run import Run
 
 RECORD = "run.json"
@@ -20,6 +20,7 @@ LAST_STATE = "last_state.zip"
 PROGRESS = "progress.csv"
 NUMBERS = ("evaluations.npz", PROGRESS, TIMES_FILE)
 FIRST_NUMBERS = NUMBERS[:2]
+CHECKED = (*NUMBERS, INFOS_FILE)
 
 
 class NotWhole(Exception):
@@ -112,7 +113,7 @@ def read_record_of(folder: Path, required: Iterable[str] = (), thorough: bool = 
             raise NotWhole(f"{name} is missing")
     for name, file in (files or {}).items():
         path = folder / name
-        if path.stat().st_size != file.bytes or ((thorough or name in NUMBERS) and _checksum(path) != file.sha256):
+        if path.stat().st_size != file.bytes or ((thorough or name in CHECKED) and _checksum(path) != file.sha256):
             raise NotWhole(f"{name} is not as the run left it")
     return record
 

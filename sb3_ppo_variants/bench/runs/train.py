@@ -26,7 +26,7 @@ from sb3_ppo_variants.algorithm import VariantAlgorithm
 from sb3_ppo_variants.bench.runs.callbacks import StudyCallbacks, study_callbacks
 from sb3_ppo_variants.bench.runs.checkpoint import RunCheckpoint, resumed
 from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
-from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE, TimedEvaluation, evaluation_callback
+from sb3_ppo_variants.bench.runs.evaluation import TimedEvaluation, evaluation_callback
 from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
@@ -174,7 +174,7 @@ def _evaluation(
     # evaluation of the budget is lost.
     return evaluation_callback(model)(
         env,
-        folder / TIMES_FILE,
+        folder,
         callback_after_eval=callbacks if callbacks.callbacks else None,
         n_eval_episodes=run.evaluation_episodes,
         eval_freq=run.evaluation_every // run.n_envs,

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from scipy import stats
 
-from sb3_ppo_variants.bench.statistics.intervals import CONFIDENCE, Array, Estimate, share_interval, trials
+from sb3_ppo_variants.bench.statistics.intervals import (
+    CONFIDENCE,
+    Array,
+    Estimate,
+    mean_interval,
+    share_interval,
+    trials,
+)
 from sb3_ppo_variants.bench.statistics.permutations import Null, null_distribution
 
 LEVEL = 0.05
 
+Key = TypeVar("Key", bound=Hashable)
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """One arm against the baseline.
+    """One arm against another, in a report the baseline.
 
-    :param improvement: probability that a run of the arm beats one of the baseline, with its 95 % interval
+    :param improvement: probability that a run of the arm beats one of the other, with its 95 % interval
     :param p_value: of the two-sided stratified permutation test, or of :func:`.sequential_p_value`
-    :param adjusted_p_value: the same after Holm's correction for all arms of the study
+    :param adjusted_p_value: the same after Holm's correction for all comparisons that are made with it
     :param least_p_value: the smallest p-value that these numbers of runs can give, before the correction; NaN
         where these are no numbers that were fixed before
     :param environments: environments that count: those in which both have a finished run
@@ -37,7 +48,7 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """Whether the arm differs from the baseline at the 5 % level after the correction."""
+        """Whether the arms differ at the 5 % level after the correction."""
         return self.adjusted_p_value <= LEVEL
 
 
@@ -55,20 +66,61 @@ def compare(
     :param baseline: the arm that the others are compared with
     :return: by arm, the baseline absent
     """
-    found = {}
-    for arm in (name for name in arms if name != baseline):
-        shared = [name for name in environments if (arm, name) in scores and (baseline, name) in scores]
-        first, second = ([scores[who, name] for name in shared] for who in (arm, baseline))
-        found[arm] = Comparison(
-            improvement=improvement_interval(first, second),
-            p_value=permutation_test(first, second),
-            adjusted_p_value=float("nan"),
-            least_p_value=least_p_value(first, second),
-            environments=shared,
-            excluded=[name for name in environments if name not in shared],
-        )
-    adjusted = holm({arm: comparison.p_value for arm, comparison in found.items()})
-    return {arm: replace(comparison, adjusted_p_value=adjusted[arm]) for arm, comparison in found.items()}
+    return _corrected({arm: compare_pair(scores, environments, arm, baseline) for arm in arms if arm != baseline})
+
+
+def compare_pairs(
+    scores: Mapping[tuple[str, str], Array], arms: Sequence[str], environments: Sequence[str]
+) -> dict[tuple[str, str], Comparison]:
+    """Compare every arm with every other one, with Holm's correction for all pairs.
+
+    :param scores: one score per run, by (arm, environment)
+    :param arms: arm names
+    :param environments: environment ids
+    :return: by (arm, later arm)
+    """
+    pairs = itertools.combinations(arms, 2)
+    return _corrected({pair: compare_pair(scores, environments, *pair) for pair in pairs})
+
+
+def compare_pair(
+    scores: Mapping[tuple[str, str], Array], environments: Sequence[str], arm: str, other: str
+) -> Comparison:
+    """Compare an arm with another one, as a single comparison: its p-value is not corrected.
+
+    :param scores: one score per run, by (arm, environment)
+    :param environments: environment ids
+    :param arm: name of an arm
+    :param other: name of the arm that it is compared with
+    """
+    shared = [name for name in environments if (arm, name) in scores and (other, name) in scores]
+    first, second = ([scores[who, name] for name in shared] for who in (arm, other))
+    p_value = permutation_test(first, second)
+    return Comparison(
+        improvement=improvement_interval(first, second),
+        p_value=p_value,
+        adjusted_p_value=p_value,
+        least_p_value=least_p_value(first, second),
+        environments=shared,
+        excluded=[name for name in environments if name not in shared],
+    )
+
+
+def _corrected(found: Mapping[Key, Comparison]) -> dict[Key, Comparison]:
+    adjusted = holm({key: comparison.p_value for key, comparison in found.items()})
+    return {key: replace(comparison, adjusted_p_value=adjusted[key]) for key, comparison in found.items()}
+
+
+def difference_interval(first: Array, second: Array) -> Estimate:
+    """Mean of the runs of one arm minus that of another, with the interval of :func:`.mean_bands`.
+
+    Without skewness it is that of Welch (1947).
+
+    :param first: one score per run
+    :param second: one score per run
+    """
+    # The mean over two tasks, of which the second counts with the other sign, is half of the difference.
+    return Estimate(*(2 * bound for bound in mean_interval(first, -second)))
 
 
 def probability_of_improvement(first: Sequence[Array], second: Sequence[Array]) -> float:
@@ -152,7 +204,7 @@ def least_p_value(first: Sequence[Array], second: Sequence[Array]) -> float:
     return min(1.0, 2.0 / relabellings)
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
     """Adjust the p-values of several tests so that the chance of any false finding stays below their level.
 
     Holm 1979: sorted ascending, the i-th of m becomes the greatest of ``(m - j + 1) p_j`` for j up to i, at most 1.

@@ -64,12 +64,16 @@ class MainEffects:
 
     :param axes: axis -> one contrast per level, in the order of the arms: mean over the arms at the level minus the
         mean over all arms
+    :param cells: of two axes with one arm for every combination: arm -> its levels; empty for other grids
+    :param interactions: arm of :attr:`cells` -> its score minus what the effects of its two levels add up to
     :param balanced: whether every combination of levels occurs equally often; where it does not, an effect is mixed
         with those of the other axes
     """
 
     axes: dict[str, list[Contrast]]
     balanced: bool
+    cells: dict[str, tuple[str, str]]
+    interactions: dict[str, Contrast]
 
 
 def contrast(name: str, weights: Mapping[str, float], scores: Scores, resamples: int, seed: int) -> Contrast:
@@ -142,7 +146,23 @@ def main_effects(levels: Levels, scores: Scores, resamples: int, seed: int) -> M
             found[axis] = [
                 contrast(level, _against_all(arms, named), scores, resamples, seed) for level, arms in groups.items()
             ]
-    return MainEffects(found, _balanced(named, axes))
+    balanced = _balanced(named, axes)
+    cells = {}
+    if balanced and len(found) == 2:
+        first, second = found
+        cells = {arm: (chosen[first], chosen[second]) for arm, chosen in named.items()}
+    interactions = {arm: contrast(arm, _interaction(arm, cells), scores, resamples, seed) for arm in cells}
+    return MainEffects(found, balanced, cells, interactions)
+
+
+def _interaction(cell: str, cells: Mapping[str, tuple[str, str]]) -> dict[str, float]:
+    """Weights of a cell minus the means of its row and its column plus the mean of all."""
+    row, column = cells[cell]
+    rows, columns = (len({levels[axis] for levels in cells.values()}) for axis in (0, 1))
+    return {
+        arm: float(arm == cell) - (levels[0] == row) / columns - (levels[1] == column) / rows + 1 / (rows * columns)
+        for arm, levels in cells.items()
+    }
 
 
 def _against_all(arms: list[str], every: Mapping[str, Any]) -> dict[str, float]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sb3_ppo_variants.bench.statistics.intervals import Array
+from sb3_ppo_variants.bench.study.keys import RETURN, SUCCESS
 from sb3_ppo_variants.bench.study.study import Study
 
 LARGEST_RETURN = 1e154
@@ -44,25 +45,32 @@ class Shortfall:
     not_finite: tuple[int, ...]
 
 
-def known_returns(results: pd.DataFrame) -> pd.DataFrame:
+def known_returns(results: pd.DataFrame, metric: str = RETURN) -> pd.DataFrame:
     """Write NaN for the returns with which no statistic can be computed: infinite ones, and those beyond 1e154.
+
+    Another metric stands in the place of the return, without the rows that lack it.
 
     The square of a greater number is none; what NaN enters becomes NaN itself, and is shown as unknown.
 
     :param results: the results table
+    :param metric: ``return`` or another column
     """
+    if metric != RETURN:
+        values = results.get(metric, np.nan)
+        results = results.assign(mean_return=values).dropna(subset=["mean_return"])
     returns = results["mean_return"].astype(float)
     return results.assign(mean_return=returns.where(returns.abs() <= LARGEST_RETURN))
 
 
-def split_runs(results: pd.DataFrame, times: pd.DataFrame | None = None) -> Runs:
+def split_runs(results: pd.DataFrame, times: pd.DataFrame | None = None, metric: str = RETURN) -> Runs:
     """Split the results table into its runs, seeds in ascending order; pairs without a run are absent.
 
     :param results: the results table
     :param times: seconds of training at each evaluation, columns arm, environment, seed, timesteps, seconds; they
         become a column ``seconds`` of the runs, NaN where they are not known
+    :param metric: what stands in the column ``mean_return``
     """
-    known = known_returns(results)
+    known = known_returns(results, metric)
     timed = known.assign(seconds=np.nan) if times is None else known.merge(times, how="left")
     runs: defaultdict[tuple[str, str], dict[int, pd.DataFrame]] = defaultdict(dict)
     for (arm, environment, seed), rows in timed.sort_values("timesteps").groupby(["arm", "environment", "seed"]):
@@ -97,30 +105,38 @@ def seed_scores(runs: Runs, study: Study) -> dict[tuple[str, str], dict[int, flo
     }
 
 
-def shortfalls(runs: Runs, study: Study, wanted: Mapping[str, Collection[int]]) -> list[Shortfall]:
+def shortfalls(
+    runs: Runs, study: Study, environments: Iterable[str], wanted: Mapping[str, Collection[int]]
+) -> list[Shortfall]:
     """List every pair of the study's own arms and environments that lacks something, in the order of the study.
 
     :param runs: of all arms
     :param study: says how many evaluations there should be
+    :param environments: those that should have any
     :param wanted: arm -> the seeds that there should be
     """
     return [
         lack
         for arm in study.arms
-        for environment in study.environments
+        for environment in environments
         if (lack := _shortfall(runs.get((arm, environment), {}), wanted[arm], study, arm, environment)) is not None
     ]
 
 
-def scale(study: Study, environment: str, found: Iterable[Array]) -> Scale:
+def scale(study: Study, environment: str, found: Iterable[Array], metric: str = RETURN) -> Scale:
     """Take the random and the reference score of the study file, else the least and the greatest score of a run.
+
+    A share of successes needs neither.
 
     :param study: the study
     :param environment: id of the environment
     :param found: scores of its runs by arm, at least one
+    :param metric: what the scores are of
     """
+    if metric == SUCCESS:
+        return Scale(0.0, 1.0, from_study_range=False)
     place = study.environments[environment]
-    if place.random_score is not None and place.reference_score is not None:
+    if metric == RETURN and place.random_score is not None and place.reference_score is not None:
         return Scale(place.random_score, place.reference_score, from_study_range=False)
     values = np.concatenate(list(found))
     finite = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)

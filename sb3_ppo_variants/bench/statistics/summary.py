@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from sb3_ppo_variants.bench.statistics.aggregates import Aggregates, aggregate, profile, thresholds
-from sb3_ppo_variants.bench.statistics.comparisons import Comparison, compare
+from sb3_ppo_variants.bench.statistics.comparisons import Comparison, compare, compare_pairs
 from sb3_ppo_variants.bench.statistics.contrasts import (
     AblationContrasts,
     MainEffects,
@@ -29,7 +29,11 @@ from sb3_ppo_variants.bench.statistics.scores import (
     split_runs,
 )
 from sb3_ppo_variants.bench.statistics.stability import StabilityTable, stability_table
+from sb3_ppo_variants.bench.study.keys import RETURN
 from sb3_ppo_variants.bench.study.study import Study, baseline_name
+
+# Numbers of arms of which every pair is compared: a matrix of more is not readable.
+PAIRED = range(3, 11)
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,10 @@ class Summary:
     All intervals are of 95 %. Whatever compares arms over several environments uses ``common`` alone, unless its own
     record says otherwise.
 
+    :param metric: what the scores are of: ``return``, ``success`` or a key of infos
     :param arms: arm names, the baseline first
-    :param environments: environment ids, in the study's order
+    :param labels: what each of them is called
+    :param environments: environment ids, in the study's order; of another metric than the return those that have it
     :param returns: (arm, environment) -> mean score with interval; pairs without a finished run are absent
     :param counts: (arm, environment) -> number of finished runs
     :param shortfalls: missing seeds and short runs; empty when all is complete
@@ -48,7 +54,10 @@ class Summary:
     :param common: environments in which every arm has a finished run
     :param aggregates: arm -> aggregates of its normalised scores over ``common``
     :param profiles: arm -> share of its runs above each normalised score; empty when ``common`` is
-    :param comparisons: arm -> its comparison with the baseline, which is absent itself
+    :param comparisons: arm -> its comparison with the baseline, which is absent itself; empty where seeds were added by
+        what is known of another metric
+    :param pairs: (arm, later arm) -> their comparison, corrected for all pairs; empty with fewer than 3 arms, with more
+        than 10, and when seeds are added until it is decided
     :param decisions: what is decided; None where the number of seeds is fixed
     :param detectable: arm -> what its comparison with the baseline can detect; arms that were not compared are absent,
         and so are all when seeds are added until it is decided
@@ -58,7 +67,9 @@ class Summary:
     :param stability: falls and recoveries
     """
 
+    metric: str
     arms: list[str]
+    labels: dict[str, str]
     environments: list[str]
     returns: dict[tuple[str, str], Estimate]
     counts: dict[tuple[str, str], int]
@@ -68,6 +79,7 @@ class Summary:
     aggregates: dict[str, Aggregates]
     profiles: dict[str, Band]
     comparisons: dict[str, Comparison]
+    pairs: dict[tuple[str, str], Comparison]
     decisions: Decisions | None
     detectable: dict[str, Detectable]
     curves: EfficiencyCurves
@@ -101,48 +113,58 @@ class Summary:
         return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
-def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = None) -> Summary:
+def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = None, metric: str = RETURN) -> Summary:
     """Compute every number of the report.
 
     :param results: the results table
     :param study: the study; its ``bootstrap`` seeds everything that draws
     :param times: seconds of training at each evaluation, columns arm, environment, seed, timesteps, seconds
+    :param metric: what the scores are of
+    :raises FileNotFoundError: when no finished run has the metric
     """
-    arms, environments = study.compared, list(study.environments)
+    arms = study.compared
     draw = (study.bootstrap.resamples, study.bootstrap.seed)
-    runs = split_runs(results, times)
+    runs = split_runs(results, times, metric)
+    having = {name for _, name in runs}
+    if not having and metric != RETURN:
+        raise FileNotFoundError(f"metrics: no finished run has recorded {metric}")
+    environments = [name for name in study.environments if metric == RETURN or name in having]
     found = scores(runs, study)
     scales = {
-        name: scale(study, name, [found[arm, name] for arm in arms if (arm, name) in found])
+        name: scale(study, name, [found[arm, name] for arm in arms if (arm, name) in found], metric)
         for name in environments
         if any((arm, name) in found for arm in arms)
     }
     normalised = {key: normalise(value, scales[key[1]].low, scales[key[1]].high) for key, value in found.items()}
     common = [name for name in environments if all((arm, name) in found for arm in arms)]
     tasks = {arm: [normalised[arm, name] for name in common] for arm in arms}
-    decisions = decisions_of(runs, study)
-    if decisions is None:
-        comparisons = compare(found, arms, environments, study.baseline)
-    else:
+    # Seeds are added by what is known of the first metric.
+    decisions = decisions_of(runs, study) if metric == study.metrics[0] else None
+    fixed = study.until_decided is None
+    comparisons = compare(found, arms, environments, study.baseline) if fixed else {}
+    if decisions is not None:
         comparisons = comparisons_of(seed_scores(runs, study), environments, decisions)
     at = thresholds([task for of_arm in tasks.values() for task in of_arm])
     return Summary(
+        metric=metric,
         arms=arms,
+        labels=study.labels,
         environments=environments,
         returns={key: mean_interval(value) for key, value in found.items()},
         counts={key: len(value) for key, value in found.items()},
-        shortfalls=shortfalls(runs, study, wanted_seeds(study, decisions)),
+        shortfalls=shortfalls(runs, study, environments, wanted_seeds(study, decisions)),
         scales=scales,
         common=common,
         aggregates={arm: aggregate(tasks[arm], *draw) for arm in arms},
         profiles={arm: profile(tasks[arm], at) for arm in arms if common},
         comparisons=comparisons,
+        pairs=compare_pairs(found, arms, environments) if fixed and len(arms) in PAIRED else {},
         decisions=decisions,
         detectable={} if decisions else detectable(found, comparisons, study.baseline),
         curves=efficiency_curves(runs, arms, {name: scales[name] for name in common}, *draw),
         ablations={name: ablation_contrasts(item, normalised, *draw) for name, item in study.ablations.items()},
         effects={name: main_effects(levels, normalised, *draw) for name, levels in study.factors.items()},
-        stability=stability_table(runs, arms, scales, study.bootstrap.seed),
+        stability=stability_table(runs, arms, scales if metric == RETURN else {}, study.bootstrap.seed),
     )
 
 

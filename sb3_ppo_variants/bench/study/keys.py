@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     Field,
     FiniteFloat,
+    StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -21,7 +22,17 @@ from sb3_ppo_variants.bench.study.strict import Strict
 from sb3_ppo_variants.bench.study.wrappers import wrappers
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+# Of a report: a heading or a sentence or two.
+Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
 Tracker = Literal["tensorboard", "wandb"]
+# What tables, curves and comparisons show; further metrics are keys of the last info of an episode.
+RETURN, SUCCESS = "return", "success"
+Metric = Annotated[str, Field(pattern=r"^[A-Za-z][\w./-]*$", max_length=100)]
+# Columns of the results that are no metrics.
+NO_METRICS = (
+    "arm", "environment", "seed", "identity", "timesteps", "seconds", "mean_return", "std_return", "mean_length",
+    "episodes",
+)  # fmt: skip
 Normalize = bool | dict[str, Any]
 ZOO = "zoo"
 # Beyond these a study is a mistake, found before anything takes long.

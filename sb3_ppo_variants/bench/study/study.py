@@ -12,6 +12,8 @@ from sb3_ppo_variants.bench.study.arms import AblationArms, Expansion, expand
 from sb3_ppo_variants.bench.study.keys import (
     EVERY_MINUTE,
     MOST_RUNS,
+    NO_METRICS,
+    RETURN,
     Arm,
     Bootstrap,
     Checkpoint,
@@ -19,7 +21,9 @@ from sb3_ppo_variants.bench.study.keys import (
     EnvironmentId,
     EvaluationSettings,
     Imported,
+    Metric,
     Name,
+    Prose,
     Steps,
     TaskSettings,
     Tracker,
@@ -38,6 +42,9 @@ class Study(TaskSettings):
     """A study file. Arguments of an arm win over those of an environment, and these over the study's.
 
     :param name: name of the study's folder
+    :param title: heading of the report, the name by default
+    :param question: what the study asks; the report begins with it
+    :param answer: what it found, to be written when the runs are made
     :param written_seeds: ``seeds`` of the file: a number of seeds, a list of them, or what adds them until it is
         decided which arms differ; :attr:`seeds` has all that there may be
     :param environments: a list of ids, or a mapping from id to what it sets differently
@@ -48,11 +55,16 @@ class Study(TaskSettings):
     :param bootstrap: the resampling that gives intervals
     :param checkpoint: how often the state of a run is saved, every minute by default; false in the file for never. No
         part of a run's identity
+    :param metrics: what tables, curves and comparisons show, the first one in all parts of the report: ``return``,
+        ``success`` or a key of the environments' infos. No part of a run's identity
     :param trackers: where the logs of runs go besides their folders; no part of a run's identity either
     :param tune: the search for good arguments that every arm gets first; None for none
     """
 
     name: Name
+    title: Prose | None = None
+    question: Prose | None = None
+    answer: Prose | None = None
     total_timesteps: Steps
     written_seeds: Annotated[Seeds, Field(alias="seeds")]
     evaluation: EvaluationSettings
@@ -62,6 +74,7 @@ class Study(TaskSettings):
     imported: Annotated[dict[Name, Imported], Field(default_factory=dict)]
     bootstrap: Bootstrap = Bootstrap()
     checkpoint: Checkpoint | None = EVERY_MINUTE
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1, max_length=20)] = (RETURN,)
     trackers: tuple[Tracker, ...] = ()
     tune: Tune | None = None
     _text: str = ""
@@ -81,6 +94,15 @@ class Study(TaskSettings):
     def _switch(cls, checkpoint: Any) -> Any:
         """Read false as none, and true as the default."""
         return (EVERY_MINUTE if checkpoint else None) if isinstance(checkpoint, bool) else checkpoint
+
+    @field_validator("metrics", mode="after")
+    @classmethod
+    def _different(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(metrics)) < len(metrics):
+            raise ValueError("a metric is in the list more than once")
+        if taken := [name for name in metrics if name in NO_METRICS]:
+            raise ValueError(f"{', '.join(taken)}: is a column of the results that is no metric; say return or success")
+        return metrics
 
     @field_validator("environments", mode="before")
     @classmethod
@@ -180,6 +202,16 @@ class Study(TaskSettings):
     def compared(self) -> list[str]:
         """Names of all arms of the report: those that are run, then the imported ones."""
         return [*self.arms, *(imported_name(*item) for item in self.imported.items())]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What reports call each arm of :attr:`compared`: its name, in words where an ablation made it."""
+        found = {arm: arm for arm in self.compared}
+        for name, ablation in self.ablations.items():
+            found |= {arm: f"{name}, only {part}" for part, arm in ablation.only.items()}
+            found |= {} if ablation.baseline is None else {ablation.baseline: f"{name}, no part"}
+            found |= {arm: f"{name} without {part}" for part, arm in ablation.without.items()}
+        return found
 
     @property
     def factors(self) -> dict[str, dict[str, dict[str, str]]]:

@@ -84,8 +84,11 @@ def with_imported(tables: Tables, arms: list[ImportedArm]) -> Tables:
         for arm in arms
         for run in arm.runs
     ]
-    results = pd.concat([tables.results, *added], ignore_index=True)[RESULT_COLUMNS] if added else tables.results
-    return replace(tables, results=results)
+    if not added:
+        return tables
+    results = pd.concat([tables.results, *added], ignore_index=True)
+    further = [name for name in results.columns if name not in RESULT_COLUMNS]
+    return replace(tables, results=results[[*RESULT_COLUMNS, *further]])
 
 
 def _read(study: Study, name: str, source: Imported) -> ImportedArm:

@@ -14,6 +14,7 @@ import pandas as pd
 import yaml
 from stable_baselines3.common.monitor import LoadMonitorResultsError, load_results
 
+from sb3_ppo_variants.bench.study.keys import SUCCESS
 from sb3_ppo_variants.bench.study.yaml_file import load, read_text
 
 # Numbers of a log, shape ``(points,)`` or ``(episodes,)``.
@@ -56,20 +57,24 @@ class Series:
     :param every: steps from one point to the next
     :param returns: the returns of each point's episodes
     :param lengths: the steps of each point's episodes
+    :param successes: whether each point's episodes succeeded, 1 or 0; None where that is not known
     """
 
     timesteps: Array
     every: int
     returns: list[Array]
     lengths: list[Array]
+    successes: list[Array] | None = None
 
     def until(self, timesteps: int) -> Series:
         """The points at so many steps or fewer."""
         count = int((self.timesteps <= timesteps).sum())
-        return Series(self.timesteps[:count], self.every, self.returns[:count], self.lengths[:count])
+        successes = None if self.successes is None else self.successes[:count]
+        return Series(self.timesteps[:count], self.every, self.returns[:count], self.lengths[:count], successes)
 
     def table(self) -> pd.DataFrame:
         """One row per point, with the columns of ``results.csv`` that do not name the run."""
+        successes = {} if self.successes is None else {SUCCESS: _each(np.mean, self.successes)}
         return pd.DataFrame(
             {
                 "timesteps": self.timesteps,
@@ -77,6 +82,7 @@ class Series:
                 "std_return": _each(np.std, self.returns),
                 "mean_length": _each(np.mean, self.lengths),
                 "episodes": [len(returns) for returns in self.returns],
+                **successes,
             }
         )
 
@@ -135,6 +141,7 @@ def evaluations(folder: Path) -> Series:
         with np.load(path) as arrays:
             steps, returns, lengths = arrays["timesteps"], arrays["results"], arrays["ep_lengths"]
             returns, lengths = np.asarray(returns, dtype=np.float64), np.asarray(lengths, dtype=np.float64)
+            successes = np.asarray(arrays["successes"], dtype=np.float64) if "successes" in arrays else np.empty(0)
     except FileNotFoundError as error:
         raise UnreadableLog("no evaluations.npz: it was not evaluated, or ended before its first evaluation") from error
     except UnreadableLog:
@@ -145,7 +152,8 @@ def evaluations(folder: Path) -> Series:
         raise UnreadableLog(f"evaluations.npz has steps of shape {steps.shape} and returns of shape {returns.shape}")
     if steps.dtype.kind not in "iu" or steps[0] <= 0 or (np.diff(steps) <= 0).any():
         raise UnreadableLog("evaluations.npz has steps that do not rise")
-    return Series(steps, int(steps[0]), list(returns), list(lengths))
+    known = successes.ndim == 2 and len(successes) == len(steps)
+    return Series(steps, int(steps[0]), list(returns), list(lengths), list(successes) if known else None)
 
 
 def training_episodes(folder: Path, every: int) -> Series:

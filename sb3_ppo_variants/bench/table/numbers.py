@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE
+from sb3_ppo_variants.bench.runs.evaluation import INFO_COLUMNS, INFOS_FILE, TIMES_FILE
 from sb3_ppo_variants.bench.runs.record import NotWhole, trained_steps
+from sb3_ppo_variants.bench.study.keys import RETURN, SUCCESS
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.table.logs import UnreadableLog, evaluations
 
@@ -36,7 +38,9 @@ class Numbers:
     times: pd.DataFrame | None
 
 
-def read_numbers(run: Run, folder: Path, record: dict[str, Any] | None = None) -> Numbers:
+def read_numbers(
+    run: Run, folder: Path, record: dict[str, Any] | None = None, metrics: Collection[str] = ()
+) -> Numbers:
     """Read the numbers of a finished run, and check that they reach to its end.
 
     Training goes on to a full rollout, so arms with longer rollouts may be evaluated beyond ``total_timesteps``:
@@ -46,6 +50,7 @@ def read_numbers(run: Run, folder: Path, record: dict[str, Any] | None = None) -
     :param run: the run
     :param folder: that it left
     :param record: its ``run.json``; without it, it is taken not to be one that a callback ended
+    :param metrics: keys of infos, each of which becomes a column of the evaluations if the run has it
     :raises NotWhole: when a file cannot be read, or ends too early
     """
     try:
@@ -57,12 +62,25 @@ def read_numbers(run: Run, folder: Path, record: dict[str, Any] | None = None) -
         raise NotWhole(f"evaluations.npz ends at {series.timesteps[-1]} of {end} steps")
     after = range(series.timesteps[-1] + series.every, run.total_timesteps + 1, series.every)
     # Nothing was played for a row that is carried forward.
-    values = _carried(series.until(run.total_timesteps).table(), after, episodes=0)
+    inside = series.until(run.total_timesteps).table()
+    values = _carried(inside.merge(_infos(folder, metrics), how="left", on="timesteps"), after, episodes=0)
     values.insert(0, "identity", run.identity)
     times = _times(folder) if (folder / TIMES_FILE).exists() else None
     if times is not None and times["timesteps"].tolist() != series.timesteps.tolist():
         raise NotWhole(f"{TIMES_FILE} has other evaluations than evaluations.npz")
     return Numbers(values, _updates(end, folder), None if times is None else _carried(times, after))
+
+
+def _infos(folder: Path, metrics: Collection[str]) -> pd.DataFrame:
+    """The means of some keys of infos, by ``timesteps``; no columns for those that no evaluation has."""
+    wanted = set(metrics) - {RETURN, SUCCESS}
+    if not (wanted and (folder / INFOS_FILE).exists()):
+        return pd.DataFrame({"timesteps": pd.Series(dtype=int)})
+    infos = _read(folder / INFOS_FILE)
+    if list(infos.columns) != list(INFO_COLUMNS):
+        raise NotWhole(f"{INFOS_FILE} does not have the columns {', '.join(INFO_COLUMNS)}")
+    found = infos[infos["key"].isin(wanted)]
+    return found.pivot(index="timesteps", columns="key", values="mean").rename_axis(columns=None).reset_index()
 
 
 def _carried(values: pd.DataFrame, after: range, **columns: int) -> pd.DataFrame:

@@ -106,15 +106,16 @@ def join(first: Tables, second: Tables) -> Tables:
     return Tables(**frames, records=records, left_out=first.left_out + second.left_out)
 
 
-def all_tables(runs: Sequence[Run], folders: Folders) -> Tables:
+def all_tables(runs: Sequence[Run], folders: Folders, metrics: Collection[str] = ()) -> Tables:
     """The tables of the finished runs, and of those that only the tables of an earlier report have.
 
     So a study goes on from published tables, on a machine that lacks the folders of their runs.
 
     :param runs: of the study
     :param folders: its folders
+    :param metrics: keys of infos that become columns of the results, where runs have them
     """
-    made, stored = collect(runs, folders), read(folders.root, runs)
+    made, stored = collect(runs, folders, metrics), read(folders.root, runs)
     # Damaged tables are written anew from the folders.
     if stored is None or (made.records and stored.results.columns.empty):
         return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,8 @@ RUN_KEYS = [*KEYS, "identity"]
 class Tables:
     """What the finished runs of a study left.
 
-    :param results: one row per evaluation; deterministic columns only. The last evaluation of a run that a callback
+    :param results: one row per evaluation; deterministic columns only, with ``success`` and further metrics where there
+        are any. The last evaluation of a run that a callback
         ended is carried forward to the budget, in rows with 0 episodes
     :param timings: one row per run; wall-clock columns, and ``differs``: why a run that went on from a checkpoint, or
         from a shorter run, is not the one that was never interrupted
@@ -49,16 +50,20 @@ class Tables:
     left_out: list[LeftOut] = field(default_factory=list)
 
 
-def collect(runs: Iterable[Run], folders: Folders) -> Tables:
+def collect(runs: Iterable[Run], folders: Folders, metrics: Collection[str] = ()) -> Tables:
     """Read the finished ones among the runs of a study; other folders are never looked at.
 
     A folder that does not hold a whole run is left out, with the reason.
+
+    :param runs: of the study
+    :param folders: its folders
+    :param metrics: keys of infos that become columns of the results, where runs have them
     """
     whole, left_out = whole_runs(sorted(runs, key=lambda run: (run.arm, run.environment, run.seed)), folders)
     read_runs = []
     for run, record in whole:
         try:
-            read_runs.append((run, record, read_numbers(run, folders.finished(run), record)))
+            read_runs.append((run, record, read_numbers(run, folders.finished(run), record, metrics)))
         except NotWhole as error:
             left_out.append(LeftOut(folders.finished(run), str(error)))
     finished = [run for run, _, _ in read_runs]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import MixedVersions
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
+from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.study.yaml_file import StudyLoader, load
 from tests.bench.conftest import Finished
 
 NAN = float("nan")
@@ -49,7 +52,7 @@ def test_numbers_are_written_with_their_intervals() -> None:
 
 def test_a_report_holds_table_figures_and_provenance(copy: Finished) -> None:
     text = report(copy)
-    results = text.partition("## Learning curves")[0]
+    results = text.partition("## Arms")[0]
     rows = [line for line in results.splitlines() if line.startswith(("| ppo |", "| narrow |"))]
     assert len(rows) == 2
     assert "| baseline | 2 |" in rows[0]
@@ -67,6 +70,22 @@ def test_a_report_holds_table_figures_and_provenance(copy: Finished) -> None:
             assert figure.stat().st_size > 2000
     assert (copy.folders.root / "study.yaml").read_text() == copy.path.read_text()
     assert len(list((copy.folders.root / "figures").glob("*.svg"))) == 6
+
+
+def test_a_report_begins_with_its_title_its_question_and_its_answer(copy: Finished) -> None:
+    said = {"title": "Narrow or wide?", "question": " Does a narrow clip help? ", "answer": "It | is not known."}
+    titled = Study.model_validate({**load(copy.path.read_text(), StudyLoader), **said})
+    assert [run.identity for run in titled.runs] == [run.identity for run in copy.study.runs]
+    text = report(replace(copy, study=titled))
+    assert [line for line in text.splitlines() if line][:3] == [
+        "# Narrow or wide?",
+        "**Question**: Does a narrow clip help?",
+        "**Answer**: It | is not known.",
+    ]
+    assert "study tiny, 8 of 8 runs finished" in text
+    page = (copy.folders.root / "report.html").read_text()
+    assert "<title>Narrow or wide?</title>" in page
+    assert "<strong>Question.</strong> Does a narrow clip help?" in page
 
 
 def test_a_report_is_reproducible_but_for_its_date(copy: Finished) -> None:

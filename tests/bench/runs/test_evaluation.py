@@ -80,6 +80,6 @@ def test_models_with_action_masks_are_evaluated_with_them(algorithm: str, policy
 
 def test_models_with_masks_and_lstm_keep_their_hidden_states(tmp_path: Path) -> None:
     model = solved()
-    callback = evaluation_callback(model)(recall(), tmp_path / "times.csv", n_eval_episodes=4, eval_freq=12)
+    callback = evaluation_callback(model)(recall(), tmp_path, n_eval_episodes=4, eval_freq=12)
     model.learn(12, callback=callback)
     assert callback.last_mean_reward == 1.0

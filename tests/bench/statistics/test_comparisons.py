@@ -14,6 +14,9 @@ from scipy.stats import permutation_test as permutation_statistics
 
 from sb3_ppo_variants.bench.statistics.comparisons import (
     compare,
+    compare_pair,
+    compare_pairs,
+    difference_interval,
     holm,
     improvement_interval,
     least_p_value,
@@ -48,6 +51,33 @@ def test_the_interval_of_a_certain_win_has_a_width() -> None:
     assert improvement_interval([HIGH, HIGH], [LOW, LOW]) == pytest.approx((1.0, 0.609666, 1.0), abs=1e-6)
     # Three against one has the trials of the smaller arm.
     assert improvement_interval([HIGH], [LOW[:1]]) == pytest.approx((1.0, 0.206549, 1.0), abs=1e-6)
+
+
+def test_every_pair_is_corrected_for_all_of_them() -> None:
+    scores = {("a", "A"): LOW, ("b", "A"): HIGH, ("c", "A"): HIGH, ("a", "B"): LOW, ("b", "B"): HIGH}
+    found = compare_pairs(scores, ["a", "b", "c"], ["A", "B"])
+    # On two tasks 2 relabellings of 400, on one 2 of 20; b and c are equal.
+    assert {pair: item.p_value for pair, item in found.items()} == pytest.approx(
+        {("a", "b"): 0.005, ("a", "c"): 0.1, ("b", "c"): 1.0}
+    )
+    assert {pair: item.adjusted_p_value for pair, item in found.items()} == pytest.approx(
+        {("a", "b"): 0.015, ("a", "c"): 0.2, ("b", "c"): 1.0}
+    )
+    assert [pair for pair, item in found.items() if item.differs] == [("a", "b")]
+    assert found["a", "c"].excluded == ["B"]
+    assert found["a", "b"].improvement.value == 0.0
+
+
+def test_a_single_pair_is_not_corrected() -> None:
+    single = compare_pair({("a", "A"): LOW, ("b", "A"): HIGH}, ["A"], "b", "a")
+    assert single.p_value == single.adjusted_p_value == pytest.approx(0.1)
+    assert single.improvement.value == 1.0
+
+
+def test_the_interval_of_a_difference_is_welchs() -> None:
+    # Means 5 and 2, standard errors 1 / sqrt(3) each: 4 degrees of freedom, Student's quantile 2.776445.
+    expected = 2.776445 * math.sqrt(2 / 3)
+    assert difference_interval(HIGH, LOW) == pytest.approx((3.0, 3.0 - expected, 3.0 + expected), abs=1e-5)
 
 
 def test_p_values_by_hand() -> None:

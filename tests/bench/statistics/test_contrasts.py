@@ -91,6 +91,31 @@ def test_a_grid_with_holes_is_not_balanced() -> None:
     assert not main_effects(zipped, constant(a=0.0, b=1.0), 100, seed=0).balanced
 
 
+def test_the_interactions_of_two_axes_by_hand() -> None:
+    levels = {
+        "a": {"x": 1, "y": "low"},
+        "b": {"x": 1, "y": "high"},
+        "c": {"x": 2, "y": "low"},
+        "d": {"x": 2, "y": "high"},
+    }
+    found = main_effects(levels, constant(a=0.0, b=1.0, c=2.0, d=7.0), 100, seed=0)
+    assert found.cells == {"a": ("1", "low"), "b": ("1", "high"), "c": ("2", "low"), "d": ("2", "high")}
+    # Mean 2.5; x: -2, +2; y: -1.5, +1.5. The effects add up to -1, 2, 3, 6.
+    assert {arm: item.difference.value for arm, item in found.interactions.items()} == {
+        "a": 1,
+        "b": -1,
+        "c": -1,
+        "d": 1,
+    }
+
+
+def test_only_whole_grids_of_two_axes_have_interactions() -> None:
+    three = {arm: {"x": arm in "ab", "y": arm in "ac"} for arm in "abc"}
+    assert main_effects(three, constant(a=0.0, b=1.0, c=2.0), 100, seed=0).cells == {}
+    one = {"a": {"x": 1}, "b": {"x": 2}}
+    assert main_effects(one, constant(a=0.0, b=1.0), 100, seed=0).interactions == {}
+
+
 def test_main_effects_need_levels_and_all_arms() -> None:
     assert main_effects({}, {}, 100, seed=0).axes == {}
     assert main_effects({"a": {"x": 1}, "b": {"x": 1}}, constant(a=0.0, b=1.0), 100, seed=0).axes == {}

@@ -44,13 +44,26 @@ def test_shortfalls_are_listed_by_hand() -> None:
             *rows("mine", "Range-v0", 1, [1.0, 2.0]),
         ]
     )
-    assert shortfalls(split_runs(results), make_study(), {"ppo": (0, 1), "mine": range(2)}) == [
+    assert shortfalls(
+        split_runs(results), make_study(), ["Known-v0", "Range-v0"], {"ppo": (0, 1), "mine": range(2)}
+    ) == [
         Shortfall("ppo", "Known-v0", missing=(), short=(), not_finite=(1,)),
         Shortfall("ppo", "Range-v0", missing=(0, 1), short=(), not_finite=()),
         Shortfall("mine", "Known-v0", missing=(0,), short=(1,), not_finite=()),
     ]
     # A score of fewer evaluations than it should have is the mean of those there are.
     assert scores(split_runs(results), make_study())["mine", "Known-v0"].tolist() == [1.0]
+
+
+def test_another_metric_stands_in_the_place_of_the_return() -> None:
+    nan = float("nan")
+    results = pd.DataFrame(rows("ppo", "Known-v0", 0, [1.0, 2.0, 3.0])).assign(success=[nan, 0.25, 0.75])
+    assert scores(split_runs(results, metric="success"), make_study()) == {("ppo", "Known-v0"): [0.5]}
+    assert split_runs(results, metric="distance") == {}
+    found = scale(make_study(), "Known-v0", [np.array([0.5])], "success")
+    assert (found.low, found.high, found.from_study_range) == (0.0, 1.0, False)
+    # The scores of the study file are returns.
+    assert scale(make_study(), "Known-v0", [np.array([2.0, 3.0])], "distance").high == 3.0
 
 
 def test_a_scale_leaves_out_what_is_no_number() -> None:

@@ -23,10 +23,10 @@ def intervals(summary: Summary) -> Drawing:
         layout = ConstrainedLayoutEngine(w_pad=0.12)
         figure = Figure(figsize=(8.6, 0.9 + 0.36 * len(summary.arms)), layout=layout)
         left, right = figure.subplots(1, 2, sharey=True)
-        _dots(left, summary.arms, {arm: found.iqm for arm, found in summary.aggregates.items()})
+        _dots(left, summary.labels, {arm: found.iqm for arm, found in summary.aggregates.items()})
         left.set_title("Interquartile mean")
         left.set_xlabel("normalised score")
-        _dots(right, summary.arms, {arm: found.improvement for arm, found in summary.comparisons.items()})
+        _dots(right, summary.labels, {arm: found.improvement for arm, found in summary.comparisons.items()})
         right.set_title(f"Beats {summary.baseline}")
         right.set_xlabel("probability of improvement")
         right.set_xlim(-0.03, 1.03)
@@ -45,18 +45,18 @@ def intervals(summary: Summary) -> Drawing:
     return Drawing(figure, "Aggregate score and probability of improvement", data)
 
 
-def _dots(axes: Axes, arms: list[str], estimates: dict[str, Estimate]) -> None:
-    styles = line_styles(arms)
-    for position, arm in enumerate(arms):
+def _dots(axes: Axes, labels: dict[str, str], estimates: dict[str, Estimate]) -> None:
+    styles = line_styles(list(labels))
+    for position, arm in enumerate(labels):
         if arm not in estimates:
             continue
         value, low, high = estimates[arm]
         of_arm = {"color": styles[arm]["color"], "gid": styles[arm]["gid"]}
         axes.plot([low, high], [position, position], linewidth=5, alpha=0.35, **of_arm)
         axes.plot(value, position, "o", markersize=7, **of_arm)
-    axes.set_yticks(range(len(arms)), arms)
+    axes.set_yticks(range(len(labels)), list(labels.values()))
     axes.tick_params(axis="y", labelsize=9.5, labelcolor="#262626")
-    axes.set_ylim(len(arms) - 0.4, -0.6)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(6))

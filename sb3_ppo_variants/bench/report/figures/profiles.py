@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from sb3_ppo_variants.bench.report.figures.panels import apart, many
 from sb3_ppo_variants.bench.report.figures.style import STYLE, Drawing, bands_table, legend, line_styles, step_bands
 from sb3_ppo_variants.bench.statistics.summary import Summary
 
+SHARE = "share of runs above a normalised score $\\tau$"
+
 
 def profiles(summary: Summary) -> Drawing:
-    """Share of the runs of each arm above each normalised score.
+    """Share of the runs of each arm above each normalised score; one panel for each of many arms.
 
     :param summary: the statistics, with profiles
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.6, 3.4), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
-        axes = figure.subplots()
-        step_bands(axes, summary.arms, summary.profiles)
-        axes.set_ylim(-0.03, 1.03)
-        axes.margins(x=0.01)
-        axes.set_xlabel("normalised score $\\tau$")
-        axes.set_ylabel("share of runs above $\\tau$")
-        legend(figure, line_styles(summary.arms), summary.arms)
+        if many(summary.arms):
+            draw = partial(step_bands, arms=summary.arms, bands=summary.profiles)
+            figure = apart(summary.labels, {SHARE.capitalize(): lambda axes, shown: draw(axes, shown=shown)}, _finish)
+        else:
+            figure = _together(summary)
     return Drawing(figure, "Performance profiles", bands_table({"score": summary.profiles}))
+
+
+def _together(summary: Summary) -> Figure:
+    figure = Figure(figsize=(5.6, 3.4), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
+    axes = figure.subplots()
+    step_bands(axes, summary.arms, summary.profiles)
+    _finish(axes)
+    axes.set_xlabel("normalised score $\\tau$")
+    axes.set_ylabel("share of runs above $\\tau$")
+    legend(figure, line_styles(summary.arms), summary.labels)
+    return figure
+
+
+def _finish(axes: Axes) -> None:
+    axes.set_ylim(-0.03, 1.03)
+    axes.margins(x=0.01)

@@ -88,19 +88,25 @@ def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {arm: {**style, "gid": f"arm-{position}"} for position, (arm, style) in enumerate(styles.items())}
 
 
-def legend(figure: Figure, styles: dict[str, dict[str, Any]], arms: Sequence[str]) -> None:
-    """Put one legend above all panels of a figure, which becomes higher when it takes more than one line."""
-    across = _across(arms, figure.get_figwidth())
-    figure.set_figheight(figure.get_figheight() + 0.2 * (math.ceil(len(arms) / across) - 1))
-    lines = [Line2D([], [], **{**styles[arm], "linewidth": 3.0}) for arm in arms]
-    figure.legend(lines, arms, loc="outside upper left", ncols=across, handlelength=1.6, columnspacing=1.6)
+def legend(figure: Figure, styles: Mapping[str, dict[str, Any]], labels: Mapping[str, str]) -> None:
+    """Put one legend above all panels of a figure, which becomes higher when it takes more than one line.
+
+    :param figure: with a layout engine
+    :param styles: by arm
+    :param labels: arm -> what it is called, of the arms that are shown
+    """
+    names = list(labels.values())
+    across = _across(names, figure.get_figwidth())
+    figure.set_figheight(figure.get_figheight() + 0.2 * (math.ceil(len(names) / across) - 1))
+    lines = [Line2D([], [], **{**styles[arm], "linewidth": 3.0}) for arm in labels]
+    figure.legend(lines, names, loc="outside upper left", ncols=across, handlelength=1.6, columnspacing=1.6)
 
 
-def _across(arms: Sequence[str], width: float) -> int:
+def _across(names: Sequence[str], width: float) -> int:
     """Return how many columns of names fit into a width in inches; names fill one column after the other."""
-    for columns in range(min(len(arms), 5), 1, -1):
+    for columns in range(min(len(names), 5), 1, -1):
         # As matplotlib deals them out: no column has more than one name more than another.
-        longest = [max(part) for part in np.array_split(list(map(len, arms)), columns)]
+        longest = [max(part) for part in np.array_split(list(map(len, names)), columns)]
         if sum(0.55 + 0.085 * letters for letters in longest) <= width:
             return columns
     return 1
@@ -172,15 +178,19 @@ def grid(panels: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, every[:panels]
 
 
-def step_bands(axes: Axes, arms: Sequence[str], bands: Mapping[str, Band]) -> None:
+def step_bands(axes: Axes, arms: Sequence[str], bands: Mapping[str, Band], shown: Sequence[str] | None = None) -> None:
     """Draw curves that are step functions, with their intervals.
 
     :param axes: where
     :param arms: all arms of the study, whose order gives the colours
     :param bands: by arm
+    :param shown: the arms to draw, all by default
     """
     styles = line_styles(arms)
-    for arm, found in bands.items():
+    for arm in arms if shown is None else shown:
+        if arm not in bands:
+            continue
+        found = bands[arm]
         axes.plot(found.x, found.value, drawstyle="steps-post", **styles[arm])
         band(axes, found.x, found.low, found.high, styles[arm], step="post")
 

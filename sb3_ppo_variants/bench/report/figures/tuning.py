@@ -52,7 +52,7 @@ def _labels(each: SearchNumbers) -> dict[str, str]:
 def _panels(tuning: Sequence[SearchNumbers], summary: Summary, draw: Draw, x: str, y: str) -> Figure:
     """Make a figure with one panel for each environment, in which each arm is a line."""
     styles = line_styles(summary.arms)
-    arms = [arm for arm in summary.arms if any(each.search.arm == arm for each in tuning)]
+    labels = {each.search.arm: summary.labels[each.search.arm] for each in tuning}
     with mpl.rc_context(STYLE):
         figure, panels = grid(len(summary.environments), height=2.7)
         for axes, environment in zip(panels, summary.environments, strict=True):
@@ -63,7 +63,7 @@ def _panels(tuning: Sequence[SearchNumbers], summary: Summary, draw: Draw, x: st
             axes.set_xlabel(x)
             axes.margins(x=0.02)
         panels[0].set_ylabel(y)
-        legend(figure, styles, arms)
+        legend(figure, styles, labels)
     return figure
 
 

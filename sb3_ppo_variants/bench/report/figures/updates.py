@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -21,28 +21,28 @@ LARGEST = 1e300
 KL_TITLES = {"kl": "exact KL(old || new) after the update [nats]", "approx_kl": "approx_kl, SB3's estimate [nats]"}
 
 
-def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients: Sequence[str]) -> Drawing:
+def updates(table: pd.DataFrame, environment: str, labels: Mapping[str, str], coefficients: Sequence[str]) -> Drawing:
     """KL and the coefficients that move, against steps: mean over the seeds, band from least to greatest.
 
     Runs with more than 100 updates are drawn by the median of each hundredth of the steps.
 
     :param table: the updates table
     :param environment: which environment
-    :param arms: arm names, in order
+    :param labels: arm -> what it is called, in order
     :param coefficients: different names of arguments; those that move get a panel, unless they
         move in the same way in all arms
     """
     rows = table[table["environment"] == environment]
     shown = [key for key in KL_TITLES if _logged(rows, key)]
     shown += [key for key in coefficients if key not in shown and _moves(rows, key)]
-    styles = line_styles(arms)
+    styles = line_styles(list(labels))
     drawn = [pd.DataFrame(columns=["arm", "quantity", "timesteps", "mean", "min", "max"])]
     with mpl.rc_context(STYLE):
         figure, panels = grid(max(1, len(shown)), height=2.5)
         for axes, key in zip(panels, shown, strict=False):
             logged = rows[["arm", "seed", "timesteps", key]].dropna()
             of_arms = dict(list(logged.groupby("arm")))
-            for arm in arms:
+            for arm in labels:
                 curve = _over_seeds(of_arms.get(arm, logged[:0]), key)
                 axes.plot(curve.index, curve["mean"], **styles[arm])
                 band(axes, curve.index, curve["min"], curve["max"], styles[arm])
@@ -51,7 +51,8 @@ def updates(table: pd.DataFrame, environment: str, arms: list[str], coefficients
             if "kl" in key:
                 _logarithmic(axes, rows[key].dropna().to_numpy(dtype=float))
             step_axis(axes, f"environment steps, {environment}")
-        legend(figure, styles, [arm for arm in arms if any(rows.loc[rows["arm"] == arm, shown].notna().any())])
+        logging = [arm for arm in labels if any(rows.loc[rows["arm"] == arm, shown].notna().any())]
+        legend(figure, styles, {arm: labels[arm] for arm in logging})
     data = pd.concat([frame for frame in drawn if len(frame)] or drawn, ignore_index=True)[drawn[0].columns]
     return Drawing(figure, f"KL and coefficients, {environment}", data)
 

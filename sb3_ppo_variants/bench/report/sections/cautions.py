@@ -25,9 +25,7 @@ def cautions(
     :param failed: the section of failed runs
     :param left_out: folders that no number comes from, with the reasons
     """
-    fewest = min(summary.counts.values())
-    if fewest < FEW:
-        yield Caution("Few seeds", too_few(fewest))
+    yield from few_seeds(summary)
     if len(distinct(record["provenance"]["versions"] for record in tables.records)) > 1:
         yield Caution(
             "Mixed versions",
@@ -44,6 +42,16 @@ def cautions(
             "Each number is computed from the seeds that are there.",
             items=[*map(_shortfall, summary.shortfalls), *(f"left out: {line}" for line in left_out)],
         )
+
+
+def few_seeds(summary: Summary) -> Iterator[Caution]:
+    """Warn of an interval of a mean that holds less than it says.
+
+    :param summary: the numbers of the study
+    """
+    fewest = min(summary.counts.values())
+    if fewest < FEW:
+        yield Caution("Few seeds", too_few(fewest))
 
 
 def too_few(fewest: int) -> str:

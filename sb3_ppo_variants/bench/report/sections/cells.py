@@ -16,7 +16,7 @@ def colours(summary: Summary) -> dict[str, str]:
 
 def arm_cells(summary: Summary) -> dict[str, Cell]:
     """Cell of each arm, with a square of its colour."""
-    return {arm: Cell(arm, swatch=colour) for arm, colour in colours(summary).items()}
+    return {arm: Cell(summary.labels[arm], swatch=colour) for arm, colour in colours(summary).items()}
 
 
 def missing(text: str) -> Cell:
@@ -28,7 +28,7 @@ def compared(summary: Summary, arm: str) -> list[Cell]:
     """An arm, its probability of improvement over the baseline, and its p-values before and after the correction."""
     found, colour = summary.comparisons[arm], colours(summary)[arm]
     p_values = [Cell(small(p), p) for p in (found.p_value, found.adjusted_p_value)]
-    return [Cell(arm, swatch=colour), share(found.improvement, colour, mark=0.5), *p_values]
+    return [Cell(summary.labels[arm], swatch=colour), share(found.improvement, colour, mark=0.5), *p_values]
 
 
 def share(estimate: Estimate, colour: str, mark: float | None = None) -> Cell:

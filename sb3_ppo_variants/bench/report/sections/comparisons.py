@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from sb3_ppo_variants.bench.report.document import Cell, Definition, Section, Table
-from sb3_ppo_variants.bench.report.numbers import detected, small
+from sb3_ppo_variants.bench.report.numbers import detected, fixed, small
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells, compared, missing
 from sb3_ppo_variants.bench.statistics.comparisons import LEVEL
 from sb3_ppo_variants.bench.statistics.power import POWER, Detectable
@@ -44,6 +46,34 @@ def comparisons(summary: Summary) -> Section:
             Definition("Least p possible", ["the p of an arm that wins every comparison with these numbers of runs."]),
         ],
     )
+
+
+def every_pair(summary: Summary) -> Section:
+    """Probability that a run of an arm beats one of another, for every pair.
+
+    :param summary: the numbers of the study, with pairs
+    """
+    heads = arm_cells(summary)
+    rows = [[heads[arm], *(_won(summary, arm, other) for other in summary.arms)] for arm in summary.arms]
+    note = (
+        "Probability that a run of the row's arm scores above a run of the column's, with ties counted as one half. "
+        f"A star marks the pairs that differ: their p is at most {LEVEL} after Holm's correction for all "
+        f"{len(summary.pairs)} pairs, which asks for more than the correction for the comparisons with "
+        f"{summary.baseline} alone. ppo-bench compare shows a single pair with its intervals."
+    )
+    table = Table(["arm", *(summary.labels[arm] for arm in summary.arms)], rows)
+    return Section("Every pair", level=3, table=table, notes=[note])
+
+
+def _won(summary: Summary, arm: str, other: str) -> Cell:
+    """P(arm beats other); the matrix has each pair twice."""
+    if arm == other:
+        return missing("")
+    mirrored = (arm, other) not in summary.pairs
+    found = summary.pairs[(other, arm) if mirrored else (arm, other)]
+    value = found.improvement.value
+    value = 1 - value if mirrored else value
+    return missing("n/a") if math.isnan(value) else Cell(fixed(value, 2) + (" *" if found.differs else ""), value)
 
 
 def detectable_differences(summary: Summary) -> Section:

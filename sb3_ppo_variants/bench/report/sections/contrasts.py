@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from sb3_ppo_variants.bench.report.document import Cell, Section, Table
+from sb3_ppo_variants.bench.report.document import Cell, Panel, Section, Table
+from sb3_ppo_variants.bench.report.figures.heat_maps import grid_title
 from sb3_ppo_variants.bench.report.numbers import contrast
 from sb3_ppo_variants.bench.report.sections.cells import missing
 from sb3_ppo_variants.bench.statistics.contrasts import AblationContrasts, Contrast, MainEffects
 from sb3_ppo_variants.bench.statistics.summary import Summary
 
 
-def contrasts(summary: Summary) -> Iterator[Section]:
+def contrasts(summary: Summary, panels: Mapping[str, Panel]) -> Iterator[Section]:
     """A section that says what the numbers are, then one for each ablation and each grid.
 
     :param summary: the numbers of the study
+    :param panels: the figures, by name; those of grids of two axes among them
     """
     if summary.ablations or summary.effects:
         note = (
@@ -24,19 +26,26 @@ def contrasts(summary: Summary) -> Iterator[Section]:
         )
         yield Section("Parts and settings", notes=[note])
     for name, ablation in summary.ablations.items():
-        yield Section(f"Ablation {name}", level=3, table=_ablation(ablation))
+        yield Section(f"Ablation {name}", level=3, table=_ablation(ablation, summary.labels))
     for name, effects in summary.effects.items():
         notes = [] if effects.balanced else [UNBALANCED]
         yield Section(f"Main effects of {name}", level=3, table=_effects(effects), notes=notes)
+        figure = next((panel for panel in panels.values() if panel.title == grid_title(name)), None)
+        if figure is not None:
+            yield Section(figure.title, level=3, figure=figure, notes=[INTERACTION])
 
 
+INTERACTION = (
+    "Left the IQM of each arm, right its interaction: what its IQM differs from the sum of the mean and the effects of "
+    "its two levels. Where every interval of an interaction contains 0, the effects of the two axes may simply add up."
+)
 UNBALANCED = "Not every combination of levels occurs equally often, so effects of different axes are mixed."
 
 
-def _ablation(found: AblationContrasts) -> Table:
+def _ablation(found: AblationContrasts, labels: Mapping[str, str]) -> Table:
     columns = {f"{found.ablation.full} minus without it": found.without}
-    if found.only:
-        columns[f"only it minus {found.ablation.baseline}"] = found.only
+    if found.ablation.baseline is not None and found.only:
+        columns[f"only it minus {labels[found.ablation.baseline]}"] = found.only
     rows = [[Cell(part), *(_contrast(of.get(part)) for of in columns.values())] for part in found.parts]
     return Table(["part", *columns], rows)
 

@@ -6,14 +6,15 @@ from sb3_ppo_variants.bench.report.document import Panel, Section
 from sb3_ppo_variants.bench.statistics.summary import Summary
 
 
-def learning_curves(figure: Panel) -> Section:
+def learning_curves(figure: Panel, summary: Summary) -> Section:
     """Returns against environment steps.
 
     :param figure: the curves
+    :param summary: the numbers of the study
     """
     note = (
-        "Mean over the seeds of the mean return of each evaluation. Bands are 95 % intervals as in the table of "
-        "results."
+        f"Mean over the seeds of the mean {summary.metric} of each evaluation. Bands are 95 % intervals as in the "
+        "table of results."
     )
     return Section("Learning curves", figure=figure, notes=[note])
 
@@ -26,10 +27,12 @@ def sample_efficiency(summary: Summary, figure: Panel) -> Section:
     """
     notes = [
         "Interquartile mean of the normalised scores of all runs, each with its latest evaluation; a finished run "
-        "keeps its last one. Bands are 95 % intervals as for the IQM. Seconds of training are "
-        "those of one run on one thread while other runs of the study may run beside it; evaluations do not count."
+        "keeps its last one. Bands are 95 % intervals as for the IQM, and a dot is the value at the end of a curve. "
+        "Where half of the curves end near a score of 1, the axis is stretched there. Seconds of training are those of "
+        "one run on one thread while other runs of the study may run beside it; evaluations do not count."
     ]
     if summary.curves.untimed:
-        arms = ", ".join(summary.curves.untimed) if summary.curves.seconds else "all arms"
+        untimed = [summary.labels[arm] for arm in summary.curves.untimed]
+        arms = ", ".join(untimed) if summary.curves.seconds else "all arms"
         notes.append(f"Without times: {arms}.")
     return Section("Sample efficiency", figure=figure, notes=notes)

@@ -9,7 +9,10 @@ from sb3_ppo_variants.bench.report.numbers import interval, mean_return
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells, colours, missing, share
 from sb3_ppo_variants.bench.runs.provenance import distinct
 from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.keys import RETURN, SUCCESS
 from sb3_ppo_variants.bench.study.study import Study
+
+MEANS = {RETURN: "return", SUCCESS: "share of successes"}
 
 
 def results(study: Study, summary: Summary, figure: Panel | None = None) -> Section:
@@ -28,10 +31,10 @@ def results(study: Study, summary: Summary, figure: Panel | None = None) -> Sect
                 "Environment columns",
                 [
                     "mean over the seeds of a run's score, in brackets its 95 % interval: Student's, longer on the "
-                    f"side to which the scores are skewed. {_score(study)}"
+                    f"side to which the scores are skewed. {_score(study, summary)}"
                 ],
             ),
-            Definition("Normalisation", [_normalisation(summary)]),
+            Definition("Normalisation", [normalisation(summary)]),
             Definition("IQM", _iqm(study, summary)),
             Definition(summary.beats, _improvement(summary)),
         ],
@@ -50,7 +53,9 @@ def _table(summary: Summary) -> Table:
                 heads[arm],
                 *(missing("missing") if e is None else Cell(mean_return(e), e.value) for e in returns),
                 Cell(interval(iqm), iqm.value, bar=Bar(iqm, low, high, colour[arm])),
-                missing("baseline") if comparison is None else share(comparison.improvement, colour[arm], mark=0.5),
+                missing("baseline" if arm == summary.arms[0] else "n/a")
+                if comparison is None
+                else share(comparison.improvement, colour[arm], mark=0.5),
                 Cell(summary.seeds(arm), min(summary.finished(arm))),
             ]
         )
@@ -68,19 +73,25 @@ def _span(summary: Summary) -> tuple[float, float]:
     return (min(values), max(values)) if min(values) < max(values) else (0.0, 1.0)
 
 
-def _score(study: Study) -> str:
+def _score(study: Study, summary: Summary) -> str:
     """Say what the score of a run is, once for each different setting of the evaluation."""
-    settings = distinct(study.judged(name).model_dump() for name in study.environments)
+    settings = distinct(study.judged(name).model_dump() for name in summary.environments)
     parts = [
-        f"mean return over its last {setting['last']} evaluations, {setting['episodes']} episodes each, "
-        f"one every {setting['every']} steps"
+        f"mean {MEANS.get(summary.metric, summary.metric)} over its last {setting['last']} evaluations, "
+        f"{setting['episodes']} episodes each, one every {setting['every']} steps"
         for setting in settings
     ]
     return f"A run's score is its {', or its '.join(parts)}{' (set per environment)' if len(parts) > 1 else ''}."
 
 
-def _normalisation(summary: Summary) -> str:
+def normalisation(summary: Summary) -> str:
+    """Say which scores count as 0 and 1.
+
+    :param summary: the numbers of the study
+    """
     origin = {True: "least and greatest run of this study", False: "random and reference score of the study file"}
+    if summary.metric == SUCCESS:
+        return "none: a share of successes is between 0 and 1 already"
     return "; ".join(
         f"{environment} from {scale.low:g} (0) to {scale.high:g} (1), {origin[scale.from_study_range]}"
         for environment, scale in summary.scales.items()
@@ -110,7 +121,8 @@ def _improvement(summary: Summary) -> list[str]:
     if summary.decisions:
         return [text, "It is computed, with a longer interval, from the seeds by which an arm was decided: see below."]
     excluded = [
-        f"{arm}: without {', '.join(found.excluded)}, where it or {summary.baseline} has no finished run."
+        f"{summary.labels[arm]}: without {', '.join(found.excluded)}, where it or {summary.baseline} has no finished "
+        "run."
         for arm, found in summary.comparisons.items()
         if found.excluded
     ]

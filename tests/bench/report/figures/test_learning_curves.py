@@ -45,7 +45,7 @@ def test_a_legend_stays_within_its_figure() -> None:
     arms = ["ppo", "limits", "limits-without-clip", "limits-without-kl_penalty", "limits-base"]
     figure = Figure(figsize=(5.6, 3.6), layout="constrained")
     figure.subplots()
-    legend(figure, line_styles(arms), arms)
+    legend(figure, line_styles(arms), {arm: arm for arm in arms})
     FigureCanvasAgg(figure)
     figure.savefig(io.BytesIO())
     (drawn,) = figure.legends

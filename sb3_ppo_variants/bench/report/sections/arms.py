@@ -1,0 +1,84 @@
+"""What each arm is: its class, and what it sets differently from the baseline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from sb3_ppo_variants.bench.report.document import Cell, Section, Table
+from sb3_ppo_variants.bench.report.sections.cells import arm_cells
+from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import Study, imported_name
+
+SETTINGS = ("policy", "n_envs", "normalize", "callbacks")
+NOTE = (
+    "Arguments at the default of the arm's class are left out unless the baseline has another value. Everything else "
+    "is as in the baseline; the study file is below."
+)
+NAMES = " The name is that of the arm in the study file, in folders, tables and commands."
+
+
+def arms(study: Study, summary: Summary) -> Section:
+    """A row for each arm.
+
+    :param study: the study
+    :param summary: its numbers
+    """
+    heads, sources = arm_cells(summary), {imported_name(*item): item[1] for item in study.imported.items()}
+    named = any(summary.labels[arm] != arm for arm in summary.arms)
+    rows = []
+    for arm in summary.arms:
+        described = (
+            ["imported", f"runs in {sources[arm].folder.name}"]
+            if arm in sources
+            else [study.arms[arm].algorithm.rpartition(".")[2], _differences(study, arm)]
+        )
+        rows.append([heads[arm], *([Cell(arm)] if named else []), *map(Cell, described)])
+    return Section(
+        "Arms",
+        table=Table(["arm", *(["name"] if named else []), "class", f"differs from {summary.baseline} in"], rows, 0),
+        notes=[NOTE + NAMES if named else NOTE],
+    )
+
+
+def _differences(study: Study, arm: str) -> str:
+    """What an arm sets differently from the baseline, with the environment where that is not the same everywhere."""
+    if arm == study.baseline:
+        return "baseline"
+    seed = study.seeds[0]
+    found = {
+        name: _written(different(study.run(arm, name, seed), study.run(study.baseline, name, seed)))
+        for name in study.environments
+    }
+    nothing = (
+        "nothing" if study.arms[arm].algorithm == study.arms[study.baseline].algorithm else "nothing but the class"
+    )
+    found = {name: text or nothing for name, text in found.items()}
+    if len(set(found.values())) == 1:
+        return next(iter(found.values()))
+    return "; ".join(f"on {name}: {text}" for name, text in found.items())
+
+
+def different(run: Run, baseline: Run) -> dict[str, Any]:
+    """Settings and arguments of a run that are not those of the baseline.
+
+    An argument that only one of both classes has counts when the study gives it.
+
+    :param run: of an arm
+    :param baseline: that of the baseline, in the same environment
+    """
+    settings = {name: getattr(run, name) for name in SETTINGS if getattr(run, name) != getattr(baseline, name)}
+    theirs, mine = {**baseline.defaults, **baseline.arguments}, {**run.defaults, **run.arguments}
+    known = {name: value for name, value in mine.items() if name in run.arguments or name in theirs}
+    # The harness switches this log on wherever a class has it.
+    known.pop("log_kl", None)
+    changed = {name: value for name, value in known.items() if name not in theirs or theirs[name] != value}
+    return {**settings, **changed}
+
+
+def _written(settings: dict[str, Any]) -> str:
+    """Write settings as in a study file."""
+    flow: str = yaml.safe_dump(settings, default_flow_style=True, sort_keys=False, width=10**6)
+    return flow.strip()[1:-1]

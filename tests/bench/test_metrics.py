@@ -1,0 +1,133 @@
+"""Success and other numbers of infos: recorded in every run, shown if the study says so, no part of an identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from sb3_ppo_variants.bench.report.report import make_report
+from sb3_ppo_variants.bench.runs.evaluation import INFOS_FILE, numbers
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.train import execute
+from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.table.table import RESULT_COLUMNS, collect
+
+GOAL = {
+    "name": "goal",
+    "total_timesteps": 64,
+    "seeds": 2,
+    "evaluation": {"every": 32, "episodes": 2, "last": 1},
+    "arguments": {"device": "cpu", "n_steps": 32, "batch_size": 16, "n_epochs": 1},
+    "environments": ["Goal-v0", "CartPole-v1"],
+    "arms": {"mine": {"algorithm": "stable_baselines3.PPO"}},
+}
+
+
+class Goal(gym.Env[np.ndarray, np.int64]):
+    """Every second episode succeeds, at a distance of 3 in its last step."""
+
+    observation_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self) -> None:
+        self.steps = self.episodes = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps, self.episodes = 0, self.episodes + 1
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        info = {"is_success": self.episodes % 2 == 0, "distance": self.steps, "name": "goal"}
+        return np.zeros(2, np.float32), 1.0, self.steps == 3, False, info
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folders]:
+    folders = Folders(tmp_path_factory.mktemp("made") / "goal")
+    gym.register("Goal-v0", entry_point=lambda **kwargs: Goal())
+    for run in Study.model_validate(GOAL).runs:
+        partial = folders.claim(run)
+        assert partial is not None
+        execute(run, partial, "")
+        folders.publish(run, partial)
+    yield folders
+    del gym.registry["Goal-v0"]
+
+
+def test_numbers_of_infos_are_kept_without_being_asked_for(made: Folders) -> None:
+    study = Study.model_validate(GOAL)
+    infos = pd.read_csv(made.finished(study.run("ppo", "Goal-v0", 0)) / INFOS_FILE)
+    assert infos.to_numpy().tolist() == [[32, "distance", 3.0, 2], [64, "distance", 3.0, 2]]
+    assert not (made.finished(study.run("ppo", "CartPole-v1", 0)) / INFOS_FILE).exists()
+
+
+def test_the_results_have_the_metrics_of_the_study(made: Folders) -> None:
+    study = Study.model_validate({**GOAL, "metrics": ["return", "distance"]})
+    assert [run.identity for run in study.runs] == [run.identity for run in Study.model_validate(GOAL).runs]
+    results = collect(study.runs, made, study.metrics).results.set_index("environment")
+    assert list(results.columns[-2:]) == ["success", "distance"]
+    assert results.loc["Goal-v0", ["success", "distance"]].drop_duplicates().to_numpy().tolist() == [[0.5, 3.0]]
+    assert results.loc["CartPole-v1", ["success", "distance"]].isna().to_numpy().all()
+    assert "distance" not in collect(study.runs, made).results
+
+
+def test_environments_without_success_have_the_columns_that_they_had(made: Folders) -> None:
+    study = Study.model_validate({**GOAL, "environments": ["CartPole-v1"]})
+    assert list(collect(study.runs, made, ("return", "success", "distance")).results) == RESULT_COLUMNS
+
+
+def test_a_report_shows_further_metrics_of_the_environments_that_have_them(made: Folders) -> None:
+    study = Study.model_validate({**GOAL, "metrics": ["return", "success"]})
+    text = make_report(study, "", made).path.read_text()
+    section = text.partition("## Success rate")[2].partition("\n## ")[0]
+    assert "| arm | Goal-v0 | IQM | P(beats PPO) | seeds |" in section
+    assert "| ppo | 0.500 [0.500, 0.500] | 0.50 [0.50, 0.50] | baseline | 2 |" in section
+    assert "### Against stock PPO: Success rate" in section
+    assert "![Learning curves, success](figures/curves-success.svg)" in section
+    assert "| arm | Goal-v0 | CartPole-v1 | IQM |" in text
+
+
+def test_the_first_metric_is_that_of_the_whole_report(made: Folders) -> None:
+    study = Study.model_validate({**GOAL, "metrics": ["success"]})
+    text = make_report(study, "", made).path.read_text()
+    assert "| ppo | 0.500 [0.500, 0.500] |" in text
+    assert "A run's score is its mean share of successes over its last 1 evaluations" in text
+    assert "## Stability" not in text
+    with pytest.raises(FileNotFoundError, match="metrics: no finished run has recorded height"):
+        make_report(Study.model_validate({**GOAL, "metrics": ["return", "height"]}), "", made)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (["return", "return"], "a metric is in the list more than once"),
+        (["seed"], "seed: is a column of the results that is no metric; say return or success"),
+        ([], "at least 1 item"),
+    ],
+)
+def test_metrics_that_cannot_be_shown_are_refused(metrics: list[str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Study.model_validate({**GOAL, "metrics": metrics})
+
+
+def test_only_numbers_are_kept() -> None:
+    info = {
+        "a": 1,
+        "b": True,
+        "c": np.float32(0.5),
+        "d": "text",
+        "e": [1],
+        "is_success": True,
+        "TimeLimit.truncated": True,
+    }
+    assert numbers(info) == {"a": 1.0, "b": 1.0, "c": 0.5}
