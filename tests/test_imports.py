@@ -37,7 +37,7 @@ FLOORS = {
         ["report"],
         ["checks", "measure_scores", "merge", "progress", "rounds", "terminal", "trials"],
         ["validation", "plan", "hub"],
-        ["compare", "snapshots", "video"],
+        ["compare", "results", "snapshots", "video"],
         ["watch"],
         ["status"],
         ["commands"],
