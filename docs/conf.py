@@ -30,6 +30,7 @@ extensions = [
     "docs._extensions.mathml",
     "docs._extensions.description",
     "docs._extensions.local_images",
+    "docs._extensions.reports",
 ]
 
 # What GitHub renders: equations between dollars and in fences, and anchors at headings.

@@ -121,6 +121,7 @@ SOURCES: dict[str, Callable[..., str]] = {
     "sequential": sequential,
     "sidebar": gallery.sidebar,
     "speed": speed,
+    "studies": gallery.studies,
     "symptoms": symptoms,
 }
 

@@ -144,6 +144,23 @@ def sidebar() -> str:
     return "\n\n".join(blocks)
 
 
+def studies() -> str:
+    """A picture of every published study that has a report from its tables, and its question."""
+    question = re.compile(r"^\| \[(\w+)\]\(published/\w+/report\.md\) \| (.*?\?)", re.MULTILINE)
+    asked = dict(question.findall((ROOT / "benchmarks/README.md").read_text()))
+    rows = []
+    for folder in sorted(path.parent for path in (ROOT / "benchmarks/published").glob("*/records.json.gz")):
+        place, name = f"../benchmarks/published/{folder.name}", folder.name
+        rows.append(
+            [
+                f"[{name}]({place}/report.md)",
+                asked.get(name, ""),
+                f"[![{name}]({place}/figures/intervals.svg)]({place}/report.md)",
+            ]
+        )
+    return tables.table(["study", "question", "aggregate scores"], rows)
+
+
 def reference(folder: str) -> str:
     """The entries of the reference.
 

@@ -22,8 +22,8 @@ from tests.pages import MARKDOWN, ROOT, Block, blocks, name_of, prose
 # Blocks without a language are commands too, as are some of README's.
 SHELL = ("bash", "")
 # What else a block may be: studies are read in tests/bench/test_docs.py, the site's build sets equations and contents,
-# and text is what a command has printed.
-ELSEWHERE = ("yaml", "math", "text", "{toctree}")
+# text is what a command has printed, and tests/docs/test_paper.py compiles the LaTeX.
+ELSEWHERE = ("yaml", "math", "text", "latex", "{toctree}")
 PYTHON_PAGES = [page for page in MARKDOWN if blocks(page, "python")]
 SHELL_BLOCKS = [block for page in MARKDOWN for block in blocks(page, *SHELL)]
 # Commands of other projects and of the shell, and scripts that are the reader's own.

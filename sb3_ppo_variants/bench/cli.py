@@ -8,11 +8,25 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from sb3_ppo_variants.bench.commands import card, compare, plan, push, report, run, scores, status, video, watch
+from sb3_ppo_variants.bench.commands import (
+    card,
+    compare,
+    figure,
+    merge,
+    plan,
+    push,
+    report,
+    run,
+    scores,
+    status,
+    table,
+    video,
+    watch,
+)
 from sb3_ppo_variants.bench.commands.common import CommandError, import_folders
 from sb3_ppo_variants.imports import look_in
 
-COMMANDS = (run, status, watch, report, compare, plan, scores, video, card, push)
+COMMANDS = (run, status, watch, report, compare, table, figure, plan, scores, video, card, push, merge)
 REQUIRED = ("pydantic", "yaml", "rich", "scipy", "pandas", "matplotlib", "jinja2")
 MIXED_ADVICE = (
     "Finished runs were made with other package versions ({}). Use another --results folder, remove those runs, "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-from sb3_ppo_variants.bench.report.document import Code
+from sb3_ppo_variants.bench.report.document import Code, Table
 
 
 def inline(text: str) -> str:
@@ -15,6 +16,19 @@ def inline(text: str) -> str:
 def cell(text: object) -> str:
     """Write a text within a cell of a table."""
     return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def pipes(table: Table, bold: Collection[int]) -> str:
+    """Write a table alone.
+
+    :param table: the table
+    :param bold: indices of the rows whose first cell is bold
+    """
+    lines = [list(map(cell, table.columns)), ["---"] * len(table.columns)]
+    for index, (head, *cells) in enumerate(table.rows):
+        name = cell(head.text)
+        lines.append([f"**{name}**" if index in bold else name, *(cell(each.text) for each in cells)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def fence(code: str) -> str:

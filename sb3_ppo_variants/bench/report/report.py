@@ -10,25 +10,18 @@ import jinja2
 
 from sb3_ppo_variants.bench.report import html, markdown
 from sb3_ppo_variants.bench.report.contents import contents
-from sb3_ppo_variants.bench.report.document import Panel, slugs
-from sb3_ppo_variants.bench.report.figures.efficiency import efficiency
-from sb3_ppo_variants.bench.report.figures.heat_maps import heat_map
-from sb3_ppo_variants.bench.report.figures.intervals import intervals
-from sb3_ppo_variants.bench.report.figures.learning_curves import learning_curves
-from sb3_ppo_variants.bench.report.figures.profiles import profiles
-from sb3_ppo_variants.bench.report.figures.style import Drawing, svg
-from sb3_ppo_variants.bench.report.figures.tuning import best_so_far, trial_scores
-from sb3_ppo_variants.bench.report.figures.updates import updates
+from sb3_ppo_variants.bench.report.document import Panel
+from sb3_ppo_variants.bench.report.drawings import drawings
+from sb3_ppo_variants.bench.report.figures.style import svg
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versions, distinct
 from sb3_ppo_variants.bench.runs.whole import LeftOut, others
-from sb3_ppo_variants.bench.statistics.scores import known_returns
 from sb3_ppo_variants.bench.statistics.summary import Summary, summarise
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
 from sb3_ppo_variants.bench.table.stored import all_tables, write
 from sb3_ppo_variants.bench.table.table import Tables
-from sb3_ppo_variants.bench.tuning.numbers import SearchNumbers, numbers_of
+from sb3_ppo_variants.bench.tuning.numbers import numbers_of
 from sb3_ppo_variants.bench.tuning.table import read_searches
 
 
@@ -73,7 +66,8 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     figures.mkdir(exist_ok=True)
     tuning = [numbers_of(search) for search in read_searches(study, folders)]
     panels = {}
-    for name, drawing in _drawings(study, tables, [summary, *further], tuning).items():
+    for name, draw in drawings(study, tables.results, tables.updates, [summary, *further], tuning).items():
+        drawing = draw()
         data = drawing.data.to_csv(index=False, lineterminator="\n")
         panels[name] = Panel(name, drawing.title, svg(drawing.figure), data)
         (figures / f"{name}.svg").write_text(panels[name].svg, "utf-8")
@@ -121,29 +115,3 @@ def own_tables(study: Study, folders: Folders, allow_mixed_versions: bool) -> Ta
     if len(mixed) > 1 and not allow_mixed_versions:
         raise MixedVersions(describe_versions(mixed))
     return tables
-
-
-def _drawings(
-    study: Study, tables: Tables, summaries: list[Summary], tuning: list[SearchNumbers]
-) -> dict[str, Drawing]:
-    """Draw all figures, by the names of their files."""
-    coefficients = sorted({name for run in study.runs for name in (*run.arguments, *run.defaults)})
-    names, summary = slugs(study.environments), summaries[0]
-    curves = [learning_curves(known_returns(tables.results, each.metric), each) for each in summaries]
-    drawings = {"curves": curves[0], "intervals": intervals(summary)}
-    metrics = slugs(each.metric for each in summaries)
-    drawings |= {f"curves-{metrics[each.metric]}": drawn for each, drawn in zip(summaries[1:], curves[1:], strict=True)}
-    if summary.profiles:
-        drawings["profiles"] = profiles(summary)
-    if summary.curves.steps:
-        drawings["efficiency"] = efficiency(summary)
-    grids = {name: effects for name, effects in summary.effects.items() if effects.cells}
-    for name, slug in slugs(grids).items():
-        drawings[f"grid-{slug}"] = heat_map(name, grids[name], summary)
-    if tuning:
-        drawings["tuning"] = best_so_far(tuning, summary)
-        drawings["tuning-scores"] = trial_scores(tuning, summary)
-    for environment, rows in tables.updates.groupby("environment", sort=False):
-        name = str(environment)
-        drawings[f"updates-{names[name]}"] = updates(rows, name, summary.labels, coefficients)
-    return drawings

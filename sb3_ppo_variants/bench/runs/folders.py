@@ -60,7 +60,11 @@ class Folders:
 
     def partial(self, run: Run, pid: int | None = None) -> Path:
         """Folder in which a process of this machine, by default this one, makes a run."""
-        return self._partials / f"{label(run)}@{machine()}-{os.getpid() if pid is None else pid}"
+        return self.partial_named(label(run), pid)
+
+    def partial_named(self, name: str, pid: int | None = None) -> Path:
+        """The same by the :func:`label` of a run."""
+        return self._partials / f"{name}@{machine()}-{os.getpid() if pid is None else pid}"
 
     @property
     def _partials(self) -> Path:
@@ -104,14 +108,7 @@ class Folders:
         shutil.rmtree(self.failed(run), ignore_errors=True)
         with contextlib.suppress(OSError):
             self.failed(run).parent.rmdir()
-        final = self.finished(run)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.rename(partial, final)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            shutil.rmtree(partial)
+        move_into_place(partial, self.finished(run))
 
     def fail(self, run: Run, message: str, left: Path | None = None) -> None:
         """Keep what a failed run left, with the reason in ``traceback.txt``.
@@ -184,6 +181,17 @@ class Folders:
 def label(run: Run) -> str:
     """The name of a run among all runs of its study."""
     return f"{run.arm}-{run.folder_name}"
+
+
+def move_into_place(partial: Path, final: Path) -> None:
+    """Rename a complete folder; when another process was first, drop this one."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.rename(partial, final)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        shutil.rmtree(partial)
 
 
 def listed(folder: Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,20 @@ def read_record(run: Run, folder: Path, thorough: bool = False) -> dict[str, Any
     :param thorough: whether all files must have their checksums, as where the model is used
     :raises NotWhole: with the reason, when the folder does not hold this run or not all of it
     """
+    record = read_record_of(folder, _required(run), thorough)
+    if record["identity"] != run.identity:
+        raise NotWhole(f"{RECORD} is that of another run, {record['identity']}")
+    return record
+
+
+def read_record_of(folder: Path, required: Iterable[str] = (), thorough: bool = False) -> dict[str, Any]:
+    """Do the same for a run that is known by its folder alone.
+
+    :param folder: that it left
+    :param required: files that it has to have besides those that its ``run.json`` lists, if it lists any
+    :param thorough: as of :func:`read_record`
+    :raises NotWhole: with the reason, when the folder does not hold all of a run
+    """
     try:
         record: dict[str, Any] = json.loads((folder / RECORD).read_bytes())
     except OSError as error:
@@ -93,9 +108,7 @@ def read_record(run: Run, folder: Path, thorough: bool = False) -> dict[str, Any
     except (ValueError, RecursionError) as error:
         raise NotWhole(f"{RECORD} is not JSON") from error
     files = check_record(record)
-    if record["identity"] != run.identity:
-        raise NotWhole(f"{RECORD} is that of another run, {record['identity']}")
-    for name in FIRST_NUMBERS if files is None else dict.fromkeys([*_required(run), *files]):
+    for name in FIRST_NUMBERS if files is None else dict.fromkeys([*required, *files]):
         if not (folder / name).is_file():
             raise NotWhole(f"{name} is missing")
     for name, file in (files or {}).items():

@@ -47,9 +47,17 @@ def others(runs: Iterable[Run], folders: Folders) -> list[LeftOut]:
     """Count the finished runs in the folders of a study that are none of its runs, for each arm."""
     expected = {folders.finished(run) for run in runs}
     found = []
-    for arm in (path for path in listed(folders.root) if path.name not in RESERVED and path.name[0] != "."):
+    for arm in arm_folders(folders.root):
         count = sum((path / RECORD).exists() for path in listed(arm) if path not in expected)
         if count:
             what = "a run that the study file does not have" if count == 1 else "runs that the study file does not have"
             found.append(LeftOut(arm, f"{count} {what}" if count > 1 else what))
     return found
+
+
+def arm_folders(root: Path) -> list[Path]:
+    """The folders of arms in that of a study.
+
+    :param root: ``<results>/<study name>``
+    """
+    return [path for path in listed(root) if path.name not in RESERVED and path.name[0] != "."]

@@ -45,7 +45,8 @@ class Summary:
 
     :param metric: what the scores are of: ``return``, ``success`` or a key of infos
     :param arms: arm names, the baseline first
-    :param labels: what each of them is called
+    :param labels: what each arm that is shown is called, in the order in which they are shown; all, the baseline first,
+        unless someone chose others
     :param environments: environment ids, in the study's order; of another metric than the return those that have it
     :param returns: (arm, environment) -> mean score with interval; pairs without a finished run are absent
     :param counts: (arm, environment) -> number of finished runs
@@ -96,6 +97,18 @@ class Summary:
     def beats(self) -> str:
         """Heading of the probability that a run of an arm beats one of the baseline."""
         return f"P(beats {self.baseline.removeprefix('stock ')})"
+
+    @property
+    def unbeaten(self) -> list[str]:
+        """The arms that no other arm is shown to be better than: by the comparisons of all pairs where there are any.
+
+        Without them by those with the baseline alone.
+        """
+        decided = self.pairs or {(arm, self.arms[0]): found for arm, found in self.comparisons.items()}
+        beaten = {
+            other if found.improvement.value > 0.5 else arm for (arm, other), found in decided.items() if found.differs
+        }
+        return [arm for arm in self.arms if arm not in beaten]
 
     def finished(self, arm: str) -> list[int]:
         """Number of finished seeds of an arm in each environment.

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,46 @@ def read(folder: Path, runs: Sequence[Run]) -> Tables | None:
     try:
         return _of_study(_stored(folder, most=MOST_OF_RUN * (len(runs) + 1)), runs, folder)
     except Exception as error:  # whatever pandas says of a damaged table
-        reason = " ".join(f"its tables cannot be read, {type(error).__name__}: {error}".split())
-        empty = pd.DataFrame()
-        return Tables(empty, empty, empty, empty, [], [LeftOut(folder, reason)])
+        return _damaged(folder, error)
+
+
+def read_of_any_study(folder: Path) -> Tables | None:
+    """Read what :func:`write` wrote, for whichever study; without the rows of imported runs.
+
+    :param folder: that it wrote to
+    :return: None when they are not there
+    """
+    if not (folder / RECORDS_FILE).exists():
+        return None
+    try:
+        runs = (folder / "timings.csv").read_bytes().count(b"\n")
+        tables = _stored(folder, most=MOST_OF_RUN * (runs + 1))
+    except Exception as error:  # whatever pandas says of a damaged table
+        return _damaged(folder, error)
+    return replace(tables, results=tables.results[tables.results["identity"] != IMPORTED])
+
+
+def select(tables: Tables, labels: Collection[tuple[str, str, int]], identities: Collection[str]) -> Tables:
+    """The rows and records of some runs.
+
+    :param tables: of more runs
+    :param labels: arm, environment and seed of each
+    :param identities: the identity of each
+    """
+    frames = {name: _rows(getattr(tables, name), labels) for name in TABLE_FILES.values()}
+    records = [record for record in tables.records if record["identity"] in identities and _label(record) in labels]
+    return Tables(**frames, records=records, left_out=tables.left_out)
+
+
+def join(first: Tables, second: Tables) -> Tables:
+    """The rows and records of both as :func:`collect` orders them.
+
+    :param first: tables of some runs
+    :param second: tables of other runs
+    """
+    frames = {name: _joined_in_order(getattr(first, name), getattr(second, name)) for name in TABLE_FILES.values()}
+    records = sorted(first.records + second.records, key=_label)
+    return Tables(**frames, records=records, left_out=first.left_out + second.left_out)
 
 
 def all_tables(runs: Sequence[Run], folders: Folders, metrics: Collection[str] = ()) -> Tables:
@@ -81,9 +119,7 @@ def all_tables(runs: Sequence[Run], folders: Folders, metrics: Collection[str] =
     # Damaged tables are written anew from the folders.
     if stored is None or (made.records and stored.results.columns.empty):
         return made
-    frames = {name: _joined_in_order(getattr(made, name), getattr(stored, name)) for name in TABLE_FILES.values()}
-    records = sorted(made.records + stored.records, key=lambda record: [record["configuration"][key] for key in KEYS])
-    return Tables(**frames, records=records, left_out=made.left_out + stored.left_out)
+    return join(made, stored)
 
 
 def stored_runs(runs: Sequence[Run], folders: Folders) -> list[tuple[Run, dict[str, Any]]]:
@@ -111,12 +147,22 @@ def missing_runs(runs: Sequence[Run], folders: Folders) -> list[Run]:
     return [run for run in runs if not folders.is_finished(run) and id(run) not in stored]
 
 
-def _joined_in_order(made: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
-    """The rows of both as :func:`collect` orders them."""
-    if made.empty or stored.empty:
-        return stored if made.empty else made
-    joined = pd.concat([made, stored], ignore_index=True)
+def _joined_in_order(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    if first.empty or second.empty:
+        return second if first.empty else first
+    joined = pd.concat([first, second], ignore_index=True)
     return joined.sort_values(KEYS, kind="stable", ignore_index=True)
+
+
+def _label(record: dict[str, Any]) -> tuple[str, str, int]:
+    arm, environment, seed = (record["configuration"][key] for key in KEYS)
+    return arm, environment, seed
+
+
+def _damaged(folder: Path, error: Exception) -> Tables:
+    reason = " ".join(f"its tables cannot be read, {type(error).__name__}: {error}".split())
+    empty = pd.DataFrame()
+    return Tables(empty, empty, empty, empty, [], [LeftOut(folder, reason)])
 
 
 def _stored(folder: Path, most: int) -> Tables:
@@ -166,14 +212,9 @@ def _of_study(tables: Tables, runs: Sequence[Run], folder: Path) -> Tables:
         "not whole in its tables": sorted(set(steps).intersection(known).difference(kept)),
         "in its tables, but not in the study file": sorted(set(steps).difference(known)),
     }
-    return Tables(
-        results=own[pd.MultiIndex.from_frame(own[RUN_KEYS]).isin(kept)].reset_index(drop=True),
-        timings=_rows(tables.timings, labels),
-        updates=_rows(tables.updates, labels),
-        times=_rows(tables.times, labels),
-        records=[record for record in tables.records if record["identity"] in identities],
-        left_out=[LeftOut(folder, _named(keys, what)) for what, keys in lacks.items() if keys],
-    )
+    own = own[pd.MultiIndex.from_frame(own[RUN_KEYS]).isin(kept)]
+    left_out = [LeftOut(folder, _named(keys, what)) for what, keys in lacks.items() if keys]
+    return replace(select(replace(tables, results=own), labels, identities), left_out=left_out)
 
 
 def _without_folders(results: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -183,8 +224,8 @@ def _without_folders(results: pd.DataFrame, folder: Path) -> pd.DataFrame:
     return results[~pd.MultiIndex.from_frame(results[RUN_KEYS]).isin(here)] if here else results
 
 
-def _rows(frame: pd.DataFrame, labels: list[tuple[str, str, int]]) -> pd.DataFrame:
-    kept: pd.DataFrame = frame[pd.MultiIndex.from_frame(frame[KEYS]).isin(labels)]
+def _rows(frame: pd.DataFrame, labels: Collection[tuple[str, str, int]]) -> pd.DataFrame:
+    kept: pd.DataFrame = frame[pd.MultiIndex.from_frame(frame[KEYS]).isin(list(labels))]
     return kept.reset_index(drop=True)
 
 

@@ -9,16 +9,17 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FormatStrFormatter
 
 from sb3_ppo_variants.bench.report.figures.panels import apart, many
 from sb3_ppo_variants.bench.report.figures.style import (
-    STYLE,
     Drawing,
     bands_table,
+    grid,
     legend,
     line_styles,
+    page_style,
+    scaled,
     step_axis,
     step_bands,
 )
@@ -42,24 +43,22 @@ def efficiency(summary: Summary) -> Drawing:
     curves = {"environment steps": summary.curves.steps, "seconds of training": summary.curves.seconds}
     shown = {label: bands for label, bands in curves.items() if bands}
     near = bool(np.median([found.value[-1] for found in summary.curves.steps.values()]) >= NEAR)
-    with mpl.rc_context(STYLE):
-        if many(summary.arms):
+    with mpl.rc_context(page_style()):
+        if many(summary.labels):
             blocks = {
                 f"{SCORE.capitalize()} against {label}": partial(_draw, summary.arms, bands)
                 for label, bands in shown.items()
             }
-            figure = apart(summary.labels, blocks, partial(_finish, near, ""))
+            figure = apart(summary, blocks, partial(_finish, near, ""))
         else:
             figure = _together(summary, shown, near)
-    return Drawing(figure, "Sample efficiency", bands_table(shown))
+    return Drawing(figure, "Sample efficiency", bands_table(shown, summary.labels))
 
 
 def _together(summary: Summary, shown: Mapping[str, Mapping[str, Band]], near: bool) -> Figure:
-    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
-    figure = Figure(figsize=(1.3 + 4.3 * len(shown), 3.4), layout=layout)
-    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    figure, panels = grid(len(shown), height=3.05, spare=1.3, sharey=True)
     for axes, (label, bands) in zip(panels, shown.items(), strict=True):
-        _draw(summary.arms, bands, axes, summary.arms)
+        _draw(summary.arms, bands, axes, list(summary.labels))
         _finish(near, label, axes)
     panels[0].set_ylabel(SCORE)
     legend(figure, line_styles(summary.arms), summary.labels)
@@ -72,7 +71,7 @@ def _draw(arms: Sequence[str], bands: Mapping[str, Band], axes: Axes, shown: Seq
     for arm in shown:
         if arm in bands:
             style = {"color": styles[arm]["color"], "gid": styles[arm]["gid"]}
-            axes.plot(bands[arm].x[-1], bands[arm].value[-1], "o", markersize=4, **style)
+            axes.plot(bands[arm].x[-1], bands[arm].value[-1], "o", markersize=scaled(4.0), **style)
 
 
 def _finish(near: bool, label: str, axes: Axes) -> None:

@@ -12,7 +12,7 @@ from matplotlib.colors import CenteredNorm, Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from sb3_ppo_variants.bench.report.figures.style import STYLE, Drawing
+from sb3_ppo_variants.bench.report.figures.style import Drawing, page_style, scaled, width_of
 from sb3_ppo_variants.bench.report.numbers import interval
 from sb3_ppo_variants.bench.statistics.contrasts import MainEffects
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
@@ -43,8 +43,8 @@ def heat_map(name: str, effects: MainEffects, summary: Summary) -> Drawing:
     interactions = {arm: found.difference for arm, found in effects.interactions.items()}
     vertical, horizontal = effects.axes
     first, second = ([level.name for level in levels] for levels in effects.axes.values())
-    size = (2 * (_LEFT + _ACROSS * len(second)), _ABOVE + _DOWN * len(first))
-    with mpl.rc_context(STYLE):
+    size = (width_of(2 * (_LEFT + _ACROSS * len(second))), scaled(_ABOVE + _DOWN * len(first)))
+    with mpl.rc_context(page_style()):
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
         panels = figure.subplots(1, 2, sharey=True)
         for axes, values, title, colours, norm in (
@@ -84,7 +84,7 @@ def _cells(
         shade = np.mean(colours(norm(values[arm].value))[:3])
         colour = _ON_DARK if shade < _DARKNESS else _ON_LIGHT
         text = interval(values[arm]).replace(" [", "\n[")
-        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8.5, color=colour)
+        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=scaled(8.5), color=colour)
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
     axes.set_ylim(len(rows), 0)

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 
 from sb3_ppo_variants.bench.report.figures.panels import apart, many
 from sb3_ppo_variants.bench.report.figures.style import (
-    STYLE,
     Drawing,
     band,
     columns,
     grid,
     legend,
     line_styles,
+    page_style,
     step_axis,
 )
 from sb3_ppo_variants.bench.report.numbers import quantity
@@ -44,15 +44,15 @@ def learning_curves(results: pd.DataFrame, summary: Summary) -> Drawing:
         (str(arm), str(environment)): _curve(rows)
         for (arm, environment), rows in results.groupby(["arm", "environment"])
     }
-    order = [(arm, name) for name in summary.environments for arm in summary.arms if (arm, name) in curves]
+    order = [(arm, name) for name in summary.environments for arm in summary.labels if (arm, name) in curves]
     data = pd.concat([curves[key].assign(arm=key[0], environment=key[1]) for key in order], ignore_index=True)
-    with mpl.rc_context(STYLE):
-        if many(summary.arms):
+    with mpl.rc_context(page_style()):
+        if many(summary.labels):
             blocks = {
                 f"{name}: {summary.metric} against environment steps": partial(_draw, curves, summary.arms, name)
                 for name in summary.environments
             }
-            figure = apart(summary.labels, blocks, partial(step_axis, label=""))
+            figure = apart(summary, blocks, partial(step_axis, label=""))
         else:
             figure = _together(curves, summary)
     title = TITLE if summary.metric == RETURN else f"{TITLE}, {summary.metric}"
@@ -68,7 +68,7 @@ def _curve(rows: pd.DataFrame) -> pd.DataFrame:
 def _together(curves: Curves, summary: Summary) -> Figure:
     figure, panels = grid(len(summary.environments), height=3.0)
     for axes, environment in zip(panels, summary.environments, strict=True):
-        _draw(curves, summary.arms, environment, axes, summary.arms)
+        _draw(curves, summary.arms, environment, axes, list(summary.labels))
         axes.set_title(environment)
         step_axis(axes)
     for axes in panels[:: columns(len(panels))]:

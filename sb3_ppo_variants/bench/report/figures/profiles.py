@@ -7,10 +7,17 @@ from functools import partial
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from sb3_ppo_variants.bench.report.figures.panels import apart, many
-from sb3_ppo_variants.bench.report.figures.style import STYLE, Drawing, bands_table, legend, line_styles, step_bands
+from sb3_ppo_variants.bench.report.figures.style import (
+    Drawing,
+    bands_table,
+    grid,
+    legend,
+    line_styles,
+    page_style,
+    step_bands,
+)
 from sb3_ppo_variants.bench.statistics.summary import Summary
 
 SHARE = "share of runs above a normalised score $\\tau$"
@@ -21,19 +28,18 @@ def profiles(summary: Summary) -> Drawing:
 
     :param summary: the statistics, with profiles
     """
-    with mpl.rc_context(STYLE):
-        if many(summary.arms):
+    with mpl.rc_context(page_style()):
+        if many(summary.labels):
             draw = partial(step_bands, arms=summary.arms, bands=summary.profiles)
-            figure = apart(summary.labels, {SHARE.capitalize(): lambda axes, shown: draw(axes, shown=shown)}, _finish)
+            figure = apart(summary, {SHARE.capitalize(): lambda axes, shown: draw(axes, shown=shown)}, _finish)
         else:
             figure = _together(summary)
-    return Drawing(figure, "Performance profiles", bands_table({"score": summary.profiles}))
+    return Drawing(figure, "Performance profiles", bands_table({"score": summary.profiles}, summary.labels))
 
 
 def _together(summary: Summary) -> Figure:
-    figure = Figure(figsize=(5.6, 3.4), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
-    axes = figure.subplots()
-    step_bands(axes, summary.arms, summary.profiles)
+    figure, (axes,) = grid(1, height=3.05)
+    step_bands(axes, summary.arms, summary.profiles, list(summary.labels))
     _finish(axes)
     axes.set_xlabel("normalised score $\\tau$")
     axes.set_ylabel("share of runs above $\\tau$")

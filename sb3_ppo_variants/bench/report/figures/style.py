@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -60,6 +63,60 @@ STYLE: Any = {
 }
 
 
+@dataclass(frozen=True)
+class Page:
+    """What figures are drawn for.
+
+    :param width: of a figure in inches; None for one that follows from what it shows
+    :param scale: of text and lines
+    """
+
+    width: float | None = None
+    scale: float = 1.0
+
+
+SCREEN = Page()
+# Of a paper with two columns, whose text has 10 points.
+ONE_COLUMN, TWO_COLUMNS = Page(3.25, 0.75), Page(6.75, 0.8)
+# Of a panel, in inches: narrower ones are put below each other.
+_NARROWEST, _PANEL = 2.0, 4.3
+_page = ContextVar("page", default=SCREEN)
+
+
+@contextmanager
+def drawn_for(page: Page) -> Iterator[None]:
+    """Draw the figures within the block for a page.
+
+    :param page: by default :data:`SCREEN`
+    """
+    token = _page.set(page)
+    try:
+        yield
+    finally:
+        _page.reset(token)
+
+
+def scaled(size: float) -> float:
+    """Size of text or a line on the page.
+
+    :param size: on the screen
+    """
+    return size * _page.get().scale
+
+
+def width_of(screen: float) -> float:
+    """Width of a figure on the page, in inches.
+
+    :param screen: the same on the screen
+    """
+    return _page.get().width or screen
+
+
+def page_style() -> Any:
+    """The keys of matplotlib for the page."""
+    return {key: scaled(value) if isinstance(value, float) else value for key, value in STYLE.items()}
+
+
 class Drawing(NamedTuple):
     """A figure and what it shows.
 
@@ -81,10 +138,13 @@ def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
 
     :param arms: names of all arms, the baseline first; the order decides the colours
     """
-    styles: dict[str, dict[str, Any]] = {arms[0]: {"color": BASELINE_COLOUR, "linestyle": "-", "linewidth": 3.0}}
+    styles: dict[str, dict[str, Any]] = {
+        arms[0]: {"color": BASELINE_COLOUR, "linestyle": "-", "linewidth": scaled(3.0)}
+    }
     for position, arm in enumerate(arms[1:]):
         round_, colour = divmod(position, len(PALETTE))
-        styles[arm] = {"color": PALETTE[colour], "linestyle": DASHES[round_ % len(DASHES)], "linewidth": 1.7}
+        dashes = DASHES[round_ % len(DASHES)]
+        styles[arm] = {"color": PALETTE[colour], "linestyle": dashes, "linewidth": scaled(1.7)}
     return {arm: {**style, "gid": f"arm-{position}"} for position, (arm, style) in enumerate(styles.items())}
 
 
@@ -97,8 +157,8 @@ def legend(figure: Figure, styles: Mapping[str, dict[str, Any]], labels: Mapping
     """
     names = list(labels.values())
     across = _across(names, figure.get_figwidth())
-    figure.set_figheight(figure.get_figheight() + 0.2 * (math.ceil(len(names) / across) - 1))
-    lines = [Line2D([], [], **{**styles[arm], "linewidth": 3.0}) for arm in labels]
+    figure.set_figheight(figure.get_figheight() + scaled(0.2) * (math.ceil(len(names) / across) - 1))
+    lines = [Line2D([], [], **{**styles[arm], "linewidth": scaled(3.0)}) for arm in labels]
     figure.legend(lines, names, loc="outside upper left", ncols=across, handlelength=1.6, columnspacing=1.6)
 
 
@@ -107,7 +167,7 @@ def _across(names: Sequence[str], width: float) -> int:
     for columns in range(min(len(names), 5), 1, -1):
         # As matplotlib deals them out: no column has more than one name more than another.
         longest = [max(part) for part in np.array_split(list(map(len, names)), columns)]
-        if sum(0.55 + 0.085 * letters for letters in longest) <= width:
+        if sum(scaled(0.55 + 0.085 * letters) for letters in longest) <= width:
             return columns
     return 1
 
@@ -131,7 +191,7 @@ def short_number(number: float) -> str:
 
 def svg(figure: Figure) -> str:
     """Draw a figure as an SVG file."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(page_style()):
         FigureCanvasSVG(figure)
         if (layout := figure.get_layout_engine()) is not None:
             # Otherwise savefig draws the whole figure twice, the first time for the layout alone.
@@ -141,6 +201,15 @@ def svg(figure: Figure) -> str:
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     # An arm is drawn more than once, and an id must be the only one of its kind.
     return re.sub(r'id="(arm-\d+)"', r'class="\1"', written.getvalue())
+
+
+def pdf(figure: Figure) -> bytes:
+    """Draw a figure as a PDF file with its fonts in it, as TrueType: publishers refuse Type 3."""
+    with mpl.rc_context({**page_style(), "pdf.fonttype": 42}):
+        FigureCanvasPdf(figure)
+        written = io.BytesIO()
+        figure.savefig(written, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return written.getvalue()
 
 
 def band(axes: Axes, x: Any, low: Any, high: Any, style: dict[str, Any], step: Literal["post"] | None = None) -> None:
@@ -158,21 +227,26 @@ def band(axes: Axes, x: Any, low: Any, high: Any, style: dict[str, Any], step: L
 
 def columns(panels: int) -> int:
     """Return the number of columns in which panels are laid out."""
-    return panels if panels <= 3 else 2 if panels == 4 else 3
+    across = panels if panels <= 3 else 2 if panels == 4 else 3
+    return min(across, max(1, int(width_of(math.inf) // _NARROWEST))) if _page.get().width else across
 
 
-def grid(panels: int, height: float) -> tuple[Figure, list[Axes]]:
+def grid(panels: int, height: float, spare: float = 0.0, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     """Make a figure of equal panels.
 
     :param panels: how many
-    :param height: of one panel, in inches
+    :param height: of one panel and what is around it on the screen, in inches
+    :param spare: inches of width besides those of the panels, where there is more than one
+    :param sharey: whether the panels have one vertical axis
     """
     across = columns(panels)
     rows = math.ceil(panels / across)
-    width = 5.6 if across == 1 else 4.3 * across
+    screen = 5.6 if across == 1 else _PANEL * across + spare
+    width = width_of(screen)
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
-    figure = Figure(figsize=(width, 0.35 + height * rows), layout=layout)
-    every = list(figure.subplots(rows, across, squeeze=False).flat)
+    size = (width, scaled(0.35) + height * rows * width / screen)
+    figure = Figure(figsize=size, layout=layout)
+    every = list(figure.subplots(rows, across, squeeze=False, sharey=sharey).flat)
     for axes in every[panels:]:
         axes.remove()
     return figure, every[:panels]
@@ -195,16 +269,18 @@ def step_bands(axes: Axes, arms: Sequence[str], bands: Mapping[str, Band], shown
         band(axes, found.x, found.low, found.high, styles[arm], step="post")
 
 
-def bands_table(shown: Mapping[str, Mapping[str, Band]]) -> pd.DataFrame:
+def bands_table(shown: Mapping[str, Mapping[str, Band]], arms: Collection[str]) -> pd.DataFrame:
     """Collect the numbers of curves, to be downloaded beside their figure.
 
     :param shown: label of the x axis -> arm -> curve
+    :param arms: those that are drawn
     """
     return pd.concat(
         [
             pd.DataFrame({"arm": arm, "against": label, **asdict(found)})
             for label, bands in shown.items()
             for arm, found in bands.items()
+            if arm in arms
         ],
         ignore_index=True,
     )

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sb3_ppo_variants.bench.report.figures.style import STYLE, Drawing, grid, legend, line_styles
+from sb3_ppo_variants.bench.report.figures.style import Drawing, grid, legend, line_styles, page_style
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.tuning.numbers import SearchNumbers, finite_scores
 
@@ -52,12 +52,13 @@ def _labels(each: SearchNumbers) -> dict[str, str]:
 def _panels(tuning: Sequence[SearchNumbers], summary: Summary, draw: Draw, x: str, y: str) -> Figure:
     """Make a figure with one panel for each environment, in which each arm is a line."""
     styles = line_styles(summary.arms)
-    labels = {each.search.arm: summary.labels[each.search.arm] for each in tuning}
-    with mpl.rc_context(STYLE):
+    tuned = {each.search.arm for each in tuning}
+    labels = {arm: label for arm, label in summary.labels.items() if arm in tuned}
+    with mpl.rc_context(page_style()):
         figure, panels = grid(len(summary.environments), height=2.7)
         for axes, environment in zip(panels, summary.environments, strict=True):
             for each in tuning:
-                if each.search.environment == environment:
+                if each.search.environment == environment and each.search.arm in labels:
                     draw(axes, each, styles[each.search.arm])
             axes.set_title(environment)
             axes.set_xlabel(x)

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from sb3_ppo_variants.bench.report.figures.style import STYLE, Drawing, band, grid, legend, line_styles, step_axis
+from sb3_ppo_variants.bench.report.figures.style import Drawing, band, grid, legend, line_styles, page_style, step_axis
 from sb3_ppo_variants.bench.statistics.intervals import Array
 
 # On the axis of steps, where a run has more updates.
@@ -21,23 +21,26 @@ LARGEST = 1e300
 KL_TITLES = {"kl": "exact KL(old || new) after the update [nats]", "approx_kl": "approx_kl, SB3's estimate [nats]"}
 
 
-def updates(table: pd.DataFrame, environment: str, labels: Mapping[str, str], coefficients: Sequence[str]) -> Drawing:
+def updates(
+    table: pd.DataFrame, environment: str, arms: Sequence[str], labels: Mapping[str, str], coefficients: Sequence[str]
+) -> Drawing:
     """KL and the coefficients that move, against steps: mean over the seeds, band from least to greatest.
 
     Runs with more than 100 updates are drawn by the median of each hundredth of the steps.
 
     :param table: the updates table
     :param environment: which environment
-    :param labels: arm -> what it is called, in order
+    :param arms: names of all arms, whose order gives the colours
+    :param labels: arm -> what it is called, of those that are shown, in order
     :param coefficients: different names of arguments; those that move get a panel, unless they
         move in the same way in all arms
     """
-    rows = table[table["environment"] == environment]
+    rows = table[(table["environment"] == environment) & table["arm"].isin(list(labels))]
     shown = [key for key in KL_TITLES if _logged(rows, key)]
     shown += [key for key in coefficients if key not in shown and _moves(rows, key)]
-    styles = line_styles(list(labels))
+    styles = line_styles(arms)
     drawn = [pd.DataFrame(columns=["arm", "quantity", "timesteps", "mean", "min", "max"])]
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(page_style()):
         figure, panels = grid(max(1, len(shown)), height=2.5)
         for axes, key in zip(panels, shown, strict=False):
             logged = rows[["arm", "seed", "timesteps", key]].dropna()

@@ -16,7 +16,7 @@ def colours(summary: Summary) -> dict[str, str]:
 
 def arm_cells(summary: Summary) -> dict[str, Cell]:
     """Cell of each arm, with a square of its colour."""
-    return {arm: Cell(summary.labels[arm], swatch=colour) for arm, colour in colours(summary).items()}
+    return {arm: Cell(label, swatch=colours(summary)[arm]) for arm, label in summary.labels.items()}
 
 
 def missing(text: str) -> Cell:

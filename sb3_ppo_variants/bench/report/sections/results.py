@@ -24,7 +24,7 @@ def results(study: Study, summary: Summary, figure: Panel | None = None) -> Sect
     """
     return Section(
         "Results",
-        table=_table(summary),
+        table=results_table(summary),
         figure=figure,
         definitions=[
             Definition(
@@ -41,11 +41,15 @@ def results(study: Study, summary: Summary, figure: Panel | None = None) -> Sect
     )
 
 
-def _table(summary: Summary) -> Table:
+def results_table(summary: Summary) -> Table:
+    """The table alone.
+
+    :param summary: the numbers of the study
+    """
     heads, colour = arm_cells(summary), colours(summary)
     low, high = _span(summary)
     rows = []
-    for arm in summary.arms:
+    for arm in summary.labels:
         iqm, comparison = summary.aggregates[arm].iqm, summary.comparisons.get(arm)
         returns = [summary.returns.get((arm, environment)) for environment in summary.environments]
         rows.append(

@@ -1,0 +1,69 @@
+"""``ppo-bench figure``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from sb3_ppo_variants.bench.commands.chosen import add_chosen, chosen
+from sb3_ppo_variants.bench.commands.common import (
+    CommandError,
+    add_command,
+    add_mixed_versions,
+    add_study,
+    folders_of,
+    say,
+)
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to a parser."""
+    text = "draw a figure of the report for a paper, as PDF, with its numbers as CSV beside it"
+    parser = add_command(commands, "figure", figure, text)
+    add_study(parser)
+    parser.add_argument("name", metavar="NAME", help="that of the file of the report, such as curves or profiles")
+    parser.add_argument(
+        "--width",
+        choices=("one", "two"),
+        default="one",
+        help="columns that it spans: 3.25 or 6.75 inches (default: one)",
+    )
+    add_chosen(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.pdf",
+        type=Path,
+        help="where it is written (default: in figures of the results)",
+    )
+    add_mixed_versions(parser, "as for report")
+
+
+def figure(parsed: argparse.Namespace) -> int:
+    """Draw one figure, and write its numbers."""
+    from sb3_ppo_variants.bench.checks import did_you_mean
+    from sb3_ppo_variants.bench.report.drawings import drawings
+    from sb3_ppo_variants.bench.report.figures.style import ONE_COLUMN, TWO_COLUMNS, drawn_for, pdf
+    from sb3_ppo_variants.bench.results import results_of
+    from sb3_ppo_variants.bench.tuning.numbers import numbers_of
+    from sb3_ppo_variants.bench.tuning.table import read_searches
+    from sb3_ppo_variants.bench.validation import read_study
+
+    study = read_study(parsed.study)
+    folders = folders_of(study, parsed)
+    found = results_of(study, folders, parsed.allow_mixed_versions)
+    tuning = [numbers_of(search) for search in read_searches(study, folders)]
+    known = drawings(found.study, found.evaluations, found.updates, chosen(found.summaries, parsed), tuning)
+    if parsed.name not in known:
+        near = did_you_mean(parsed.name, known)
+        raise CommandError(f"the study has no figure {parsed.name}{near}; it has {', '.join(known)}", 2)
+    path = parsed.output or folders.root / "figures" / f"{parsed.name}.pdf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with drawn_for({"one": ONE_COLUMN, "two": TWO_COLUMNS}[parsed.width]):
+        drawing = known[parsed.name]()
+        path.write_bytes(pdf(drawing.figure))
+    data = path.with_suffix(".csv")
+    data.write_text(drawing.data.to_csv(index=False, lineterminator="\n"), "utf-8")
+    say(f"Made {path} and {data}")
+    return 0
