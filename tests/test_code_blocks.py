@@ -143,7 +143,7 @@ def complaint_of(parser: argparse.ArgumentParser, arguments: list[str]) -> bool:
 
 def extras(arguments: list[str]) -> set[str]:
     """What stands in brackets behind this package."""
-    found = [re.fullmatch(r"(?:\.|sb3-ppo-variants)\[([\w,]+)\]", argument) for argument in arguments]
+    found = [re.fullmatch(r"(?:\.|sb3-ppo-variants)\[([\w,]+)\](?: @ git\+\S+)?", argument) for argument in arguments]
     return {extra for match in found if match for extra in match[1].split(",")}
 
 
