@@ -27,7 +27,7 @@ ELSEWHERE = ("yaml", "math", "text", "{toctree}")
 PYTHON_PAGES = [page for page in MARKDOWN if blocks(page, "python")]
 SHELL_BLOCKS = [block for page in MARKDOWN for block in blocks(page, *SHELL)]
 # Commands of other projects and of the shell, and scripts that are the reader's own.
-OTHER_PROGRAMS = {"cat", "cd", "cp", "dask", "export", "mkdir", "python3", "source", "tensorboard"}
+OTHER_PROGRAMS = {"cat", "cd", "cp", "dask", "export", "mkdir", "pre-commit", "python3", "source", "tensorboard"}
 READERS_SCRIPTS = {"train.py"}
 # Steps of a rollout; the buffer allocates as many at its next reset.
 SHORT = 128
