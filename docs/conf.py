@@ -6,6 +6,7 @@ links work as on GitHub. Neither the build nor a reader's browser fetches anythi
 
 from __future__ import annotations
 
+from docs.address import theme_options
 from sb3_ppo_variants import __version__
 
 project = "sb3_ppo_variants"
@@ -58,6 +59,7 @@ PRIVATE = r"sb3_ppo_variants(\.\w+)+\.(_\w+|T|Key)"
 nitpick_ignore_regex = [(r"py:(class|exc)", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]
 
 html_theme = "furo"
+html_theme_options = theme_options()
 html_title = f"sb3_ppo_variants {version}"
 html_math_renderer = "mathml"
 html_static_path = ["_static"]

@@ -16,7 +16,7 @@ from benchmarks.coverage import PUBLISHED as COVERAGE
 from benchmarks.measurements import publish, tables
 from benchmarks.sequential import PUBLISHED as SEQUENTIAL
 from benchmarks.symptoms import PUBLISHED as SYMPTOMS
-from docs import drawings, gallery
+from docs import address, drawings, gallery
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
@@ -114,6 +114,7 @@ SOURCES: dict[str, Callable[..., str]] = {
     "checkpoints": checkpoints,
     "coverage": coverage,
     "gallery": gallery.table,
+    "install": address.install,
     "lines": gallery.lines,
     "modules": gallery.modules,
     "reference": gallery.reference,

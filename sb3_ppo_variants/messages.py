@@ -37,6 +37,14 @@ COMPILES = (
 )
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things: ``1 run``, ``2 runs``.
+
+    :param noun: in the singular, with a plural in s
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def warn_user(message: str) -> None:
     """Warn at the line of the user's code that led here.
 

@@ -27,7 +27,7 @@ ELSEWHERE = ("yaml", "math", "text", "latex", "{toctree}")
 PYTHON_PAGES = [page for page in MARKDOWN if blocks(page, "python")]
 SHELL_BLOCKS = [block for page in MARKDOWN for block in blocks(page, *SHELL)]
 # Commands of other projects and of the shell, and scripts that are the reader's own.
-OTHER_PROGRAMS = {"cat", "cd", "cp", "dask", "export", "mkdir", "python3", "source", "tensorboard"}
+OTHER_PROGRAMS = {"cat", "cd", "cp", "dask", "export", "mkdir", "pre-commit", "python3", "source", "tensorboard"}
 READERS_SCRIPTS = {"train.py"}
 # Steps of a rollout; the buffer allocates as many at its next reset.
 SHORT = 128
@@ -143,7 +143,7 @@ def complaint_of(parser: argparse.ArgumentParser, arguments: list[str]) -> bool:
 
 def extras(arguments: list[str]) -> set[str]:
     """What stands in brackets behind this package."""
-    found = [re.fullmatch(r"(?:\.|sb3-ppo-variants)\[([\w,]+)\]", argument) for argument in arguments]
+    found = [re.fullmatch(r"(?:\.|sb3-ppo-variants)\[([\w,]+)\](?: @ git\+\S+)?", argument) for argument in arguments]
     return {extra for match in found if match for extra in match[1].split(",")}
 
 

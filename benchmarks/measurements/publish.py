@@ -13,7 +13,8 @@ from benchmarks.measurements.tables import TABLES, render
 FOLDERS = ("speed", "speed_one_cpu", "speed_cuda")
 PUBLISHED = {name: Path(__file__).parents[1] / "published" / name for name in FOLDERS}
 TITLES = {
-    "summary": "Speed end to end, stock PPO = 1, and the share of the time that is environment and matrix products",
+    "summary": "Speed end to end, stock PPO = 1",
+    "settings": "Settings",
     "ratios": "Speed as a multiple of stock PPO's",
     "where": "Milliseconds and their limit",
     "compilation": "Compilation",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measurements.scaling import OVER_NUMBERS, per_second, rows
-from benchmarks.measurements.settings import LEADING
+from benchmarks.measurements.settings import LEADING, SETTINGS, Setting
 from benchmarks.measurements.sides import SIDES
 from benchmarks.timing import ratio
 
@@ -119,7 +119,7 @@ def _sides(found: Found, chosen: Callable[[str], bool] = lambda side: True) -> I
 
 
 def summary(found: Found) -> str:
-    """Speed end to end in the leading settings, and the share of the limit; one row for each implementation.
+    """Speed end to end in the leading settings, one row for each implementation.
 
     :param found: the JSON
     """
@@ -130,12 +130,30 @@ def summary(found: Found) -> str:
         of = measured["sides"].get(side)
         if of is None:
             return "-"
-        return f"{of['speed']['end_to_end']['median']:.2f}{marked(found, of)}, {share(measured, side, 'end_to_end')}"
+        return f"{of['speed']['end_to_end']['median']:.2f}{marked(found, of)}"
 
     heading = ["implementation", *(measured["setting"].partition(",")[0] for measured in settings)]
     return explained(
         table(heading, ([SIDES[side].title, *(cell(measured, side) for measured in settings)] for side in sides))
     )
+
+
+def settings(found: Found) -> str:
+    """What each setting is, in the order of the tables.
+
+    :param found: the JSON
+    """
+    rows = []
+    for name in found["ratios"]:
+        used = SETTINGS[name]
+        given = used.hyperparameters
+        samples, minibatch = f"{given.n_steps} x {used.n_envs}", str(min(given.batch_size, used.steps))
+        rows.append([used.title, samples, minibatch, str(given.n_epochs), _network(used)])
+    return table(["setting", "steps x environments of a rollout", "minibatch", "epochs", "policy and its layers"], rows)
+
+
+def _network(used: Setting) -> str:
+    return " ".join([used.policy.removesuffix("Policy"), *map(str, used.hyperparameters.hidden)])
 
 
 def ratios(found: Found) -> str:
@@ -278,6 +296,7 @@ def study(found: Found) -> str:
 
 TABLES: dict[str, tuple[str, Callable[[Found], str]]] = {
     "summary": ("ratios", summary),
+    "settings": ("ratios", settings),
     "ratios": ("ratios", ratios),
     "where": ("ratios", where),
     "compilation": ("ratios", compilation),

@@ -24,7 +24,8 @@ from sb3_ppo_variants.bench.study.study import Study, baseline_name
 from sb3_ppo_variants.bench.table.imported import read_imported
 from sb3_ppo_variants.bench.table.stored import missing_runs
 from sb3_ppo_variants.bench.trials import TRIAL_STEPS, calibrate, measured_seconds
-from sb3_ppo_variants.bench.tuning.search import Search, counted
+from sb3_ppo_variants.bench.tuning.search import Search, known_trials
+from sb3_ppo_variants.messages import counted
 
 
 @dataclass(frozen=True)
@@ -111,18 +112,15 @@ def plan_lines(study: Study, plan: Plan, workers: int) -> Iterator[str]:
     counts = [(len(each.runs), len(each.missing), len(each.later)) for each in planned]
     runs, missing, later = (sum(column) for column in zip(*counts, strict=True))
     until = study.until_decided
-    seeds = f"{until.least} to {until.most} seeds" if until else f"{len(study.seeds)} seeds"
-    total = f"at most {runs}" if later else f"{runs}"
-    yield (
-        f"{len(study.arms)} arms x {len(study.environments)} environments x {seeds} = {total} runs, "
-        f"{runs - missing - later} finished, {missing} to make."
-    )
+    seeds = f"{until.least} to {until.most} seeds" if until else counted(len(study.seeds), "seed")
+    total = f"at most {counted(runs, 'run')}" if later else counted(runs, "run")
+    yield (f"{_cells(study)} x {seeds} = {total}, {runs - missing - later} finished, {missing} to make.")
     yield from _time(planned, workers)
     if later:
         yield from _later(planned, later, workers)
     begun = [each.begun[run.identity] for each in planned for run in each.missing if run.identity in each.begun]
     if begun:
-        yield f"{_many(len(begun), 'run')} to make begin where shorter ones ended, at {sum(begun)} steps in all."
+        yield f"{counted(len(begun), 'run')} to make begin where shorter ones ended, at {sum(begun)} steps in all."
     if any(run.callbacks for each in planned for run in each.missing):
         yield "Runs that a callback ends early take less: the time of a trial is that of the whole budget."
     tests = len(study.compared) - 1
@@ -171,8 +169,8 @@ def tuning_lines(searches: Sequence[Search], plan: Plan, workers: int) -> Iterat
     runs = len(searches) * tune.trials * tune.seeds
     steps = sum(search.steps_of_trial for search in searches) * tune.trials
     yield (
-        f"Tuning: {len(study.arms)} arms x {len(study.environments)} environments x {tune.trials} trials x "
-        f"{tune.seeds} seeds = {runs} runs, {steps} steps; {counted(searches)} are known."
+        f"Tuning: {_cells(study)} x {counted(tune.trials, 'trial')} x {counted(tune.seeds, 'seed')} = "
+        f"{counted(runs, 'run')}, {steps} steps; {known_trials(searches)} are known."
     )
     missing = {(each.arm, each.environment): (tune.trials - len(each.trials)) * tune.seeds for each in searches}
     seconds = [plan[key].seconds for key, count in missing.items() for _ in range(count)]
@@ -208,7 +206,7 @@ def _later(planned: list[Planned], later: int, workers: int) -> Iterator[str]:
     """Say what follows the runs to make."""
     seconds = total_seconds([replace(each, missing=[*each.missing, *each.later]) for each in planned], workers)
     time = "" if seconds is None else f": about {duration(seconds)} in all"
-    yield f"That is the least. If nothing is decided before the last look, {_many(later, 'run')} more{time}."
+    yield f"That is the least. If nothing is decided before the last look, {counted(later, 'run')} more{time}."
 
 
 def seeds_for(effect: float, environments: int, tests: int) -> int | None:
@@ -254,7 +252,7 @@ def _effect(seeds: int, environments: int, tests: int, baseline: str) -> Iterato
         return
     counts = [(seeds, seeds)] * environments
     everywhere, alone = detectable_effect(counts, tests), detectable_effect(counts, tests, only=0)
-    compared = f"With {_many(seeds, 'seed')} an arm, the comparison of {_many(tests, 'arm')} with {baseline}"
+    compared = f"With {counted(seeds, 'seed')} an arm, the comparison of {counted(tests, 'arm')} with {baseline}"
     if math.isinf(everywhere):
         yield f"{compared} does not find a difference with a probability of 80 %, whatever its size."
         return
@@ -268,9 +266,9 @@ def _effect(seeds: int, environments: int, tests: int, baseline: str) -> Iterato
     )
 
 
+def _cells(study: Study) -> str:
+    return f"{counted(len(study.arms), 'arm')} x {counted(len(study.environments), 'environment')}"
+
+
 def _at_once(workers: int) -> str:
     return "one run at a time" if workers == 1 else f"{workers} runs at a time"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

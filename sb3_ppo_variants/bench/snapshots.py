@@ -19,7 +19,7 @@ from sb3_ppo_variants.bench.table.logs import UnreadableLog, evaluations
 from sb3_ppo_variants.bench.table.stored import stored_runs
 from sb3_ppo_variants.bench.trials import measured_seconds
 from sb3_ppo_variants.bench.tuning.rounds import distinct_runs, folders_of_trials, open_batches, tuned
-from sb3_ppo_variants.bench.tuning.search import counted
+from sb3_ppo_variants.bench.tuning.search import known_trials
 from sb3_ppo_variants.bench.tuning.table import read_searches
 from sb3_ppo_variants.resume.file import saved_timesteps
 
@@ -120,7 +120,7 @@ class Watcher:
         searches = read_searches(self.study, self.folders)
         if not all(search.finished for search in searches):
             trials = distinct_runs(open_batches(self.study, self.folders))
-            return _Round(self.study.name, trials, trials, folders_of_trials(self.folders), counted(searches))
+            return _Round(self.study.name, trials, trials, folders_of_trials(self.folders), known_trials(searches))
         study = tuned(self.study, self.folders)
         wanted = wanted_runs(study, read_decisions(study, self.folders))
         return _Round(study.name, study.runs, wanted, self.folders)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from unittest import mock
 
+from sb3_ppo_variants.messages import one_of
 from sb3_ppo_variants.zoo.settings import with_conf_file
 
 # RL Zoo's commands, imported one at a time: plots need packages that training does not.
@@ -21,16 +22,23 @@ COMMANDS = {
 }
 # Scripts without a function to call.
 SCRIPTS = ("load_from_hub", "push_to_hub")
+USAGE = f"""usage: python -m sb3_ppo_variants.zoo COMMAND ...
+
+COMMAND is one of {", ".join((*COMMANDS, *SCRIPTS))};
+COMMAND --help lists its arguments, which are RL Zoo's."""
 
 
 def main() -> None:
-    """Run one of RL Zoo's commands with its own arguments.
+    """Run one of RL Zoo's commands with its own arguments; without a command, print the usage.
 
     :raises SystemExit: for an unknown command, naming the known ones, and if RL Zoo is not installed
     """
-    command, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    command, *arguments = sys.argv[1:] or ["--help"]
+    if command in ("-h", "--help"):
+        print(USAGE)
+        return
     if command not in (*COMMANDS, *SCRIPTS):
-        raise SystemExit(f"zoo: command {command!r} is unknown; known are {', '.join((*COMMANDS, *SCRIPTS))}")
+        raise SystemExit(f"zoo: {one_of('command', command, (*COMMANDS, *SCRIPTS))}")
     try:
         importlib.import_module("sb3_ppo_variants.zoo.register").register()
         run = _command(command)

@@ -43,7 +43,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_command_takes_it(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("huggingface_hub")
     assert main(["plan", str(study)]) == 0
-    assert "2 arms x 1 environments x 1 seeds = 2 runs" in capsys.readouterr().out
+    assert "2 arms x 1 environment x 1 seed = 2 runs" in capsys.readouterr().out
     assert main(["run", str(study)]) == 0
     assert "dual_clip on myenvs:Aim-v0, seed 0: finished" in capsys.readouterr().out
     assert main(["scores", str(study), "--episodes", "2"]) == 0

@@ -189,7 +189,7 @@ def test_what_an_arm_is_said_to_be(study: Study, folders: Folders) -> None:
 def test_plan_says_the_least_and_the_most(study: Study, folders: Folders) -> None:
     plan = make_plan(study, folders, calibration=False)
     assert list(plan_lines(study, plan, 1))[:3] == [
-        "3 arms x 1 environments x 2 to 6 seeds = at most 18 runs, 0 finished, 6 to make.",
+        "3 arms x 1 environment x 2 to 6 seeds = at most 18 runs, 0 finished, 6 to make.",
         "Time: not known without calibration, no run of some configuration is finished.",
         "That is the least. If nothing is decided before the last look, 12 runs more.",
     ]
@@ -197,14 +197,14 @@ def test_plan_says_the_least_and_the_most(study: Study, folders: Folders) -> Non
     plan = make_plan(study, folders, calibration=False)
     lines = list(plan_lines(study, plan, 1))
     # The equal arm is given up; of the others two rounds are left, of 4 runs of 10 seconds each.
-    assert lines[0] == "3 arms x 1 environments x 2 to 6 seeds = at most 14 runs, 6 finished, 4 to make."
+    assert lines[0] == "3 arms x 1 environment x 2 to 6 seeds = at most 14 runs, 6 finished, 4 to make."
     assert lines[1].startswith("Time: about 40 s ")
     assert lines[3] == "That is the least. If nothing is decided before the last look, 4 runs more: about 1 min in all."
     assert lines[-1] == "  That is the test of 6 seeds without a look before; the looks cost a little of it."
     make(study, folders, study.runs)
     lines = list(plan_lines(study, make_plan(study, folders, calibration=False), 1))
     assert lines[:2] == [
-        "3 arms x 1 environments x 2 to 6 seeds = 14 runs, 14 finished, 0 to make.",
+        "3 arms x 1 environment x 2 to 6 seeds = 14 runs, 14 finished, 0 to make.",
         "Time: none, everything is finished.",
     ]
 
@@ -264,11 +264,11 @@ def test_the_command_makes_rounds(
     assert main(["run", str(path), "--workers", "2"]) == 0
     shown = capsys.readouterr().out
     for line in (
-        "rounds: 4 runs, 0 finished before",
-        "rounds: 8 runs, 4 finished before",
-        "rounds: 12 runs, 8 finished before",
+        "rounds: 4 runs, 0 finished before, 4 to make",
+        "rounds: 8 runs, 4 finished before, 4 to make",
+        "rounds: 12 runs, 8 finished before, 4 to make",
         "better: differs, decided with 6 seeds (p 0.0093, 0.0093 after Holm)",
     ):
         assert line in shown
     assert main(["run", str(path), "--workers", "2"]) == 0
-    assert "rounds: 12 runs, 12 finished before" in capsys.readouterr().out
+    assert "rounds: 12 runs, 12 finished before, 0 to make" in capsys.readouterr().out

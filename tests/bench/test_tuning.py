@@ -69,10 +69,10 @@ def test_sigkill_of_the_runner_and_two_workers_change_no_trial(
     assert not (tmp_path / "tuned" / "trials.csv").exists()
     assert main(["run", str(study), "--results", str(tmp_path), "--workers", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "tuned, tuning: 0 of 3 trials are known; 2 runs, 0 finished before in this round" in lines
-    assert "tuned, tuning: 2 of 3 trials are known; 1 runs, 0 finished before in this round" in lines
+    assert "tuned, tuning: 0 of 3 trials are known; 2 runs, 0 finished before, 2 to make in this round" in lines
+    assert "tuned, tuning: 2 of 3 trials are known; 1 run, 0 finished before, 1 to make in this round" in lines
     assert "tuned, tuning: 3 of 3 trials are known" in lines
-    assert "tuned: 1 runs, 0 finished before" in lines
+    assert "tuned: 1 run, 0 finished before, 1 to make" in lines
     assert written(tmp_path) == written(undisturbed)
     assert not (tmp_path / "tuned" / "tuning" / ".partial").exists()
 
@@ -97,7 +97,7 @@ def test_committed_tables_are_a_tuned_study(
             shutil.copy(path, tmp_path / "tuned")
     assert main(["run", str(study), "--results", str(tmp_path)]) == 0
     output = capsys.readouterr().out
-    assert "tuned, tuning: 3 of 3 trials are known\ntuned: 1 runs, 1 finished before\n" in output
+    assert "tuned, tuning: 3 of 3 trials are known\ntuned: 1 run, 1 finished before, 0 to make\n" in output
     assert written(tmp_path) == written(undisturbed)
     assert not (tmp_path / "tuned" / "tuning").exists()
     assert main(["status", str(study), "--results", str(tmp_path)]) == 0
@@ -135,9 +135,9 @@ def test_plan_and_watch_count_trials(
     study = str(write_study(TUNED))
     assert main(["plan", study, "--results", str(tmp_path), "--workers", "2"]) == 0
     output = capsys.readouterr().out
-    assert "Tuning: 1 arms x 1 environments x 3 trials x 1 seeds = 3 runs, 384 steps; 0 of 3 trials" in output
+    assert "Tuning: 1 arm x 1 environment x 3 trials x 1 seed = 3 runs, 384 steps; 0 of 3 trials" in output
     assert re.search(r"Their time: about \d+ s with 2 runs at a time, if what is tried takes as long as", output)
-    assert "= 1 runs, 0 finished, 1 to make." in output
+    assert "= 1 run, 0 finished, 1 to make." in output
     assert main(["watch", study, "--results", str(tmp_path)]) == 0
     assert "tuned, tuning, 0 of 3 trials are known: 0 finished, 0 being made, 2 missing" in capsys.readouterr().out
     assert main(["status", study, "--results", str(tmp_path)]) == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sb3_ppo_variants import DualClipPPO
+from sb3_ppo_variants.zoo.__main__ import main
 from tests.waiting import PATIENCE
 
 ARGUMENTS = ["--env", "CartPole-v1", "--seed", "1", "-f", "logs"]
@@ -29,7 +30,16 @@ def test_an_unknown_command_names_the_known_ones() -> None:
     command = [sys.executable, "-m", "sb3_ppo_variants.zoo", "trian"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1
-    assert "'trian' is unknown; known are train, enjoy," in done.stderr
+    assert "command='trian' is not known. Did you mean 'train'? Choices: 'train', 'enjoy'," in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_without_a_command_the_usage_is_printed(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["zoo", *arguments])
+    main()
+    assert "usage: python -m sb3_ppo_variants.zoo COMMAND" in capsys.readouterr().out
 
 
 @pytest.mark.processes

@@ -20,7 +20,7 @@ from sb3_ppo_variants.bench.commands.common import (
     say,
 )
 from sb3_ppo_variants.bench.commands.report import MIXED_VERSIONS, write_report
-from sb3_ppo_variants.messages import COMPILES
+from sb3_ppo_variants.messages import COMPILES, counted
 
 if TYPE_CHECKING:
     from sb3_ppo_variants.bench.runs.folders import Folders
@@ -72,7 +72,7 @@ def run(parsed: argparse.Namespace) -> int:
     for line in decision_lines(decisions):
         say(line)
     if failed:
-        say(f"{failed} of {made} runs failed, see {folders.root / 'failed'}")
+        say(f"{failed} of {counted(made, 'run')} failed, see {folders.root / 'failed'}")
     if parsed.shard and missing_runs(wanted_runs(study, decisions), folders):
         say("Runs of other shards are missing: no report yet.")
     else:
@@ -83,7 +83,7 @@ def run(parsed: argparse.Namespace) -> int:
 def _tune(study: Study, folders: Folders, making: _Making) -> Study:
     """Make the trials that are missing, and return the study with the best arguments."""
     from sb3_ppo_variants.bench.tuning.rounds import folders_of_trials, open_batches, tuned, tuning_rounds
-    from sb3_ppo_variants.bench.tuning.search import counted
+    from sb3_ppo_variants.bench.tuning.search import known_trials
     from sb3_ppo_variants.bench.tuning.table import read_searches
 
     if making.parsed.shard and open_batches(study, folders):
@@ -98,10 +98,10 @@ def _tune(study: Study, folders: Folders, making: _Making) -> Study:
     untracked = study.model_copy(update={"trackers": ()})
     for runs, missing in tuning_rounds(study, folders):
         found = read_searches(study, folders)
-        say(f"{study.name}, tuning: {counted(found)} are known; {_counted(runs, missing)} in this round")
+        say(f"{study.name}, tuning: {known_trials(found)} are known; {_counted(runs, missing)} in this round")
         making.check_versions(runs, trials)
         making.make(untracked, missing, trials, len(found) * found[0].tune.trials * found[0].tune.seeds)
-    say(f"{study.name}, tuning: {counted(read_searches(study, folders))} are known")
+    say(f"{study.name}, tuning: {known_trials(read_searches(study, folders))} are known")
     return tuned(study, folders)
 
 
@@ -121,7 +121,7 @@ def _run_rounds(study: Study, share: list[Run], folders: Folders, making: _Makin
 
 
 def _counted(runs: Sequence[Run], missing: Sequence[Run]) -> str:
-    return f"{len(runs)} runs, {len(runs) - len(missing)} finished before"
+    return f"{counted(len(runs), 'run')}, {len(runs) - len(missing)} finished before, {len(missing)} to make"
 
 
 @dataclass

@@ -12,7 +12,7 @@ from sb3_ppo_variants.bench.statistics.scores import known_returns, run_score
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.table import collect
-from sb3_ppo_variants.bench.tuning.search import Search, Trial, counted
+from sb3_ppo_variants.bench.tuning.search import Search, Trial, known_trials
 from sb3_ppo_variants.bench.tuning.table import NotTuned, read_searches, write_searches
 
 # Times that a run is made before it has failed for good.
@@ -102,8 +102,8 @@ def tuned(study: Study, folders: Folders) -> Study:
         return study
     if not all(search.finished for search in found):
         raise NotTuned(
-            f"{study.name} is not tuned yet: {counted(found)} are known. ppo-bench run goes on with them, and then "
-            "makes the runs of the study."
+            f"{study.name} is not tuned yet: {known_trials(found)} are known. ppo-bench run goes on with them, and "
+            "then makes the runs of the study."
         )
     best = {(search.arm, search.environment): search.best for search in found}
     for (arm, environment), trial in best.items():

@@ -116,7 +116,7 @@ def searches(study: Study) -> list[Search]:
     return [Search(study, arm, environment) for environment in study.environments for arm in study.arms]
 
 
-def counted(found: Iterable[Search]) -> str:
+def known_trials(found: Iterable[Search]) -> str:
     """Say how many trials are known: ``60 of 180 trials``.
 
     :param found: the searches of a study

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from sb3_ppo_variants.bench.tuning.search import Trial, counted, searches
+from sb3_ppo_variants.bench.tuning.search import Trial, known_trials, searches
 from tests.bench.tuning.trials import make_study
 
 TRIALS = (
@@ -43,7 +43,7 @@ def test_every_arm_has_the_same_trials() -> None:
         ["learning_rate", "n_steps"],
         ["kl_coef", "learning_rate", "n_steps"],
     ]
-    assert counted([replace(found[0], trials=TRIALS), *found[1:]]) == "4 of 20 trials"
+    assert known_trials([replace(found[0], trials=TRIALS), *found[1:]]) == "4 of 20 trials"
     assert searches(make_study(tune=None, arms={})) == []
 
 
