@@ -16,6 +16,8 @@ from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import RECORDS_FILE, TABLE_FILES
+from sb3_ppo_variants.bench.tuning.rounds import tuned
+from sb3_ppo_variants.bench.tuning.table import TRIALS_FILE
 from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +55,8 @@ def test_published_studies_are_those_of_the_study_files() -> None:
 
 def published_studies() -> dict[str, Study]:
     files = sorted((ROOT / "benchmarks/published").glob("*/study.yaml"))
-    return {file.parent.name: Study.model_validate(yaml.safe_load(file.read_text())) for file in files}
+    studies = [(file.parent, Study.model_validate(yaml.safe_load(file.read_text()))) for file in files]
+    return {folder.name: tuned(study, Folders(folder)) for folder, study in studies}
 
 
 def test_published_runs_are_those_that_the_studies_stand_for() -> None:
@@ -77,7 +80,7 @@ def test_what_identities_are_made_of_stays_byte_for_byte() -> None:
 def test_published_tables_are_whole(folder: Path) -> None:
     lines = (folder / "SHA256SUMS").read_text().splitlines()
     sums = {name: checksum for checksum, name in (line.split("  ") for line in lines)}
-    own = {"mujoco_table1": {"training.csv"}}.get(folder.name, set())
+    own = {"mujoco_table1": {"training.csv"}, "tuned": {TRIALS_FILE}}.get(folder.name, set())
     assert set(sums) == {"study.yaml", "timings.csv", *TABLE_FILES, RECORDS_FILE} | own
     for name, expected in sums.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == expected, name
@@ -92,8 +95,8 @@ def test_published_tables_are_whole(folder: Path) -> None:
 )
 def test_a_published_report_is_made_again_from_its_tables(folder: Path, tmp_path: Path) -> None:
     """All of it but the date."""
-    for name in (*TABLE_FILES, RECORDS_FILE):
-        shutil.copy(folder / name, tmp_path)
+    for path in (*folder.glob("*.csv"), *folder.glob("*.gz")):
+        shutil.copy(path, tmp_path)
     study = read_study(folder / "study.yaml")
     made = make_report(study, (folder / "study.yaml").read_text(), Folders(tmp_path)).path.read_text()
     if "stale: other versions" in made or "no results.parquet" not in made:

@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 
 from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.table.stored import RECORDS_FILE, TABLE_FILES
+from sb3_ppo_variants.bench.table.stored import RECORDS_FILE
 from sb3_ppo_variants.bench.validation import read_study
 
 PUBLISHED = "benchmarks/published"
@@ -63,9 +63,7 @@ def make_from_tables(folder: Path, copy: Path) -> Path:
     :param folder: with the study file and the tables
     :param copy: the other folder, which is made
     """
-    copy.mkdir()
-    for name in (*TABLE_FILES, RECORDS_FILE):
-        shutil.copy(folder / name, copy)
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("figures", "report.*"))
     study = read_study(folder / "study.yaml")
     return make_report(study, study.text, Folders(copy), allow_mixed_versions=True).page
 
