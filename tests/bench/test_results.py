@@ -51,7 +51,8 @@ def test_the_numbers_are_those_of_the_report(ablation: Results) -> None:
     assert len(ablation.runs) == len(ablation.timings) == 50
     assert ablation.runs.groupby("arm")["normalised_score"].mean()["ppo"] == 1.0
     assert len(ablation.evaluations) == 400
-    assert ablation.evaluations.loc[0, ["timesteps", "mean_return", "seconds"]].tolist() == [4096, 407.1, 2.957]
+    first = ablation.evaluations.to_dict("records")[0]
+    assert (first["timesteps"], first["mean_return"], first["seconds"]) == (4096, 407.1, 2.957)
     # Four arms with the baseline, and all pairs of five.
     assert ablation.comparisons["family"].value_counts().to_dict() == {"baseline": 4, "pairs": 10}
     (row,) = ablation.comparisons.query("family == 'baseline' and arm == 'limits-base'").to_dict("records")
