@@ -102,8 +102,8 @@ def tuned(study: Study, folders: Folders) -> Study:
         return study
     if not all(search.finished for search in found):
         raise NotTuned(
-            f"{study.name} is not tuned yet: {known_trials(found)} are known. ppo-bench run goes on with them, and then "
-            "makes the runs of the study."
+            f"{study.name} is not tuned yet: {known_trials(found)} are known. ppo-bench run goes on with them, and "
+            "then makes the runs of the study."
         )
     best = {(search.arm, search.environment): search.best for search in found}
     for (arm, environment), trial in best.items():
