@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,7 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     PPO("MlpPolicy", "CartPole-v1").save("from_somebody")  # what differences.md loads
     DualClipPPO("MlpPolicy", "CartPole-v1").save("results/mine/dual_clip/CartPole-v1_0-0/best_model")  # and studies.md
+    shutil.copytree(ROOT / "benchmarks/published/quickstart", "results/quickstart")  # and paper.md
     namespace: dict[str, Any] = {}
     for block in blocks(page, "python"):
         if "import wandb" in block.code:  # an extra of its own, with a test in the environment that has it

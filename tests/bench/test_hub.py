@@ -92,7 +92,7 @@ def test_the_card_is_read_back(study: Finished, folder: Path) -> None:
     assert metadata["model-index"][0]["name"] == "PPO"
     # The table is that of the report.
     report = (study.folders.root / "report.md").read_text()
-    results = report.partition("## Results")[2].partition("## Learning curves")[0]
+    results = report.partition("## Results")[2].partition("## ")[0]
     table = [line for line in results.splitlines() if line.startswith("|")]
     assert len(table) == 4
     assert "\n".join(table) in read.text
