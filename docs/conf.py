@@ -56,7 +56,7 @@ FRAMEWORKS = (
 )
 AS_WRITTEN = r"_?[A-Z]\w*|[^\[]*\[[^\]]*"
 PRIVATE = r"sb3_ppo_variants(\.\w+)+\.(_\w+|T|Key)"
-nitpick_ignore_regex = [(r"py:(class|exc)", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]
+nitpick_ignore_regex = [(r"py:(class|exc|obj)", rf"({LIBRARY}|{FRAMEWORKS})\..*|{AS_WRITTEN}|{PRIVATE}")]
 
 html_theme = "furo"
 html_theme_options = theme_options()

@@ -25,6 +25,7 @@ from sb3_ppo_variants.bench.commands import (
 )
 from sb3_ppo_variants.bench.commands.common import CommandError, import_folders
 from sb3_ppo_variants.imports import look_in
+from sb3_ppo_variants.messages import counted
 
 COMMANDS = (run, status, watch, report, compare, table, figure, plan, scores, video, card, push, merge)
 REQUIRED = ("pydantic", "yaml", "rich", "scipy", "pandas", "matplotlib", "jinja2")
@@ -78,7 +79,7 @@ def _call(parsed: argparse.Namespace) -> int:
     try:
         return int(parsed.function(parsed))
     except StudyMistakes as error:
-        heading = f"{parsed.study} has {len(error.mistakes)} mistake(s):"
+        heading = f"{parsed.study} has {counted(len(error.mistakes), 'mistake')}:"
         raise CommandError("\n  ".join([heading, *error.mistakes]), 2) from error
     except MixedVersions as error:
         raise CommandError(MIXED_ADVICE.format(error), 2) from error

@@ -18,6 +18,7 @@ from sb3_ppo_variants.bench.statistics.scores import scores, split_runs
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.table import collect
+from sb3_ppo_variants.messages import counted
 
 RANDOM_SEED = 0
 
@@ -80,6 +81,6 @@ def _reference_lines(arm: str, sample: Array | None) -> list[str]:
         return [f"    # reference_score: no run of {arm} has finished; make them, or choose a return"]
     error = "" if len(sample) < 2 else f" (standard error {significant(stats.sem(sample))})"
     return [
-        f"    # Mean score of {arm}, {len(sample)} finished {'run' if len(sample) == 1 else 'runs'}{error}.",
+        f"    # Mean score of {arm}, {counted(len(sample), 'finished run')}{error}.",
         f"    reference_score: {significant(sample.mean())}",
     ]

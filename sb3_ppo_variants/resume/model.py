@@ -12,7 +12,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.utils import get_system_info
 
-from sb3_ppo_variants.messages import warn_user
+from sb3_ppo_variants.messages import counted, warn_user
 from sb3_ppo_variants.resume.environments import ENVIRONMENT, PROCESSES, unpickled_environment
 from sb3_ppo_variants.resume.file import FORMAT, full_name, read_members
 from sb3_ppo_variants.resume.generators import before_each_rollout, let_wait, not_before_rollouts, set_generator_states
@@ -85,7 +85,7 @@ def _restore_before_rollout(model: OnPolicyAlgorithm, state: dict[str, Any]) -> 
 def _check_number(model: OnPolicyAlgorithm, env: GymEnv) -> None:
     number = getattr(env, "num_envs", 1)
     if number != model.n_envs:
-        raise ValueError(f"env: has {number} environments, the saved run had {model.n_envs}")
+        raise ValueError(f"env: has {counted(number, 'environment')}, the saved run had {model.n_envs}")
 
 
 def _set_given_environment(model: OnPolicyAlgorithm, env: GymEnv, statistics: dict[str, Any]) -> None:

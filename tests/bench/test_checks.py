@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -185,7 +184,6 @@ for name in ("OldStep", "Unseeded", "Masked", "Leaving"):
 def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "environments_of_checks.py").write_text(ENVIRONMENTS)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "environments_of_checks", raising=False)
 
 
 @pytest.mark.usefixtures("environments")

@@ -90,7 +90,7 @@ def test_mistakes_are_printed_without_a_traceback(write_study: WriteStudy, capsy
     study = write_study("name: wrong\nseeds: 0\n")
     assert main(["run", str(study)]) == 2
     shown = capsys.readouterr().err
-    assert "mistake(s):" in shown
+    assert "has 4 mistakes:" in shown
     assert "  seeds: must be a number of seeds, 1 to 1000" in shown
     assert "  environments: Field required" in shown
     assert "Traceback" not in shown

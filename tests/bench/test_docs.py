@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 import sys
@@ -31,9 +30,8 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ymls.mkdir(parents=True)
     (ymls.parent / "__init__.py").touch()
     (ymls / "ppo.yml").write_text("CartPole-v1: {policy: MlpPolicy, n_envs: 8, n_steps: 32, learning_rate: lin_0.001}")
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.delitem(sys.modules, "rl_zoo3", raising=False)
-    importlib.invalidate_caches()
     write_log(tmp_path / "logs" / "ppo" / "CartPole-v1_1", "CartPole-v1", 1, [[10.0]] * 10, every=10_000)
     episodes = "500.0,10000,1.0\n" * 10
     (tmp_path / "logs/ppo/CartPole-v1_1/0.monitor.csv").write_text(f'#{{"t_start": 0.0}}\nr,l,t\n{episodes}')
@@ -55,7 +53,6 @@ def test_every_study_is_valid(block: Block, surroundings: Path, monkeypatch: pyt
     for python in blocks(block.page, "python"):
         if named := re.match(r"# (\w+)\.py\n", python.code):
             (surroundings / f"{named[1]}.py").write_text(python.code)
-            monkeypatch.delitem(sys.modules, named[1], raising=False)
     if block.page == STUDIES:
         assert example(block.code, surroundings).runs
     else:

@@ -36,7 +36,6 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "aim.yaml").write_text(yaml.safe_dump(yaml.safe_load(STUDY) | SHORT))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "myenvs", raising=False)
     return folder / "aim.yaml"
 
 

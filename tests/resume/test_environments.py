@@ -174,7 +174,7 @@ def test_an_environment_that_cannot_be_pickled(tmp_path: Path) -> None:
         PPO("MlpPolicy", DummyVecEnv([Unpicklable] * 2), **PPO_SMALL).learn(64, callback=ResumeCallback(tmp_path / "r"))
     resumed = resume_model(PPO, tmp_path / "r", env=DummyVecEnv([Unpicklable] * 2))
     assert finish(resumed, 2 * ROLLOUT).num_timesteps == 2 * ROLLOUT
-    with pytest.raises(ValueError, match="env: has 1 environments, the saved run had 2"):
+    with pytest.raises(ValueError, match="env: has 1 environment, the saved run had 2"):
         resume_model(PPO, tmp_path / "r", env=SpacesEnv())
     with pytest.raises(ValueError, match="env: wrap it .* which had none of VecNormalize"):
         resume_model(PPO, tmp_path / "r", env=VecNormalize(DummyVecEnv([SpacesEnv] * 2)))

@@ -35,6 +35,7 @@ from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import ImportedArm
 from sb3_ppo_variants.bench.table.table import Tables
 from sb3_ppo_variants.bench.tuning.numbers import SearchNumbers
+from sb3_ppo_variants.messages import counted
 
 
 def contents(
@@ -88,8 +89,8 @@ def contents(
         facts=[
             *([f"study {study.name}"] if study.title else []),
             f"{len(done)} of {len(planned)} runs finished",
-            f"{len(summary.arms)} arms",
-            f"{len(summary.environments)} environments",
+            counted(len(summary.arms), "arm"),
+            counted(len(summary.environments), "environment"),
             _seeds(study),
             f"made {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
         ],
@@ -108,7 +109,7 @@ def _lead(study: Study) -> tuple[tuple[str, str | None], ...]:
 
 def _seeds(study: Study) -> str:
     until = study.until_decided
-    return f"{until.least} to {until.most} seeds, until decided" if until else f"{len(study.seeds)} seeds"
+    return f"{until.least} to {until.most} seeds, until decided" if until else counted(len(study.seeds), "seed")
 
 
 def _numbers(

@@ -21,6 +21,7 @@ from sb3_ppo_variants.bench.study.identity import PACKAGES
 from sb3_ppo_variants.bench.study.parts import import_part, own_parts
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.imports import import_module, import_object
+from sb3_ppo_variants.messages import counted
 
 INSTALLED = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 # A module, and a name that it defines.
@@ -55,7 +56,7 @@ def changes(records: Iterable[Mapping[str, Any]]) -> list[str]:
     """
     today = functools.cache(source_hash)
     counts = Counter(path for record in records for path in changed_sources(record, today))
-    return [f"{path} is not as it was in {count} run{'s' if count > 1 else ''}" for path, count in counts.items()]
+    return [f"{path} is not as it was in {counted(count, 'run')}" for path, count in counts.items()]
 
 
 def source_hash(path: str) -> str | None:

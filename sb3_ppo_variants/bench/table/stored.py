@@ -47,7 +47,9 @@ def write(tables: Tables, folder: Path) -> None:
         frame.to_csv(temporary, index=False, lineterminator="\n", compression=_compression(name))
         temporary.replace(folder / name)
     packed = gzip.compress(json.dumps(tables.records).encode(), 6, mtime=0)
-    (folder / RECORDS_FILE).write_bytes(packed)
+    temporary = folder / f".{RECORDS_FILE}"
+    temporary.write_bytes(packed)
+    temporary.replace(folder / RECORDS_FILE)
     _write_parquet(tables.results, folder)
 
 
@@ -96,7 +98,7 @@ def select(tables: Tables, labels: Collection[tuple[str, str, int]], identities:
 
 
 def join(first: Tables, second: Tables) -> Tables:
-    """The rows and records of both as :func:`collect` orders them.
+    """The rows and records of both as :func:`.table.collect` orders them.
 
     :param first: tables of some runs
     :param second: tables of other runs

@@ -14,6 +14,7 @@ from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.table import collect
 from sb3_ppo_variants.bench.tuning.search import Search, Trial, known_trials
 from sb3_ppo_variants.bench.tuning.table import NotTuned, read_searches, write_searches
+from sb3_ppo_variants.messages import counted
 
 # Times that a run is made before it has failed for good.
 ATTEMPTS = 2
@@ -128,8 +129,8 @@ def _check_ended(runs: Sequence[Run], folders: Folders) -> None:
     failed = [run for run in unfinished if folders.is_failed(run)]
     if len(failed) < len(unfinished):
         raise NotTuned(
-            f"{len(unfinished) - len(failed)} runs of trials are missing, so that no trial of this round counts. The "
-            "same command makes them."
+            f"{counted(len(unfinished) - len(failed), 'run')} could not be made, so that no trial of this round "
+            "counts. The same command makes what is missing."
         )
     if len(failed) == len(runs) > 1:
         raise NotTuned(

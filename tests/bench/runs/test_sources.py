@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -47,8 +46,6 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Write the modules, with a text of one replaced."""
     monkeypatch.syspath_prepend(tmp_path)
     texts = {"own_module": PARTS, "own_other": OTHER, "own_third": "VALUE = 1.0\n", "own_envs": ENVIRONMENT}
-    for name in texts:
-        monkeypatch.delitem(sys.modules, name, raising=False)
 
     def write(module: str = "own_module", old: str = "", new: str = "") -> None:
         for name, text in texts.items():

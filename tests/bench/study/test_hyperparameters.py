@@ -71,9 +71,8 @@ def installed(yml: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (folder.parent / "__init__.py").write_text("raise ImportError('must not be imported')")
     (folder / "ppo.yml").write_text(YML)
     (folder / "ppo_lstm.yml").write_text("CartPole-v1: {policy: MlpLstmPolicy, n_steps: 64}")
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.delitem(sys.modules, "rl_zoo3", raising=False)
-    importlib.invalidate_caches()
 
 
 def test_an_entry_as_a_study_reads_it(yml: str) -> None:

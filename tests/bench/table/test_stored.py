@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.run import Run
@@ -95,3 +96,21 @@ def test_damaged_tables_are_written_anew_from_the_folders(finished: Finished, tm
     (folders.root / "results.csv").write_text("arm")
     tables = all_tables(runs, folders)
     assert (len(tables.timings), tables.left_out) == (len(runs), [])
+
+
+def test_a_kill_while_records_are_written_leaves_the_earlier_ones(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = collect(finished.study.runs, finished.folders)
+    write(tables, tmp_path)
+    before = (tmp_path / RECORDS_FILE).read_bytes()
+
+    def killed(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:10])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write(tables, tmp_path)
+    assert (tmp_path / RECORDS_FILE).read_bytes() == before

@@ -178,7 +178,7 @@ def test_trials_wait_for_their_runs(study: Study, folders: Folders) -> None:
                 finish(folders_of_trials(folders), run)
         if len(missing) == 1:
             break
-    with pytest.raises(NotTuned, match="1 runs of trials are missing, so that no trial of this round counts"):
+    with pytest.raises(NotTuned, match="1 run could not be made, so that no trial of this round counts"):
         next(rounds)
 
 

@@ -87,7 +87,7 @@ _page = ContextVar("page", default=SCREEN)
 def drawn_for(page: Page) -> Iterator[None]:
     """Draw the figures within the block for a page.
 
-    :param page: by default :data:`SCREEN`
+    :param page: the page; outside of such a block it is the screen
     """
     token = _page.set(page)
     try:

@@ -9,6 +9,7 @@ from sb3_ppo_variants.bench.runs.provenance import distinct
 from sb3_ppo_variants.bench.statistics.scores import Shortfall
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.table.table import Tables
+from sb3_ppo_variants.messages import counted
 
 # Below so many seeds an interval of a mean can hold much less than it says (benchmarks/coverage.py).
 FEW = 10
@@ -35,7 +36,7 @@ def cautions(
         )
     if failed is not None and failed.table is not None:
         count = len(failed.table.rows)
-        yield Caution(f"{count} failed {'run' if count == 1 else 'runs'}", "No number includes them.", section=failed)
+        yield Caution(counted(count, "failed run"), "No number includes them.", section=failed)
     if summary.shortfalls or left_out:
         yield Caution(
             "Incomplete",
@@ -60,7 +61,7 @@ def too_few(fewest: int) -> str:
     :param fewest: number of finished seeds
     """
     return (
-        f"At least one cell of the table is a mean over {fewest} {'seed' if fewest == 1 else 'seeds'}. Where a quarter "
+        f"At least one cell of the table is a mean over {counted(fewest, 'seed')}. Where a quarter "
         "of the runs fails, its 95 % interval contains the true value in 84 % of cases with 3 seeds and in 82 % with "
         "5, because often none of so few runs fails; with 10 seeds in 94 %."
     )
