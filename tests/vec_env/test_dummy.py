@@ -13,6 +13,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from sb3_ppo_variants.vec_env import FastDummyVecEnv
+from sb3_ppo_variants.vec_env.dummy import without_deep_copies
 
 
 class Reusing(gym.Env[Any, Any]):
@@ -82,3 +83,24 @@ def test_is_one_of_sb3_in_every_use() -> None:
     assert (first == kept).all()
     observations = VecNormalize(copy.deepcopy(vec_env)).reset()
     assert np.shape(observations) == (2, 4)  # type: ignore[arg-type]
+
+
+def test_a_copy_made_while_copies_are_left_out_is_that_of_sb3() -> None:
+    """As a callback may save the environments in the middle of a rollout."""
+    vec_env = make_vec_env("CartPole-v1", 2)
+    vec_env.seed(1)
+    vec_env.reset()
+    with without_deep_copies(vec_env):
+        again = pickle.loads(pickle.dumps(vec_env))
+        mine = vec_env.step(np.array([0, 1]))
+    assert type(again) is DummyVecEnv
+    np.testing.assert_equal(again.step(np.array([0, 1])), mine)
+    assert "step_wait" not in vars(vec_env)
+
+
+def test_a_step_that_a_user_put_in_place_stays() -> None:
+    vec_env: Any = make_vec_env("CartPole-v1", 1)
+    vec_env.step_wait = lambda: "mine"
+    with without_deep_copies(vec_env):
+        assert vec_env.step(np.array([0])) == "mine"
+    assert vec_env.step(np.array([0])) == "mine"
