@@ -53,7 +53,7 @@ def _copy(info: dict[str, Any]) -> dict[str, Any]:
 def without_deep_copies(env: VecEnv) -> Iterator[None]:
     """Let a ``DummyVecEnv`` of SB3 step as :class:`FastDummyVecEnv` does within the block.
 
-    :param env: with its wrappers; another one, a user's subclass or one with a ``step_wait`` of its own, is left as it is
+    :param env: with its wrappers; a user's subclass, or one whose ``step_wait`` a user replaced, is left as it is
     """
     inner = env.unwrapped
     if type(inner) is not DummyVecEnv or "step_wait" in vars(inner):
