@@ -24,3 +24,16 @@ def test_many_updates_are_drawn_by_medians() -> None:
     assert len(data) == 100
     assert data[["mean", "min", "max"]].drop_duplicates().to_numpy().tolist() == [[3.5, 3.0, 4.0]]
     assert data["timesteps"].iloc[[0, -1]].tolist() == [24, 2400]
+
+
+def test_an_update_that_an_evaluation_wrote_is_drawn_where_the_log_would_have_it() -> None:
+    """Rollouts of 8 steps, and evaluations at 20 and 40."""
+    steps = [16, 20, 32, 40, 48, 56, 64]
+    table = pd.DataFrame({"seed": 0, "timesteps": steps, "kl": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]})
+    data = drawn(table)
+    assert data["timesteps"].tolist() == [16, 24, 32, 40, 48, 56, 64]
+    assert data["mean"].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+
+
+def test_a_single_update_is_drawn() -> None:
+    assert drawn(pd.DataFrame({"seed": [0], "timesteps": [8], "kl": [1.0]}))["timesteps"].tolist() == [8]
