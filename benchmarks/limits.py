@@ -24,6 +24,8 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3 import PPO
 
+from benchmarks.measurements import tables
+
 PUBLISHED = Path(__file__).parent / "published/limits/limits.json"
 STEPS = 8
 SEEDS = 1000
@@ -131,6 +133,38 @@ def files_of_a_run(folder: Path) -> dict[str, Any]:
     counted = False
     left = [path for path in folders.finished(second).rglob("*") if path.is_file()]
     return {"operations": dict(counts), "files": len(left), "bytes": sum(path.stat().st_size for path in left)}
+
+
+def table(studies: list[dict[str, Any]]) -> str:
+    """The table of the docs, a row for each study.
+
+    :param studies: of the JSON
+    """
+    rows = (
+        [
+            f"{study['runs']:,}",
+            f"{study['workers']} {study['executor']}",
+            f"{study['runs'] / study['run']['seconds']:.1f}",
+            *(f"{study[name]['seconds']:.1f} s" for name in ("plan", "status", "report")),
+            *(f"{study[name]['memory']:.0f} MiB" for name in ("run", "report")),
+        ]
+        for study in sorted(studies, key=lambda study: (study["executor"], study["runs"]))
+    )
+    heading = ["runs", "workers", "runs per second", "plan", "status", "report", "memory of run", "memory of report"]
+    return tables.table(heading, rows)
+
+
+def files_table(files: dict[str, Any]) -> str:
+    """What a run leaves and what it asks of a file system, a row each.
+
+    :param files: of the JSON
+    """
+    rows = [
+        ["files that it leaves", str(files["files"])],
+        ["bytes that it leaves", f"{files['bytes']:,}"],
+        *([f"operations: {name}", str(count)] for name, count in files["operations"].items()),
+    ]
+    return tables.table(["of a run", "number"], rows)
 
 
 def main() -> None:

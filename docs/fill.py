@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import checkpoint_cost
+from benchmarks import limits as limits_of_the_harness
 from benchmarks.coverage import PUBLISHED as COVERAGE
 from benchmarks.measurements import publish, tables
 from benchmarks.sequential import PUBLISHED as SEQUENTIAL
@@ -93,6 +94,16 @@ def checkpoints() -> str:
     return checkpoint_cost.table(json.loads(checkpoint_cost.PUBLISHED.read_text())["runs"])
 
 
+def limits() -> str:
+    """How far the harness goes, a row for each study."""
+    return limits_of_the_harness.table(json.loads(limits_of_the_harness.PUBLISHED.read_text())["studies"])
+
+
+def files_of_a_run() -> str:
+    """What a run asks of a file system."""
+    return limits_of_the_harness.files_table(json.loads(limits_of_the_harness.PUBLISHED.read_text())["files"])
+
+
 def symptoms() -> str:
     """The runs of the page on troubleshooting."""
     heading = ["run", "median `kl`", "largest `kl`", "largest `ratio_max`", "mean `clip_fraction`"]
@@ -113,8 +124,10 @@ def symptoms() -> str:
 SOURCES: dict[str, Callable[..., str]] = {
     "checkpoints": checkpoints,
     "coverage": coverage,
+    "files of a run": files_of_a_run,
     "gallery": gallery.table,
     "install": address.install,
+    "limits": limits,
     "lines": gallery.lines,
     "modules": gallery.modules,
     "reference": gallery.reference,
