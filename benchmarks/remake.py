@@ -11,12 +11,24 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from sb3_ppo_variants.bench.report.report import make_report
+from sb3_ppo_variants.bench.report.report import Report, make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.table.stored import RECORDS_FILE
+from sb3_ppo_variants.bench.tuning.rounds import tuned
 from sb3_ppo_variants.bench.validation import read_study
 
 PUBLISHED = Path(__file__).parent / "published"
+
+
+def from_tables(folder: Path, copy: Path) -> Report:
+    """Make the report of a published study in another folder.
+
+    :param folder: with the study file and the tables
+    :param copy: the other folder, which is made
+    """
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("figures", "report.*"))
+    study, folders = read_study(folder / "study.yaml"), Folders(copy)
+    return make_report(tuned(study, folders), study.text, folders, allow_mixed_versions=True)
 
 
 def remake(folder: Path) -> None:
@@ -24,12 +36,9 @@ def remake(folder: Path) -> None:
 
     :param folder: where it is published
     """
-    study = read_study(folder / "study.yaml")
     with tempfile.TemporaryDirectory() as temporary:
-        copy = Path(shutil.copytree(folder, Path(temporary) / folder.name))
-        shutil.rmtree(copy / "figures")
-        report = make_report(study, study.text, Folders(copy))
-        shutil.copy(report.path, folder)
+        copy = Path(temporary) / folder.name
+        shutil.copy(from_tables(folder, copy).path, folder)
         shutil.rmtree(folder / "figures")
         shutil.copytree(copy / "figures", folder / "figures")
 

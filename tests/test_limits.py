@@ -30,4 +30,8 @@ def test_the_table_gives_the_rate_and_the_time_of_each_command() -> None:
 
 def test_the_files_of_a_run_are_a_row_each() -> None:
     rows = files_table({"files": 10, "bytes": 12345, "operations": {"open": 7}}).splitlines()
-    assert rows[2:] == ["| files that it leaves | 10 |", "| bytes that it leaves | 12,345 |", "| operations: open | 7 |"]
+    assert rows[2:] == [
+        "| files that it leaves | 10 |",
+        "| bytes that it leaves | 12,345 |",
+        "| operations: open | 7 |",
+    ]

@@ -13,10 +13,8 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from sb3_ppo_variants.bench.report.report import make_report
-from sb3_ppo_variants.bench.runs.folders import Folders
+from benchmarks.remake import from_tables
 from sb3_ppo_variants.bench.table.stored import RECORDS_FILE
-from sb3_ppo_variants.bench.validation import read_study
 
 PUBLISHED = "benchmarks/published"
 FRONT = "docs/index"
@@ -54,18 +52,7 @@ def make(app: Sphinx, exception: Exception | None) -> None:
         if not page.exists() or page.stat().st_mtime < max(path.stat().st_mtime for path in folder.iterdir()):
             page.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory() as temporary:
-                shutil.copyfile(make_from_tables(folder, Path(temporary) / folder.name), page)
-
-
-def make_from_tables(folder: Path, copy: Path) -> Path:
-    """Make the report of a published study in another folder, and return its page.
-
-    :param folder: with the study file and the tables
-    :param copy: the other folder, which is made
-    """
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("figures", "report.*"))
-    study = read_study(folder / "study.yaml")
-    return make_report(study, study.text, Folders(copy), allow_mixed_versions=True).page
+                shutil.copyfile(from_tables(folder, Path(temporary) / folder.name).page, page)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from sb3_ppo_variants.bench.study.study import Study, imported_name
 
 SETTINGS = ("policy", "n_envs", "normalize", "callbacks")
 NOTE = (
-    "Arguments at the default of the arm's class are left out unless the baseline has another value. Everything else "
-    "is as in the baseline; the study file is below."
+    "Arguments at the default of the arm's class are left out unless the baseline has another value. Numbers have four "
+    "significant digits. Everything else is as in the baseline; the study file is below."
 )
 NAMES = " The name is that of the arm in the study file, in folders, tables and commands."
 
@@ -69,7 +69,8 @@ def different(run: Run, baseline: Run) -> dict[str, Any]:
     :param run: of an arm
     :param baseline: that of the baseline, in the same environment
     """
-    settings = {name: getattr(run, name) for name in SETTINGS if getattr(run, name) != getattr(baseline, name)}
+    pairs = {name: (getattr(run, name), getattr(baseline, name)) for name in SETTINGS}
+    settings = {name: _changed(mine, theirs) for name, (mine, theirs) in pairs.items() if mine != theirs}
     theirs, mine = {**baseline.defaults, **baseline.arguments}, {**run.defaults, **run.arguments}
     known = {name: value for name, value in mine.items() if name in run.arguments or name in theirs}
     # The harness switches this log on wherever a class has it.
@@ -78,7 +79,23 @@ def different(run: Run, baseline: Run) -> dict[str, Any]:
     return {**settings, **changed}
 
 
+def _changed(mine: Any, theirs: Any) -> Any:
+    """Of two dictionaries with the same keys, the entries that differ."""
+    if isinstance(mine, dict) and isinstance(theirs, dict) and mine.keys() == theirs.keys():
+        return {key: value for key, value in mine.items() if value != theirs[key]}
+    return mine
+
+
 def _written(settings: dict[str, Any]) -> str:
     """Write settings as in a study file."""
-    flow: str = yaml.safe_dump(settings, default_flow_style=True, sort_keys=False, width=10**6)
+    flow: str = yaml.safe_dump(_rounded(settings), default_flow_style=True, sort_keys=False, width=10**6)
     return flow.strip()[1:-1]
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers with four significant digits: a search for arguments finds some with seventeen."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return {key: _rounded(one) for key, one in value.items()} if isinstance(value, dict) else value

@@ -57,3 +57,10 @@ def test_arms_of_an_ablation_have_readable_names_with_a_key() -> None:
         ["all, only kl_penalty", "all-base-plus-kl_penalty"],
         ["all, only spo", "all-base-plus-spo"],
     ]
+
+
+def test_numbers_of_a_search_are_rounded_and_normalisation_is_told_by_what_differs() -> None:
+    arguments = {"learning_rate": 0.00014397525351614389, "gamma": 0.995}
+    arm = {"algorithm": "stable_baselines3.PPO", "arguments": arguments}
+    told = texts(environments={"Known-v0": {"normalize": True}}, arms={"mine": arm})[1][2]
+    assert told == "normalize: {gamma: 0.995}, learning_rate: 0.000144, gamma: 0.995"
