@@ -9,9 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sb3_ppo_variants.bench.statistics.decisions import Decision, Decisions, can_decide, comparisons_of, decide
-from sb3_ppo_variants.bench.statistics.sequential import batch, sequential_p_value
+from sb3_ppo_variants.bench.statistics.decisions import (
+    Decision,
+    Decisions,
+    can_decide,
+    comparisons_of,
+    decide,
+    wanted_seeds,
+)
+from sb3_ppo_variants.bench.statistics.sequential import batch, expected_batch, sequential_p_value
 from sb3_ppo_variants.bench.study.seeds import UntilDecided
+from tests.bench.statistics.numbers import make_study
 
 UNTIL = UntilDecided.model_validate({"from": 5, "to": 15, "step": 5, "until": "decided"})
 TASK = "task"
@@ -150,6 +158,23 @@ def test_repeated_intervals_by_hand() -> None:
     assert found["up"].differs
     assert np.isnan(found["same"].improvement).all()
     assert (found["same"].environments, found["same"].excluded, found["same"].differs) == ([], [TASK], False)
+
+
+def test_what_is_at_the_level_counts_as_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = decided(ppo=low(5), up=above(5)).arms["up"].adjusted_p_value
+    monkeypatch.setattr("sb3_ppo_variants.bench.statistics.decisions.LEVEL", reached)
+    assert states(decided(ppo=low(15), up=above(15))) == {"up": ("differs", 5)}
+    hoped = sequential_p_value([expected_batch(1.0, 5, 1)] * 3, UNTIL.shares)
+    monkeypatch.setattr("sb3_ppo_variants.bench.statistics.decisions.LEVEL", hoped)
+    assert can_decide(["ppo", "up"], 1, UNTIL)
+    assert states(decided(ppo=[], up=[])) == {"up": ("open", 0)}
+
+
+def test_the_seeds_that_the_runs_of_a_study_have() -> None:
+    fixed = make_study(seeds=3)
+    assert wanted_seeds(fixed, None) == {"ppo": (0, 1, 2), "mine": (0, 1, 2)}
+    found = Decisions({"mine": Decision("open", 5, 0.5, 0.5)}, "ppo", UNTIL)
+    assert wanted_seeds(fixed, found) == {"ppo": range(10), "mine": range(10)}
 
 
 counts = st.integers(0, 15)

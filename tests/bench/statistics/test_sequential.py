@@ -39,6 +39,13 @@ def test_batches_are_as_large_as_each_other() -> None:
         batch([LOW], [HIGH[:1]])
     with pytest.raises(ValueError, match="a batch of 60 and 60 runs"):
         batch([np.arange(60.0)], [np.arange(60.0)])
+    with pytest.raises(ValueError, match="zip"):
+        batch([LOW, LOW], [HIGH])
+
+
+def test_no_probability_is_negative() -> None:
+    """Of so many values the Fourier transform leaves some of -1e-19."""
+    assert (expected_batch(0.5, 40, 3).probabilities >= 0).all()
 
 
 @pytest.mark.parametrize(
@@ -78,6 +85,16 @@ def test_a_single_look_is_the_test_of_a_fixed_number() -> None:
 def test_equal_scores_show_nothing() -> None:
     equal = batch([np.zeros(5)], [np.zeros(5)])
     assert sequential_p_value([equal, equal], HALVES) == 1.0
+    # Twice 1, and half of that for the second look.
+    assert sequential_p_value([equal], HALVES) == 1.0
+
+
+def test_the_p_value_of_the_middle_is_one() -> None:
+    # Twice the 4/6 of a side would be 4/3. The second look has 28/36, divided by 7/17 1.89, and 10/17 of that is 1.11: more
+    # than 1, so that all paths cross at the first look.
+    middle = batch([np.array([1.0, 4.0])], [np.array([2.0, 3.0])])
+    further = batch([np.array([2.0, 4.0])], [np.array([1.0, 3.0])])
+    assert sequential_p_value([middle, further], [10 / 17, 7 / 17]) == pytest.approx(1.0)
 
 
 scores = st.lists(st.integers(0, 4), min_size=4, max_size=4)
