@@ -90,8 +90,8 @@ def test_equal_scores_show_nothing() -> None:
 
 
 def test_the_p_value_of_the_middle_is_one() -> None:
-    # Twice the 4/6 of a side would be 4/3. The second look has 28/36, divided by 7/17 1.89, and 10/17 of that is 1.11: more
-    # than 1, so that all paths cross at the first look.
+    # Twice the 4/6 of a side would be 4/3. The second look has 28/36, divided by 7/17 1.89, and 10/17 of that is 1.11:
+    # more than 1, so that all paths cross at the first look.
     middle = batch([np.array([1.0, 4.0])], [np.array([2.0, 3.0])])
     further = batch([np.array([2.0, 4.0])], [np.array([1.0, 3.0])])
     assert sequential_p_value([middle, further], [10 / 17, 7 / 17]) == pytest.approx(1.0)
