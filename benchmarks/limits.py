@@ -19,13 +19,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
-from gymnasium import spaces
-from stable_baselines3 import PPO
-
-from benchmarks.measurements import tables
-
 PUBLISHED = Path(__file__).parent / "published/limits/limits.json"
 STEPS = 8
 SEEDS = 1000
@@ -42,45 +35,17 @@ OPERATIONS = {
 }
 
 
-class Nothing(gym.Env[Any, Any]):
-    """An episode of one step that costs nothing."""
-
-    observation_space = spaces.Box(-1.0, 1.0, (1,))
-    action_space = spaces.Discrete(2)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode."""
-        super().reset(seed=seed)
-        return np.zeros(1, dtype=np.float32), {}
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """End it."""
-        return np.zeros(1, dtype=np.float32), 1.0, True, False, {}
-
-
-class Untrained(PPO):
-    """Leaves out the update."""
-
-    def train(self) -> None:
-        """Do nothing."""
-        self.logger.record("train/loss", 0.0)
-
-
-if "Nothing-v0" not in gym.registry:  # this module is imported by its name, too
-    gym.register("Nothing-v0", entry_point="benchmarks.limits:Nothing")
-
-
 def study_of(runs: int) -> dict[str, Any]:
     """A study with so many runs, a multiple of 10: two arms for every two thousand runs or less."""
     arms = max(2, 2 * -(-runs // (2 * SEEDS)))
-    algorithm = {"algorithm": "benchmarks.limits.Untrained"}
+    algorithm = {"algorithm": "benchmarks.empty_runs.Untrained"}
     return {
         "name": f"limits-{runs}",
         "baseline": "arm0",
         "total_timesteps": STEPS,
         "seeds": runs // arms,
         "evaluation": {"every": STEPS // 2, "episodes": 1, "last": 2},
-        "environments": {"benchmarks.limits:Nothing-v0": {"random_score": 0, "reference_score": 1}},
+        "environments": {"benchmarks.empty_runs:Nothing-v0": {"random_score": 0, "reference_score": 1}},
         "arguments": {"device": "cpu", "n_steps": STEPS // 2, "batch_size": STEPS // 2},
         "arms": {f"arm{number}": algorithm for number in range(arms)},
     }
@@ -133,38 +98,6 @@ def files_of_a_run(folder: Path) -> dict[str, Any]:
     counted = False
     left = [path for path in folders.finished(second).rglob("*") if path.is_file()]
     return {"operations": dict(counts), "files": len(left), "bytes": sum(path.stat().st_size for path in left)}
-
-
-def table(studies: list[dict[str, Any]]) -> str:
-    """The table of the docs, a row for each study.
-
-    :param studies: of the JSON
-    """
-    rows = (
-        [
-            f"{study['runs']:,}",
-            f"{study['workers']} {study['executor']}",
-            f"{study['runs'] / study['run']['seconds']:.1f}",
-            *(f"{study[name]['seconds']:.1f} s" for name in ("plan", "status", "report")),
-            *(f"{study[name]['memory']:.0f} MiB" for name in ("run", "report")),
-        ]
-        for study in sorted(studies, key=lambda study: (study["executor"], study["runs"]))
-    )
-    heading = ["runs", "workers", "runs per second", "plan", "status", "report", "memory of run", "memory of report"]
-    return tables.table(heading, rows)
-
-
-def files_table(files: dict[str, Any]) -> str:
-    """What a run leaves and what it asks of a file system, a row each.
-
-    :param files: of the JSON
-    """
-    rows = [
-        ["files that it leaves", str(files["files"])],
-        ["bytes that it leaves", f"{files['bytes']:,}"],
-        *([f"operations: {name}", str(count)] for name, count in files["operations"].items()),
-    ]
-    return tables.table(["of a run", "number"], rows)
 
 
 def main() -> None:

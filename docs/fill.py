@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import checkpoint_cost
-from benchmarks import limits as limits_of_the_harness
 from benchmarks.coverage import PUBLISHED as COVERAGE
+from benchmarks.limits import PUBLISHED as LIMITS
 from benchmarks.measurements import publish, tables
 from benchmarks.sequential import PUBLISHED as SEQUENTIAL
 from benchmarks.symptoms import PUBLISHED as SYMPTOMS
@@ -96,12 +96,27 @@ def checkpoints() -> str:
 
 def limits() -> str:
     """How far the harness goes, a row for each study."""
-    return limits_of_the_harness.table(json.loads(limits_of_the_harness.PUBLISHED.read_text())["studies"])
+    studies = json.loads(LIMITS.read_text())["studies"]
+    rows = (
+        [
+            f"{study['runs']:,}",
+            f"{study['workers']} {study['executor']}",
+            f"{study['runs'] / study['run']['seconds']:.1f}",
+            *(f"{study[name]['seconds']:.1f} s" for name in ("plan", "status", "report")),
+            *(f"{study[name]['memory']:.0f} MiB" for name in ("run", "report")),
+        ]
+        for study in sorted(studies, key=lambda study: (study["executor"] == "dask", study["runs"]))
+    )
+    heading = ["runs", "workers", "runs per second", "plan", "status", "report", "memory of run", "memory of report"]
+    return tables.table(heading, rows)
 
 
 def files_of_a_run() -> str:
-    """What a run asks of a file system."""
-    return limits_of_the_harness.files_table(json.loads(limits_of_the_harness.PUBLISHED.read_text())["files"])
+    """What a run leaves, and what it asks of a file system."""
+    files = json.loads(LIMITS.read_text())["files"]
+    left = [["files that it leaves", str(files["files"])], ["bytes that it leaves", f"{files['bytes']:,}"]]
+    asked = [[f"operations: {name}", str(count)] for name, count in files["operations"].items()]
+    return tables.table(["of a run", "number"], [*left, *asked])
 
 
 def symptoms() -> str:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from benchmarks.limits import Nothing, files_table, study_of, table
+from benchmarks.empty_runs import Nothing
+from benchmarks.limits import study_of
+from docs import fill
 from sb3_ppo_variants.bench.study.study import Study
 
 
@@ -21,17 +28,23 @@ def test_an_episode_has_one_step() -> None:
     assert env.step(0)[1:4] == (1.0, True, False)
 
 
-def test_the_table_gives_the_rate_and_the_time_of_each_command() -> None:
-    took = {name: {"seconds": 2.0, "cpu": 1.0, "memory": 300.4} for name in ("plan", "status", "report")}
-    study = {"runs": 1000, "executor": "dask", "workers": 8, **took, "run": {"seconds": 400.0, "memory": 512.0}}
-    last = table([study]).splitlines()[-1]
-    assert last == "| 1,000 | 8 dask | 2.5 | 2.0 s | 2.0 s | 2.0 s | 512 MiB | 300 MiB |"
+TOOK = {name: {"seconds": 2.0, "cpu": 1.0, "memory": 300.4} for name in ("plan", "status", "report")}
+PUBLISHED = {
+    "studies": [{"runs": 1000, "executor": "dask", "workers": 8, **TOOK, "run": {"seconds": 400.0, "memory": 512.0}}],
+    "files": {"files": 10, "bytes": 12345, "operations": {"open": 7}},
+}
 
 
-def test_the_files_of_a_run_are_a_row_each() -> None:
-    rows = files_table({"files": 10, "bytes": 12345, "operations": {"open": 7}}).splitlines()
-    assert rows[2:] == [
-        "| files that it leaves | 10 |",
-        "| bytes that it leaves | 12,345 |",
-        "| operations: open | 7 |",
-    ]
+def test_the_tables_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "limits.json").write_text(json.dumps(PUBLISHED))
+    monkeypatch.setattr(fill, "LIMITS", tmp_path / "limits.json")
+    assert fill.limits().splitlines()[-1] == "| 1,000 | 8 dask | 2.5 | 2.0 s | 2.0 s | 2.0 s | 512 MiB | 300 MiB |"
+    rows = fill.files_of_a_run().splitlines()
+    assert rows[2:4] == ["| files that it leaves | 10 |", "| bytes that it leaves | 12,345 |"]
+    assert rows[4:] == ["| operations: open | 7 |"]
+
+
+def test_a_process_of_a_run_imports_little_of_the_measurement() -> None:
+    """Every run's process imports the module that the command was: matplotlib in it made a run ten times as long."""
+    code = "import sys, benchmarks.limits; print(*{'torch', 'matplotlib', 'pandas'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"

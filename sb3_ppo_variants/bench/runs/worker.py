@@ -110,12 +110,13 @@ def _context() -> ForkServerContext | SpawnContext:
     """Return the way in which processes start.
 
     On Linux a server process, started anew, imports the harness once and forks for every run. It has one thread, so the
-    forks are sound whatever threads the caller has. Elsewhere every run imports for itself.
+    forks are sound whatever threads the caller has. It also imports what torch leaves until an optimiser is made, which
+    takes a second. Elsewhere every run imports for itself.
     """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "torch._dynamo"])
     return context
 
 
