@@ -16,6 +16,8 @@ from sb3_ppo_variants.bench.statistics.permutations import Counts, null_distribu
 POWER = 0.8
 # Studies to simulate, fewer while these have more comparisons of two runs: with many runs they vary little.
 SIMULATIONS, FEWEST, COMPARISONS = 2_000, 200, 20_000_000
+# Comparisons in memory: 0.1 GB.
+AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,15 @@ def _detectable(shifted: tuple[Counts, ...], others: tuple[Counts, ...], tests: 
     if needed is None:
         return math.inf
     studies = min(SIMULATIONS, max(FEWEST, COMPARISONS // sum(n * m for n, m in counts)))
-    shifts = _least_shifts(studies, shifted, others, null.weights, needed)
+    at_once = max(1, AT_ONCE // sum(n * m for n, m in counts))
+    rng = np.random.default_rng(0)
+    numbers = [min(at_once, studies - start) for start in range(0, studies, at_once)]
+    shifts = np.concatenate([_least_shifts(rng, number, shifted, others, null.weights, needed) for number in numbers])
     return float(np.quantile(shifts, POWER, method="higher"))
 
 
 def _least_shifts(
+    rng: np.random.Generator,
     studies: int,
     shifted: Sequence[Counts],
     others: Sequence[Counts],
@@ -79,7 +85,6 @@ def _least_shifts(
     needed: int,
 ) -> Array:
     """Return the least shift of the first arm in the shifted tasks with which each study reaches the statistic."""
-    rng = np.random.default_rng(0)
     gaps = [rng.standard_normal((studies, m, 1)) - rng.standard_normal((studies, 1, n)) for n, m in (*shifted, *others)]
     # Every comparison that is won adds twice its weight to the statistic.
     worth = [2 * weight for weight in weights]

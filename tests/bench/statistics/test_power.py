@@ -24,7 +24,7 @@ def test_of_single_runs_by_hand() -> None:
 
 def test_the_least_shifts_one_by_one() -> None:
     shifted, others, weights = [(2, 1), (1, 3)], [(1, 2)], [3, 2, 3]
-    found = power._least_shifts(40, shifted, others, weights, needed=26)
+    found = power._least_shifts(np.random.default_rng(0), 40, shifted, others, weights, needed=26)
     rng = np.random.default_rng(0)
     gaps = [rng.standard_normal((40, m, 1)) - rng.standard_normal((40, 1, n)) for n, m in [*shifted, *others]]
     for study in range(40):
@@ -42,19 +42,21 @@ def test_the_least_shifts_one_by_one() -> None:
 
 
 def test_the_quantile_and_the_number_of_studies(monkeypatch: pytest.MonkeyPatch) -> None:
-    simulated = []
+    simulated: list[list[int]] = []
 
-    def record(studies: int, *arguments: object) -> Array:
-        simulated.append(studies)
+    def record(rng: np.random.Generator, studies: int, *arguments: object) -> Array:
+        simulated[-1].append(studies)
         return np.arange(11.0)
 
     power._detectable.cache_clear()
     monkeypatch.setattr(power, "_least_shifts", record)
     # 25, 40 000 and 1 000 000 comparisons, of 20 millions in all where that leaves 200 studies.
     for counts in ([(5, 5)], [(100, 100)] * 4, [(1_000, 1_000)]):
+        simulated.append([])
         assert detectable_effect(counts, tests=1) == 8.0
-    assert [repr(studies) for studies in simulated] == ["2000", "500", "200"]
-    assert power.COMPARISONS == 20_000_000
+    # 2 millions of them at once.
+    assert repr(simulated) == repr([[2000], [50] * 10, [2] * 100])
+    assert (power.COMPARISONS, power.AT_ONCE) == (20_000_000, 2_000_000)
     power._detectable.cache_clear()
 
 
