@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch as th
@@ -38,15 +38,15 @@ class Quantity(NamedTuple):
     """A quantity of native and of eager code.
 
     :param name: for the message
-    :param native: its numbers
+    :param native: its numbers, in one tensor or several
     :param eager: the same, of eager code
     :param scale: of a number that is not small; what is smaller may be rounding
     :param tolerance: of the difference, relative to the numbers and the scale
     """
 
     name: str
-    native: th.Tensor
-    eager: th.Tensor
+    native: th.Tensor | Sequence[th.Tensor]
+    eager: th.Tensor | Sequence[th.Tensor]
     scale: float = 1.0
     tolerance: float = TOLERANCE
 
@@ -57,15 +57,25 @@ def difference(quantities: Iterable[Quantity]) -> str | None:
     :param quantities: in the order in which they cause one another
     """
     for name, native, eager, scale, tolerance in quantities:
-        mine, theirs = native.detach().double().flatten(), eager.detach().double().flatten()
-        if mine.shape != theirs.shape:
+        mine, theirs = _listed(native), _listed(eager)
+        if [tensor.numel() for tensor in mine] != [tensor.numel() for tensor in theirs]:
             return f"{name} has another shape"
-        size = float(theirs.norm()) + scale * math.sqrt(len(theirs))
-        relative = float((mine - theirs).norm()) / size
+        size = _norm(theirs) + scale * math.sqrt(sum(tensor.numel() for tensor in theirs))
+        relative = _norm([one.flatten() - other.flatten() for one, other in zip(mine, theirs, strict=True)]) / size
         # What is not finite in eager code as well is for the checks of the loop.
-        if not relative <= tolerance and bool(theirs.isfinite().all()):
+        if not relative <= tolerance and all(bool(tensor.isfinite().all()) for tensor in theirs):
             return f"{name} differs by {relative:.1g} of its size"
     return None
+
+
+def _listed(tensors: th.Tensor | Sequence[th.Tensor]) -> list[th.Tensor]:
+    """Numbers that can be subtracted; those in single precision stay so, for a gradient in double is a large copy."""
+    listed = [tensors] if isinstance(tensors, th.Tensor) else tensors
+    return [tensor.detach() if tensor.is_floating_point() else tensor.detach().double() for tensor in listed]
+
+
+def _norm(tensors: Sequence[th.Tensor]) -> float:
+    return math.hypot(*(float(th.linalg.vector_norm(tensor, dtype=th.double)) for tensor in tensors))
 
 
 def draws_of(device: th.device) -> th.Tensor:

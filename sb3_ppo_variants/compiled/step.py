@@ -112,24 +112,25 @@ class CompiledStep:
         :param gradient: whether the gradient is compared as well
         """
         device = self._inputs.steps.device
-        before, draws_before = self._written(), draws_of(device)
+        before, draws = _copies(self._inputs.written), draws_of(device)
         eager = self._in_eager_mode(draw)
-        expected, draws = self._written(), draws_of(device)
+        averages, others = _copies(self._inputs.averages), _copies(self._inputs.others)
         self._put_back(before)
-        draw_again(device, draws_before)
+        draw_again(device, draws)
         try:
             native = self._in_native_code(draw)
             quantities = self._losses(native, eager)
             if gradient and not native.stopped and not eager.stopped:
-                quantities += [*self._gradients(native, eager, before, expected), *self._buffers(expected)]
+                quantities += [*self._gradients(native, eager, before, averages), *self._buffers(others)]
             found = difference(quantities)
             reason = None if found is None else f"{found} from eager mode, which is more than rounding"
         except Exception as error:
             reason = f"the library fails when it runs: {error}"
         if reason is None:
             return native
-        self._put_back(expected)
+        self._put_back(before)
         draw_again(device, draws)
+        eager = self._in_eager_mode(draw)  # once more: a copy of its whole state would take memory in every check
         self._part.leave(Ended(reason))
         return eager
 
@@ -149,35 +150,30 @@ class CompiledStep:
         ]
 
     def _gradients(
-        self, native: StepResult, eager: StepResult, before: Sequence[th.Tensor], expected: Sequence[th.Tensor]
+        self, native: StepResult, eager: StepResult, before: Sequence[th.Tensor], averages: Sequence[th.Tensor]
     ) -> list[Quantity]:
         """The gradient is what a step adds to Adam's averages."""
-        number, beta = len(self._inputs.parameters), self._state.groups[0]["betas"][0]
-        averages = slice(number, 2 * number)
+        number, beta = len(averages), self._state.groups[0]["betas"][0]
         native_one, eager_one = (
-            th.cat(
-                [(new - beta * old).flatten() / (1 - beta) for new, old in zip(after, before[averages], strict=True)]
-            )
-            for after in (self._inputs.averages, expected[averages])
+            [(new - beta * old) / (1 - beta) for new, old in zip(after, before[number : 2 * number], strict=True)]
+            for after in (self._inputs.averages, averages)
         )
         small = 1e-3 * (1 + float(self._inputs.rollout.returns.square().mean().sqrt()))
+        typical = small / math.sqrt(sum(tensor.numel() for tensor in eager_one))
         tolerance = TOLERANCE_OF_GRADIENT
         return [
             Quantity("the norm of the gradient", native.scalars[4], eager.scalars[4], small, tolerance),
-            Quantity("the gradient", native_one, eager_one, small / math.sqrt(len(eager_one)), tolerance),
+            Quantity("the gradient", native_one, eager_one, typical, tolerance),
         ]
 
-    def _buffers(self, expected: Sequence[th.Tensor]) -> list[Quantity]:
-        first = 3 * len(self._inputs.parameters)
-        pairs = zip(self._state.others.items(), self._inputs.others, expected[first:], strict=False)
+    def _buffers(self, others: Sequence[th.Tensor]) -> list[Quantity]:
         return [
             Quantity(f"the buffer {name}", native, eager, scale=0.01)
-            for (name, tensor), native, eager in pairs
+            for (name, tensor), native, eager in zip(
+                self._state.others.items(), self._inputs.others, others, strict=True
+            )
             if not isinstance(tensor, th.nn.Parameter)
         ]
-
-    def _written(self) -> list[th.Tensor]:
-        return [tensor.clone() for tensor in self._inputs.written]
 
     def _put_back(self, before: Sequence[th.Tensor]) -> None:
         for tensor, earlier in zip(self._inputs.written, before, strict=True):
@@ -194,3 +190,7 @@ class CompiledStep:
             if used and (steps > 0 or all_used):
                 state["step"].fill_(steps)
                 optimizer.state[parameter] = state
+
+
+def _copies(tensors: Sequence[th.Tensor]) -> list[th.Tensor]:
+    return [tensor.clone() for tensor in tensors]

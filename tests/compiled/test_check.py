@@ -38,6 +38,14 @@ def test_a_difference_beyond_rounding(native: list[float], eager: list[float], f
     assert difference([Quantity("it", th.tensor(native), th.tensor(eager))]) == found
 
 
+def test_several_tensors_are_compared_as_one() -> None:
+    native, eager = [th.tensor([1.0]), th.tensor([2.1])], [th.tensor([1.0]), th.tensor([2.0])]
+    assert difference([Quantity("it", native, eager)]) == "it differs by 0.03 of its size"
+    assert difference([Quantity("it", native, [th.tensor([1.0]), th.tensor([2.1])])]) is None
+    assert difference([Quantity("it", native, [th.tensor([1.0, 2.1])])]) == "it has another shape"
+    assert difference([Quantity("it", [th.tensor([3])], [th.tensor([4])])]) == "it differs by 0.2 of its size"
+
+
 class Wrong(Traces):
     """Native code that does something else from a call on.
 

@@ -201,7 +201,7 @@ def least_p_value(first: Sequence[Array], second: Sequence[Array]) -> float:
     :param second: scores of the other arm
     """
     relabellings = math.prod(math.comb(len(a) + len(b), len(a)) for a, b in zip(first, second, strict=True))
-    return min(1.0, 2.0 / relabellings)
+    return min(1.0, 2 / relabellings)  # of integers, which may be too large for a float
 
 
 def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:

@@ -219,3 +219,10 @@ def test_compare_by_hand() -> None:
     assert (found["same"].environments, found["same"].excluded) == (["A"], ["B"])
     assert math.isnan(found["absent"].adjusted_p_value)
     assert not found["absent"].differs
+
+
+def test_the_least_p_value_of_a_thousand_seeds() -> None:
+    """More relabellings than a float can hold; the study's limit is 1000 seeds."""
+    scores = [np.arange(1000.0)]
+    assert least_p_value(scores, scores) < 1e-300
+    assert permutation_test(scores, scores) == pytest.approx(1.0)
