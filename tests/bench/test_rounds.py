@@ -226,7 +226,7 @@ def test_a_report_says_what_was_decided_when(study: Study, folders: Folders) -> 
     # A run that nobody asked for counts in all other numbers.
     finish(folders, study.run("same", "CartPole-v1", 5))
     report = make_report(study, "name: rounds", folders).path.read_text()
-    assert "15 of 15 runs finished, 3 arms, 1 environments, 2 to 6 seeds, until decided" in report
+    assert "15 of 15 runs finished, 3 arms, 1 environment, 2 to 6 seeds, until decided" in report
     assert "> **Seeds until decided.** Seeds were added until it was decided which arms differ." in report
     assert "| arm | P(beats PPO) | p | p after Holm | decision | seeds |" in report
     # Wilson's of 6 trials at 1 - 0.05 / 3: 6 / (6 + 2.39398**2).
