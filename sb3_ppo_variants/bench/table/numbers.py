@@ -63,7 +63,9 @@ def read_numbers(
     after = range(series.timesteps[-1] + series.every, run.total_timesteps + 1, series.every)
     # Nothing was played for a row that is carried forward.
     inside = series.until(run.total_timesteps).table()
-    values = _carried(inside.merge(_infos(folder, metrics), how="left", on="timesteps"), after, episodes=0)
+    if (infos := _infos(folder, metrics)) is not None:
+        inside = inside.merge(infos, how="left", on="timesteps")
+    values = _carried(inside, after, episodes=0)
     values.insert(0, "identity", run.identity)
     times = _times(folder) if (folder / TIMES_FILE).exists() else None
     if times is not None and times["timesteps"].tolist() != series.timesteps.tolist():
@@ -71,11 +73,11 @@ def read_numbers(
     return Numbers(values, _updates(end, folder), None if times is None else _carried(times, after))
 
 
-def _infos(folder: Path, metrics: Collection[str]) -> pd.DataFrame:
+def _infos(folder: Path, metrics: Collection[str]) -> pd.DataFrame | None:
     """The means of some keys of infos, by ``timesteps``; no columns for those that no evaluation has."""
     wanted = set(metrics) - {RETURN, SUCCESS}
     if not (wanted and (folder / INFOS_FILE).exists()):
-        return pd.DataFrame({"timesteps": pd.Series(dtype=int)})
+        return None
     infos = _read(folder / INFOS_FILE)
     if list(infos.columns) != list(INFO_COLUMNS):
         raise NotWhole(f"{INFOS_FILE} does not have the columns {', '.join(INFO_COLUMNS)}")
@@ -98,15 +100,16 @@ def _updates(end: int, folder: Path) -> pd.DataFrame:
     one rollout later than the update itself.
     """
     progress = _read(folder / "progress.csv")
-    if not (len(progress) and UPDATE_KEY in progress and progress[UPDATE_KEY].iloc[-1] >= end):
+    reached = progress[UPDATE_KEY] if UPDATE_KEY in progress else pd.Series(dtype=int)
+    if not (len(reached) and is_numeric_dtype(reached) and reached.iloc[-1] >= end):
         raise NotWhole(f"progress.csv does not reach to {end} steps")
     # What is no number, as in a damaged line, cannot be drawn.
-    numeric = progress.select_dtypes(["number", "bool"])
-    train = sorted(column for column in numeric.columns if column.startswith("train/"))
-    rows = np.flatnonzero(numeric[train].notna().to_numpy().any(axis=1))
+    train = sorted(key for key in progress if key.startswith("train/") and is_numeric_dtype(progress.dtypes[key]))
+    values = progress[[UPDATE_KEY, *train]]
+    rows = np.flatnonzero(values.notna().to_numpy()[:, 1:].any(axis=1))
     every = math.ceil(len(rows) / UPDATES_OF_RUN) or 1
     # Counted from the end, so that the last one is among them.
-    values = numeric[[UPDATE_KEY, *train]].take(rows[::-every][::-1])
+    values = values.take(rows[::-every][::-1])
     values.columns = pd.Index(["timesteps", *(name.removeprefix("train/") for name in train)])
     return values
 

@@ -60,6 +60,10 @@ STYLE: Any = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "svg.hashsalt": "sb3_ppo_variants",
+    # Where matplotlib would put titles anyway: it lays all ticks out again to find that out.
+    "axes.titley": 1,
+    # As C0 it would be looked up for each interval.
+    "patch.facecolor": PALETTE[0],
 }
 
 

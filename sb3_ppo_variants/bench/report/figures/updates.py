@@ -43,13 +43,12 @@ def updates(
     with mpl.rc_context(page_style()):
         figure, panels = grid(max(1, len(shown)), height=2.5)
         for axes, key in zip(panels, shown, strict=False):
-            logged = rows[["arm", "seed", "timesteps", key]].dropna()
-            of_arms = dict(list(logged.groupby("arm")))
+            curves = _over_seeds(rows[["arm", "seed", "timesteps", key]].dropna(), key)
             for arm in labels:
-                curve = _over_seeds(of_arms.get(arm, logged[:0]), key)
-                axes.plot(curve.index, curve["mean"], **styles[arm])
-                band(axes, curve.index, curve["min"], curve["max"], styles[arm])
-                drawn.append(curve.reset_index().assign(arm=arm, quantity=key))
+                curve = curves[curves["arm"] == arm]
+                axes.plot(curve["timesteps"], curve["mean"], **styles[arm])
+                band(axes, curve["timesteps"], curve["min"], curve["max"], styles[arm])
+                drawn.append(curve.assign(quantity=key))
             axes.set_title(KL_TITLES.get(key, key))
             if "kl" in key:
                 _logarithmic(axes, rows[key].dropna().to_numpy(dtype=float))
@@ -61,17 +60,17 @@ def updates(
 
 
 def _over_seeds(rows: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Mean, least and greatest of the seeds against steps.
+    """Mean, least and greatest of the seeds of each arm against steps.
 
     An evaluation writes the update before it earlier than the log would: it is drawn where the log would have it.
     """
-    steps, stretch = rows["timesteps"], rows.groupby("seed")["timesteps"].diff().median()
-    if rows.groupby("seed")["timesteps"].nunique().max() > POINTS:
-        stretch = steps.max() / POINTS
-    if stretch > 0:
-        steps = np.ceil(steps / stretch) * stretch
-    medians = rows.assign(timesteps=steps).groupby(["timesteps", "seed"])[key].median()
-    return medians.groupby("timesteps").agg(["mean", "min", "max"])
+    of_runs, of_arms = rows.groupby(["arm", "seed"])["timesteps"], rows.groupby("arm")["timesteps"]
+    many = of_runs.nunique().groupby("arm").max() > POINTS
+    stretches = of_runs.diff().groupby(rows["arm"]).median().mask(many, of_arms.max() / POINTS)
+    stretch, steps = rows["arm"].map(stretches), rows["timesteps"]
+    steps = steps.where(~(stretch > 0), np.ceil(steps / stretch) * stretch)
+    medians = rows.assign(timesteps=steps).groupby(["arm", "timesteps", "seed"])[key].median()
+    return medians.groupby(["arm", "timesteps"]).agg(["mean", "min", "max"]).reset_index()
 
 
 def _logged(rows: pd.DataFrame, key: str) -> bool:
