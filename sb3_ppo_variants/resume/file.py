@@ -23,7 +23,8 @@ def write_members(path: Path, members: dict[str, bytes]) -> None:
         with partial.open("wb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 for name, content in members.items():
-                    archive.writestr(name, content)
+                    # A model is weights, which take most of the time and become little smaller.
+                    archive.writestr(name, content, zipfile.ZIP_STORED if name.endswith(".zip") else None)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
