@@ -16,6 +16,8 @@ from sb3_ppo_variants.bench.statistics.permutations import Counts, null_distribu
 POWER = 0.8
 # Studies to simulate, fewer while these have more comparisons of two runs: with many runs they vary little.
 SIMULATIONS, FEWEST, COMPARISONS = 2_000, 200, 20_000_000
+# Runs of an arm, up to which studies are simulated.
+MANY = 100
 # Comparisons in memory: 0.1 GB.
 AT_ONCE = 2_000_000
 
@@ -43,7 +45,8 @@ def detectable_effect(counts: Sequence[Counts], tests: int, only: int | None = N
     Holm's correction, by which the first of many arms to differ needs a p-value of 5 % divided by their number. Scores
     are normal, those of the arm shifted. In each of up to 2 000 simulated studies the differences between a run of the
     baseline and one of the arm are sorted; one of them is the least shift that wins as many comparisons as the test
-    needs. The result is the 80 % quantile of these shifts, to about 2 %. Its seed is fixed.
+    needs. The result is the 80 % quantile of these shifts, to about 2 %. Its seed is fixed. With more than 100 runs the
+    statistic is as good as normal: the difference follows from that of 100 runs and falls with the square root.
 
     :param counts: for each task the numbers of runs of the arm and of the baseline, each at least 1
     :param tests: number of arms that are compared with the baseline, at least 1
@@ -56,9 +59,11 @@ def detectable_effect(counts: Sequence[Counts], tests: int, only: int | None = N
     if tests < 1:
         raise ValueError(f"tests={tests} must be a number of tests, 1 or more")
     chosen = range(len(counts)) if only is None else [only]
-    shifted = tuple(sorted(counts[task] for task in chosen))
-    others = tuple(sorted(pair for task, pair in enumerate(counts) if task not in chosen))
-    return _detectable(shifted, others, tests)
+    factor = max(1.0, min(min(pair) for pair in counts) / MANY)
+    simulated = [(round(n / factor), round(m / factor)) for n, m in counts]
+    shifted = tuple(sorted(simulated[task] for task in chosen))
+    others = tuple(sorted(pair for task, pair in enumerate(simulated) if task not in chosen))
+    return _detectable(shifted, others, tests) / math.sqrt(factor)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -104,7 +104,8 @@ def _updates(end: int, folder: Path) -> pd.DataFrame:
     if not (len(reached) and is_numeric_dtype(reached) and reached.iloc[-1] >= end):
         raise NotWhole(f"progress.csv does not reach to {end} steps")
     # What is no number, as in a damaged line, cannot be drawn.
-    train = sorted(key for key in progress if key.startswith("train/") and is_numeric_dtype(progress.dtypes[key]))
+    numeric = [str(key) for key, dtype in progress.dtypes.items() if is_numeric_dtype(dtype)]
+    train = sorted(key for key in numeric if key.startswith("train/"))
     values = progress[[UPDATE_KEY, *train]]
     rows = np.flatnonzero(values.notna().to_numpy()[:, 1:].any(axis=1))
     every = math.ceil(len(rows) / UPDATES_OF_RUN) or 1

@@ -51,7 +51,7 @@ def test_the_quantile_and_the_number_of_studies(monkeypatch: pytest.MonkeyPatch)
     power._detectable.cache_clear()
     monkeypatch.setattr(power, "_least_shifts", record)
     # 25, 40 000 and 1 000 000 comparisons, of 20 millions in all where that leaves 200 studies.
-    for counts in ([(5, 5)], [(100, 100)] * 4, [(1_000, 1_000)]):
+    for counts in ([(5, 5)], [(100, 100)] * 4, [(100, 10_000)]):
         simulated.append([])
         assert detectable_effect(counts, tests=1) == 8.0
     # 2 millions of them at once.
@@ -81,6 +81,9 @@ def test_effects_near_those_of_the_t_test() -> None:
     # test of ranks needs sqrt(pi / 3) = 1.023 times as much (Hodges and Lehmann 1956).
     assert detectable_effect([(10, 10)], tests=1) == pytest.approx(1.023 * 1.324947, rel=0.05)
     assert detectable_effect([(20, 20)], tests=1) == pytest.approx(1.023 * 0.909129, rel=0.05)
+    # 0.396143 for 101 runs, 0.125351 for 1 000, of which 100 are simulated.
+    assert detectable_effect([(101, 101)], tests=1) == pytest.approx(1.023 * 0.396143, rel=0.02)
+    assert detectable_effect([(1_000, 1_000)], tests=1) == pytest.approx(1.023 * 0.125351, rel=0.02)
 
 
 def test_more_runs_and_fewer_arms_detect_less() -> None:
