@@ -1,5 +1,7 @@
 """How far the harness goes: `python -m benchmarks.limits [--runs 1000 2000 4000] [--executor dask] [--workers 8]`.
 
+With `--copies` all runs but the last 100 are copies of one, so that the commands are measured with very many runs.
+
 Each study has so many runs of eight steps, in an environment that costs nothing, by a PPO that does not train. So what
 is measured is the harness: runs per second, memory, the time of each command, and what a run asks of a file system. The
 results lie in a temporary folder. The numbers are written to published/limits/limits.json.
@@ -16,12 +18,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 PUBLISHED = Path(__file__).parent / "published/limits/limits.json"
 STEPS = 8
 SEEDS = 1000
+# Runs that are made where the others are copies.
+LEFT = 100
+ABOUT = ("runs", "made", "executor", "workers")
 COMMANDS = ("plan", "run", "status", "report")
 # What a run asks of a file system; the names are those of Python's audit events.
 OPERATIONS = {
@@ -75,6 +81,40 @@ def measured(arguments: list[str], folder: Path) -> dict[str, float]:
     return found
 
 
+def copy_runs(study: dict[str, Any], results: Path) -> None:
+    """Fill the folder of a study with copies of its first run, all but the last :data:`LEFT` runs.
+
+    A copy has a record of its own and links to the other files.
+
+    :param study: as a mapping
+    :param results: where the folder of the study lies
+    """
+    from sb3_ppo_variants.bench.runs.folders import Folders
+    from sb3_ppo_variants.bench.runs.record import RECORD
+    from sb3_ppo_variants.bench.runs.train import execute
+    from sb3_ppo_variants.bench.study.study import Study
+
+    first, *copied = Study.model_validate(study).runs[:-LEFT]
+    folders = Folders(results / str(study["name"]))
+    claimed = folders.claim(first)
+    assert claimed is not None
+    execute(first, claimed, "")
+    folders.publish(first, claimed)
+    finished = folders.finished(first)
+    record = json.loads((finished / RECORD).read_text())
+    for run in copied:
+        folder = folders.finished(run)
+        folder.mkdir(parents=True)
+        for path in finished.rglob("*"):
+            place = folder / path.relative_to(finished)
+            if path.is_dir():
+                place.mkdir()
+            elif path.name != RECORD:
+                place.hardlink_to(path)
+        own = {**record, "identity": run.identity, "configuration": asdict(run)}
+        (folder / RECORD).write_text(json.dumps(own))
+
+
 def files_of_a_run(folder: Path) -> dict[str, Any]:
     """The files and bytes that a run leaves, and what it asks of the file system until then."""
     from sb3_ppo_variants.bench.runs.folders import Folders
@@ -106,6 +146,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, nargs="+", default=[1000, 2000, 4000])
     parser.add_argument("--executor", choices=("local", "dask"), default="local")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--copies", action="store_true", help=f"copy all runs but the last {LEFT}")
     parser.add_argument("--output", type=Path, default=PUBLISHED)
     options = parser.parse_args()
     rows = []
@@ -116,15 +157,18 @@ def main() -> None:
         for runs in options.runs:
             path = folder / f"limits-{runs}.yaml"
             path.write_text(json.dumps(study_of(runs)))
+            if options.copies:
+                copy_runs(study_of(runs), folder / "results")
             how = ["--workers", str(options.workers)]
             more = {"plan": how, "run": [*how, "--executor", options.executor]}
             found = {name: measured([name, path.name, *more.get(name, [])], folder) for name in COMMANDS}
-            rows.append({"runs": runs, "executor": options.executor, "workers": options.workers, **found})
+            about = {"runs": runs, "made": LEFT if options.copies else runs}
+            rows.append({**about, "executor": options.executor, "workers": options.workers, **found})
             print(json.dumps(rows[-1]), flush=True)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     kept = json.loads(options.output.read_text())["studies"] if options.output.exists() else []
-    measured_now = {(row["runs"], row["executor"], row["workers"]) for row in rows}
-    kept = [row for row in kept if (row["runs"], row["executor"], row["workers"]) not in measured_now]
+    measured_now = {tuple(row[name] for name in ABOUT) for row in rows}
+    kept = [row for row in kept if tuple(row[name] for name in ABOUT) not in measured_now]
     options.output.write_text(json.dumps({"files": files, "studies": kept + rows}, indent=1) + "\n")
 
 
