@@ -101,11 +101,11 @@ def limits() -> str:
         [
             f"{study['runs']:,}",
             f"{study['workers']} {study['executor']}",
-            f"{study['runs'] / study['run']['seconds']:.1f}",
-            *(f"{study[name]['seconds']:.1f} s" for name in ("plan", "status", "report")),
+            f"{study['runs'] / study['run']['seconds']:.1f}" if study["made"] == study["runs"] else "-",
+            *(f"{study[name]['cpu']:.1f} s" for name in ("plan", "status", "report")),
             *(f"{study[name]['memory']:.0f} MiB" for name in ("run", "report")),
         ]
-        for study in sorted(studies, key=lambda study: (study["executor"] == "dask", study["runs"]))
+        for study in sorted(studies, key=lambda study: (study["executor"] == "dask", study["runs"], study["made"]))
     )
     heading = ["runs", "workers", "runs per second", "plan", "status", "report", "memory of run", "memory of report"]
     return tables.table(heading, rows)

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.empty_runs import Nothing
-from benchmarks.limits import study_of
+from benchmarks.limits import copy_runs, study_of
 from docs import fill
+from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.whole import whole_runs
 from sb3_ppo_variants.bench.study.study import Study
 
 
@@ -29,8 +31,9 @@ def test_an_episode_has_one_step() -> None:
 
 
 TOOK = {name: {"seconds": 2.0, "cpu": 1.0, "memory": 300.4} for name in ("plan", "status", "report")}
+RAN = {"executor": "dask", "workers": 8, **TOOK, "run": {"seconds": 400.0, "memory": 512.0}}
 PUBLISHED = {
-    "studies": [{"runs": 1000, "executor": "dask", "workers": 8, **TOOK, "run": {"seconds": 400.0, "memory": 512.0}}],
+    "studies": [{"runs": 1000, "made": 1000, **RAN}, {"runs": 1000, "made": 100, **RAN}],
     "files": {"files": 10, "bytes": 12345, "operations": {"open": 7}},
 }
 
@@ -38,10 +41,21 @@ PUBLISHED = {
 def test_the_tables_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "limits.json").write_text(json.dumps(PUBLISHED))
     monkeypatch.setattr(fill, "LIMITS", tmp_path / "limits.json")
-    assert fill.limits().splitlines()[-1] == "| 1,000 | 8 dask | 2.5 | 2.0 s | 2.0 s | 2.0 s | 512 MiB | 300 MiB |"
+    assert fill.limits().splitlines()[-2:] == [
+        "| 1,000 | 8 dask | - | 1.0 s | 1.0 s | 1.0 s | 512 MiB | 300 MiB |",
+        "| 1,000 | 8 dask | 2.5 | 1.0 s | 1.0 s | 1.0 s | 512 MiB | 300 MiB |",
+    ]
     rows = fill.files_of_a_run().splitlines()
     assert rows[2:4] == ["| files that it leaves | 10 |", "| bytes that it leaves | 12,345 |"]
     assert rows[4:] == ["| operations: open | 7 |"]
+
+
+def test_copies_are_finished_runs_of_the_study(tmp_path: Path) -> None:
+    copy_runs(study_of(120), tmp_path)
+    study = Study.model_validate(study_of(120))
+    whole, left_out = whole_runs(study.runs, Folders(tmp_path / study.name))
+    assert [run for run, _ in whole] == study.runs[:20]
+    assert left_out == []
 
 
 def test_a_process_of_a_run_imports_little_of_the_measurement() -> None:

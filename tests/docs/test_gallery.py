@@ -13,8 +13,11 @@ from docs import gallery
 from sb3_ppo_variants import Term
 from sb3_ppo_variants.hooks import HOOKS
 from sb3_ppo_variants.regularizers import REGULARIZERS
+from sb3_ppo_variants.rules import RULES
+from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
 from sb3_ppo_variants.terms.clip import CLIP, clip
+from tests.pages import ROOT
 
 
 def rows() -> dict[str, list[str]]:
@@ -127,3 +130,19 @@ def test_what_a_new_term_needs_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     assert rows() == {}
     page.write_text("| selected by | what it limits | paper |\n| --- | --- | --- |\n| `objective` | much | none |\n")
     assert rows() == {"new_clip": ["`objective`", "much", "sample", "no", "not measured", "none"]}
+
+
+@pytest.mark.parametrize(
+    ("parts", "counted"),
+    [
+        (TERMS, {14: "has fourteen terms"}),
+        (RULES, {4: "Four rules adapt"}),
+        (STOPS, {2: "Two conditions end"}),
+        (REGULARIZERS, {2: "two regularizers"}),
+        (HOOKS, {5: "five hooks"}),
+    ],
+    ids=["terms", "rules", "stops", "regularizers", "hooks"],
+)
+def test_the_counts_of_the_readme(parts: dict[str, object], counted: dict[int, str]) -> None:
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert counted[len(parts)] in readme
