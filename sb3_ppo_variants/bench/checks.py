@@ -24,6 +24,7 @@ from sb3_ppo_variants.bench.study.constructors import Constructor, constructor, 
 from sb3_ppo_variants.bench.study.dotted import Dotted
 from sb3_ppo_variants.bench.study.hyperparameters import TASK_KEYS
 from sb3_ppo_variants.bench.study.keys import Arm, Settings
+from sb3_ppo_variants.bench.study.places import key_of
 from sb3_ppo_variants.bench.study.resolve import VEC_NORMALIZE_DEFAULTS
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.space import examples
@@ -104,7 +105,11 @@ def _unknown_arguments(place: str, arguments: Iterable[str], accepted: Construct
         if argument in OWN_ARGUMENTS:
             yield f"{place}.{argument}: {OWN_ARGUMENTS[argument]}"
         elif argument not in accepted.names and not accepted.open_ended:
-            yield f"{place}.{name}: unknown argument of {owner}{did_you_mean(argument, accepted.names)}"
+            key = key_of(name)
+            yield (
+                f"{place}.{name}: unknown argument of {owner}"
+                f"{f'; {key}' if key else did_you_mean(argument, accepted.names)}"
+            )
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

@@ -48,7 +48,8 @@ def test_classes_and_arguments_that_do_not_exist(write_study: WriteStudy) -> Non
         "arms.gone.algorithm: cannot import stable_baselines3.Gone: module stable_baselines3 has no Gone",
         "arms.mine.arguments.clip_ragne: unknown argument of PPO; did you mean clip_range?",
         "arms.grid.grid.clip_ragne: unknown argument of PPO; did you mean clip_range?",
-        "arms.tuned.grid.hyperparams: unknown argument of PPO",
+        "arms.tuned.grid.hyperparams: unknown argument of PPO; hyperparams is a key of the study, an environment or an "
+        "arm",
         "arms.classes.algorithm: cannot import stable_baselines3.Lost: module stable_baselines3 has no Lost",
         "arms.part.ablate.parts.a.policy_kwarg.net_arch: unknown argument of PPO; did you mean policy_kwargs?",
     }

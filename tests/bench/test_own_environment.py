@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from sb3_ppo_variants.bench.cli import main
+from sb3_ppo_variants.bench.runs.sources import STALE
 from tests.bench.conftest import WriteStudy
 from tests.bench.faults import Start, bench
 from tests.pages import ROOT, blocks
@@ -56,6 +57,18 @@ def test_every_command_takes_it(study: Path, capsys: pytest.CaptureFixture[str])
     record = json.loads(next(study.parents[1].glob("results/aim/dual_clip/*/run.json")).read_text())
     assert record["configuration"]["env_kwargs"] == {"noise": 0.2}
     assert record["configuration"]["env_wrapper"] == [{"myenvs.Cubed": {}}]
+
+
+def test_runs_of_other_code_are_stale(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(study)]) == 0
+    assert "stale" not in capsys.readouterr().out
+    module = study.with_name("myenvs.py")
+    module.write_text(module.read_text().replace("0.3 * action", "0.4 * action"))
+    for command in ("run", "report", "status"):
+        assert main([command, str(study)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert "stale: myenvs:Aim-v0 is not as it was in 2 runs" in lines
+        assert STALE in lines
 
 
 @pytest.mark.slow
