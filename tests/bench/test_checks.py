@@ -249,3 +249,26 @@ def test_trackers_that_are_not_there(write_study: WriteStudy, monkeypatch: pytes
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     found = mistakes_in(write_study, "environments: [CartPole-v1]\ntrackers: [wandb]\n")
     assert found == ['trackers.wandb: is not installed: pip install "sb3-ppo-variants[wandb]"']
+
+
+def test_a_warning_names_the_arms_that_it_is_about(write_study: WriteStudy, recwarn: pytest.WarningsRecorder) -> None:
+    path = write_study("""
+        name: warned
+        total_timesteps: 64
+        seeds: 1
+        evaluation: {every: 64, last: 1}
+        arguments: {device: cpu, n_steps: 64}
+        environments: [CartPole-v1, Acrobot-v1]
+        arms:
+          plain: {algorithm: sb3_ppo_variants.VariantPPO}
+          limited:
+            algorithm: sb3_ppo_variants.VariantPPO
+            arguments: &both
+              stop: {kl: 0.05}
+              adapt: &rule {clip_range: {rule: band, follow: kl, target: 0.01, low: 0.05, high: 0.4}}
+          again: {algorithm: sb3_ppo_variants.VariantPPO, arguments: *both}
+          target: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {target_kl: 0.02, adapt: *rule}}
+    """)
+    load_study(path)
+    said = [str(warning.message).partition(" stops an update")[0] for warning in recwarn]
+    assert said == ["arms.limited, arms.again: stop['kl']=0.05", "arms.target: target_kl=0.02"]
