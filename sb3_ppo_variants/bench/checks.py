@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from sb3_ppo_variants.bench.study.constructors import Constructor, constructor, 
 from sb3_ppo_variants.bench.study.dotted import Dotted
 from sb3_ppo_variants.bench.study.hyperparameters import TASK_KEYS
 from sb3_ppo_variants.bench.study.keys import Arm, Settings
+from sb3_ppo_variants.bench.study.places import key_of
 from sb3_ppo_variants.bench.study.resolve import VEC_NORMALIZE_DEFAULTS
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.space import examples
@@ -31,7 +33,7 @@ from sb3_ppo_variants.bench.study.study import STOCK, STOCK_ALGORITHM, Study
 from sb3_ppo_variants.bench.study.tune import space_mistakes
 from sb3_ppo_variants.bench.table.imported import read_imported
 from sb3_ppo_variants.imports import import_module
-from sb3_ppo_variants.messages import nearest
+from sb3_ppo_variants.messages import nearest, warn_user
 
 VEC_NORMALIZE = Constructor(
     names=tuple(VEC_NORMALIZE_DEFAULTS), defaults=VEC_NORMALIZE_DEFAULTS, hashed=frozenset(), open_ended=False
@@ -104,7 +106,11 @@ def _unknown_arguments(place: str, arguments: Iterable[str], accepted: Construct
         if argument in OWN_ARGUMENTS:
             yield f"{place}.{argument}: {OWN_ARGUMENTS[argument]}"
         elif argument not in accepted.names and not accepted.open_ended:
-            yield f"{place}.{name}: unknown argument of {owner}{did_you_mean(argument, accepted.names)}"
+            key = key_of(name)
+            yield (
+                f"{place}.{name}: unknown argument of {owner}"
+                f"{f'; {key}' if key else did_you_mean(argument, accepted.names)}"
+            )
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
@@ -147,6 +153,7 @@ def run_mistakes(study: Study) -> Iterator[str]:
         for mistake in imported.mistakes():
             yield f"imported.{imported.name}: {mistake}"
     made: dict[str, str] = {}
+    warned: dict[str, list[str]] = {}
     for environment in study.environments:
         runs = [run for arm in study.arms for run in _examples(study, arm, environment)]
         for mistake in (*_evaluation_mistakes(runs), *_task_mistakes(runs)):
@@ -154,7 +161,9 @@ def run_mistakes(study: Study) -> Iterator[str]:
         keys = [f"{run.n_envs}, {run.normalize}, {[getattr(run, name) for name in TASK_KEYS]}" for run in runs]
         for key in dict.fromkeys(keys):
             alike = [run for run, other in zip(runs, keys, strict=True) if other == key]
-            yield from _construction_mistakes(alike, made)
+            yield from _construction_mistakes(alike, made, warned)
+    for message, arms in warned.items():
+        warn_user(f"{', '.join(dict.fromkeys(arms))}: {message}")
 
 
 def _examples(study: Study, arm: str, environment: str) -> Iterator[Run]:
@@ -186,10 +195,11 @@ def _task_mistakes(runs: list[Run]) -> Iterator[str]:
                 )
 
 
-def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[str]:
+def _construction_mistakes(runs: list[Run], made: dict[str, str], warned: dict[str, list[str]]) -> Iterator[str]:
     """Build runs that have equal environments, on one environment of which a step is tried.
 
     :param made: the id under which gymnasium knows each environment that was made -> its id in the study
+    :param warned: what a constructor warns of -> the places of the arms that it is said of
     """
     try:
         if module := runs[0].environment.rpartition(":")[0]:
@@ -209,10 +219,18 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str]) -> Iterator[st
     if first != runs[0].environment:
         yield f"environments: {first} and {runs[0].environment} are the same environment"
     for run in runs:
-        try:
-            make_model(run, env)
-        except (Exception, SystemExit) as error:
-            yield _blamed(run, error)
+        mistake = None
+        # A warning does not know of which arm it is.
+        with warnings.catch_warnings(record=True) as given:
+            warnings.simplefilter("always")
+            try:
+                make_model(run, env)
+            except (Exception, SystemExit) as error:
+                mistake = _blamed(run, error)
+        if mistake:
+            yield mistake
+        for warning in given:
+            warned.setdefault(str(warning.message), []).append(f"arms.{run.arm}")
     env.close()
 
 

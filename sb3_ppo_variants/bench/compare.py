@@ -88,12 +88,24 @@ def pair_lines(study: Study, pair: Pair) -> Iterator[str]:
     found = pair.comparison
     improvement, p_value = interval(found.improvement), small(found.p_value)
     yield f"P({pair.arm} beats {pair.other}): {improvement}, p {p_value}. Intervals are of 95 %."
+    if found.environments:
+        yield _meaning(pair)
     for name in found.excluded:
         yield f"Without {name}, where one of both has no finished run."
     yield _sentence(pair)
     yield SINGLE
     if study.until_decided:
         yield LOOKS
+
+
+def _meaning(pair: Pair) -> str:
+    """What the probability is a share of."""
+    several = len(pair.comparison.environments) > 1
+    return (
+        f"P is the share of pairs, a run of {pair.arm} and one of {pair.other}{' in the same environment' * several}, "
+        f"in which that of {pair.arm} has the higher score; equal scores count as half a pair"
+        f"{', and each environment counts the same' * several}."
+    )
 
 
 def _sentence(pair: Pair) -> str:

@@ -21,7 +21,7 @@ from sb3_ppo_variants.bench.report.sections.results import results
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.play import play
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
-from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.run import Run, file_name
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.zoo.algorithms import ALGORITHMS
 
@@ -68,7 +68,7 @@ def export(study: Study, report: Report, folders: Folders, run: Run, episodes: i
     :param output: folder in which the folder is made
     :return: the folder, ``<output>/<algorithm>-<environment>``
     """
-    name = f"{zoo_name(run)}-{run.file_name}"
+    name = _name(run)
     made_of, folder, temporary = folders.finished(run), output / name, output / f".{name}"
     score = evaluate(run, made_of, episodes)
     shutil.rmtree(temporary, ignore_errors=True)
@@ -109,6 +109,11 @@ def zoo_name(run: Run) -> str:
     """RL Zoo's name of a run's algorithm, that of the class in lower case for one that it does not know."""
     algorithm = import_algorithm(run.algorithm)
     return ZOO_NAMES.get(algorithm, algorithm.__name__.lower())
+
+
+def _name(run: Run) -> str:
+    """Name of a model as RL Zoo asks for it: it knows the id of an environment without its module."""
+    return f"{zoo_name(run)}-{file_name(run.environment.rpartition(':')[2])}"
 
 
 def evaluate(run: Run, folder: Path, episodes: int) -> ModelScore:
@@ -166,7 +171,9 @@ def _card(study: Study, report: Report, run: Run, score: ModelScore, made_of: Pa
         run=run,
         algorithm=algorithm.__name__,
         module=run.algorithm.rpartition(".")[0],
-        name=f"{zoo_name(run)}-{run.file_name}",
+        name=_name(run),
+        environment_module=run.environment.rpartition(":")[0],
+        environment_id=run.environment.rpartition(":")[2],
         zoo_name=zoo_name(run),
         in_zoo=algorithm in ZOO_NAMES,
         evaluated=score,

@@ -18,6 +18,7 @@ from sb3_ppo_variants.bench.statistics.scores import seed_scores, split_runs
 from sb3_ppo_variants.bench.statistics.summary import Summary, summarise
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
+from sb3_ppo_variants.bench.table.metrics import check_metrics
 from sb3_ppo_variants.bench.table.table import KEYS, RUN_KEYS, TIMING_COLUMNS
 from sb3_ppo_variants.bench.tuning.rounds import tuned
 from sb3_ppo_variants.bench.validation import read_study
@@ -76,6 +77,7 @@ def results_of(study: Study, folders: Folders, allow_mixed_versions: bool) -> Re
     """
     study = tuned(study, folders)
     tables = with_imported(own_tables(study, folders, allow_mixed_versions), read_imported(study))
+    check_metrics(study, tables.results, folders)
     summaries = [summarise(tables.results, study, tables.times, metric) for metric in study.metrics]
     timings = tables.timings.reindex(columns=TIMING_COLUMNS)
     moments = {name: pd.to_datetime(timings[name], utc=True) for name in ("started", "finished")}

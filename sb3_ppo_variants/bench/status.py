@@ -13,7 +13,7 @@ from sb3_ppo_variants.bench.report.sections.provenance import ended_early
 from sb3_ppo_variants.bench.rounds import decision_lines, read_decisions, wanted_runs
 from sb3_ppo_variants.bench.runs.folders import Folders, raised
 from sb3_ppo_variants.bench.runs.provenance import versions
-from sb3_ppo_variants.bench.runs.sources import changed_sources, changes, source_hash
+from sb3_ppo_variants.bench.runs.sources import changed_sources, source_hash, stale_lines
 from sb3_ppo_variants.bench.runs.whole import others, whole_runs
 from sb3_ppo_variants.bench.snapshots import Making, StudyState, Watcher
 from sb3_ppo_variants.bench.study.parts import missing_parts
@@ -67,7 +67,7 @@ def status(study: Study, folders: Folders, width: int) -> tuple[Table, list[str]
     return _table(study, counts, width), [
         *_running_lines(state),
         *(f"cannot be imported, so its version is not known: {line}" for line in missing),
-        *(f"stale: {change}" for change in changes(record for _, record in [*whole, *stored])),
+        *stale_lines(record for _, record in [*whole, *stored]),
         *failures,
         *ended_early(record for _, record in [*whole, *stored]),
         *decision_lines(decisions),

@@ -11,25 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from sb3_ppo_variants.bench.checks import argument_mistakes, did_you_mean, resolution_mistakes, run_mistakes
-from sb3_ppo_variants.bench.study.keys import (
-    Ablation,
-    Arm,
-    Bootstrap,
-    Checkpoint,
-    Environment,
-    EvaluationSettings,
-    Imported,
-)
-from sb3_ppo_variants.bench.study.seeds import DECIDED, LISTED, UntilDecided
-from sb3_ppo_variants.bench.study.space import BOUNDS, CHOICES, Axis
+from sb3_ppo_variants.bench.study.places import KEYS, belongs
+from sb3_ppo_variants.bench.study.seeds import DECIDED, LISTED
+from sb3_ppo_variants.bench.study.space import BOUNDS, CHOICES
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.study.tune import Tune
 from sb3_ppo_variants.bench.study.yaml_file import StudyLoader, load, read_text
-
-MODELS = (
-    Study, UntilDecided, Environment, EvaluationSettings, Arm, Ablation, Bootstrap, Checkpoint, Imported, Tune, Axis,
-)  # fmt: skip
-KEYS = {field.alias or name for model in MODELS for name, field in model.model_fields.items()}
 
 # Parts of the place of a mistake that no file has.
 INNER = ("bool", "dict[str,any]", "[key]", LISTED, DECIDED, BOUNDS, CHOICES)
@@ -102,7 +88,11 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
 def _line(detail: Any) -> str:
     place = ".".join(str(part)[:100] for part in detail["loc"] if part not in INNER)
     if detail["type"] == "extra_forbidden":
-        return f"{place}: unknown key{did_you_mean(str(detail['loc'][-1])[:100], KEYS)}"
+        name = str(detail["loc"][-1])[:100]
+        where = belongs(name)
+        if where is not None:
+            return f"{place}: not a key here; {where}"
+        return f"{place}: unknown key{did_you_mean(name, [key for keys in KEYS.values() for key in keys])}"
     message = detail["msg"].removeprefix("Value error, ")
     value = detail["input"]
     shown = "" if isinstance(value, (dict, list)) or detail["type"] == "missing" else f" (given: {reprlib.repr(value)})"

@@ -48,7 +48,8 @@ def test_classes_and_arguments_that_do_not_exist(write_study: WriteStudy) -> Non
         "arms.gone.algorithm: cannot import stable_baselines3.Gone: module stable_baselines3 has no Gone",
         "arms.mine.arguments.clip_ragne: unknown argument of PPO; did you mean clip_range?",
         "arms.grid.grid.clip_ragne: unknown argument of PPO; did you mean clip_range?",
-        "arms.tuned.grid.hyperparams: unknown argument of PPO",
+        "arms.tuned.grid.hyperparams: unknown argument of PPO; hyperparams is a key of the study, an environment or an "
+        "arm",
         "arms.classes.algorithm: cannot import stable_baselines3.Lost: module stable_baselines3 has no Lost",
         "arms.part.ablate.parts.a.policy_kwarg.net_arch: unknown argument of PPO; did you mean policy_kwargs?",
     }
@@ -248,3 +249,26 @@ def test_trackers_that_are_not_there(write_study: WriteStudy, monkeypatch: pytes
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     found = mistakes_in(write_study, "environments: [CartPole-v1]\ntrackers: [wandb]\n")
     assert found == ['trackers.wandb: is not installed: pip install "sb3-ppo-variants[wandb]"']
+
+
+def test_a_warning_names_the_arms_that_it_is_about(write_study: WriteStudy, recwarn: pytest.WarningsRecorder) -> None:
+    path = write_study("""
+        name: warned
+        total_timesteps: 64
+        seeds: 1
+        evaluation: {every: 64, last: 1}
+        arguments: {device: cpu, n_steps: 64}
+        environments: [CartPole-v1, Acrobot-v1]
+        arms:
+          plain: {algorithm: sb3_ppo_variants.VariantPPO}
+          limited:
+            algorithm: sb3_ppo_variants.VariantPPO
+            arguments: &both
+              stop: {kl: 0.05}
+              adapt: &rule {clip_range: {rule: band, follow: kl, target: 0.01, low: 0.05, high: 0.4}}
+          again: {algorithm: sb3_ppo_variants.VariantPPO, arguments: *both}
+          target: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {target_kl: 0.02, adapt: *rule}}
+    """)
+    load_study(path)
+    said = [str(warning.message).partition(" stops an update")[0] for warning in recwarn]
+    assert said == ["arms.limited, arms.again: stop['kl']=0.05", "arms.target: target_kl=0.02"]

@@ -25,8 +25,12 @@ def lines(results: pd.DataFrame, arm: str = "mine", other: str = "ppo") -> list[
 
 def test_a_pair_has_the_numbers_of_the_report() -> None:
     found = summarise(RESULTS, make_study()).comparisons["mine"]
-    improvement, nothing, single = lines(RESULTS)
+    improvement, meaning, nothing, single = lines(RESULTS)
     assert improvement.startswith(f"P(mine beats ppo): {interval(found.improvement)}, p {small(found.p_value)}. ")
+    assert meaning == (
+        "P is the share of pairs, a run of mine and one of ppo in the same environment, in which that of mine has the "
+        "higher score; equal scores count as half a pair, and each environment counts the same."
+    )
     assert nothing.startswith("No difference is shown between mine and ppo, which proves no equality: with these ")
     assert single == SINGLE
 
@@ -36,8 +40,12 @@ def test_the_better_arm_is_named_whichever_comes_first() -> None:
     low = [row for seed in range(4) for row in rows("ppo", "Known-v0", seed, [10.0, 20.0 + seed, 21.0])]
     results = pd.DataFrame([*high, *low])
     sentence = "mine is better than ppo: its run scores higher in 100 % of all pairs of runs."
-    assert lines(results)[1:3] == ["Without Range-v0, where one of both has no finished run.", sentence]
-    assert lines(results, "ppo", "mine")[2] == sentence
+    meaning = (
+        "P is the share of pairs, a run of mine and one of ppo, in which that of mine has the higher score; equal "
+        "scores count as half a pair."
+    )
+    assert lines(results)[1:4] == [meaning, "Without Range-v0, where one of both has no finished run.", sentence]
+    assert lines(results, "ppo", "mine")[3] == sentence
 
 
 def test_nothing_to_compare_is_said() -> None:

@@ -87,7 +87,7 @@ def test_the_arms_that_the_page_names(surroundings: Path) -> None:
 
 
 def test_every_key_is_on_the_page() -> None:
-    table = TEXT.split("## Keys")[1].split("## Arguments")[0]
+    table = TEXT.split("## Keys")[1].split("## How arguments are written")[0]
     fields = {field.alias or name for name, field in Study.model_fields.items()}
     assert fields <= set(re.findall(r"`(\w+)`", table))
 

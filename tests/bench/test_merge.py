@@ -119,11 +119,15 @@ def test_damaged_runs_are_left_out_and_differences_are_said(tmp_path: Path, caps
     damaged = make_run(other, "ppo", 2, [1.0, 2.0])
     (damaged / "evaluations.npz").write_bytes(b"")
     assert main(["merge", str(one), str(other), "-o", str(target)]) == 0
-    left_out, versions, processors, last = capsys.readouterr().out.splitlines()
+    left_out, versions, processors, last, after = capsys.readouterr().out.splitlines()
     assert left_out == f"left out: {damaged}: evaluations.npz is not as the run left it"
     assert "torch: 2, 3" in versions
     assert "one, another" in processors
     assert last == f"{target} has 2 runs: 2 copied, 0 there before"
+    assert after == (
+        f"Next: ppo-bench report STUDY.yaml --results {tmp_path}, with the study file of these runs, "
+        "whose name has to be all"
+    )
 
 
 def test_runs_that_only_tables_have(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from sb3_ppo_variants.bench.report.report import make_report
+from sb3_ppo_variants.bench.results import results_of
 from sb3_ppo_variants.bench.runs.evaluation import INFOS_FILE, numbers
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.train import execute
@@ -103,8 +104,19 @@ def test_the_first_metric_is_that_of_the_whole_report(made: Folders) -> None:
     assert "| ppo | 0.500 [0.500, 0.500] |" in text
     assert "A run's score is its mean share of successes over its last 1 evaluations" in text
     assert "## Stability" not in text
-    with pytest.raises(FileNotFoundError, match="metrics: no finished run has recorded height"):
-        make_report(Study.model_validate({**GOAL, "metrics": ["return", "height"]}), "", made)
+
+
+def test_a_metric_that_no_run_recorded_is_named_with_those_that_are(made: Folders) -> None:
+    study = Study.model_validate({**GOAL, "metrics": ["return", "distanz", "success"]})
+    with pytest.raises(FileNotFoundError) as caught:
+        make_report(study, "", made)
+    assert str(caught.value) == (
+        "metrics: no finished run has recorded distanz (did you mean distance?). The infos at the end of episodes had "
+        "the number distance. Correct metrics in the study file, and ppo-bench report makes the report; the runs stay "
+        "as they are."
+    )
+    with pytest.raises(FileNotFoundError, match=r"recorded success\. The infos .* had no numbers\."):
+        results_of(Study.model_validate({**GOAL, "environments": ["CartPole-v1"], "metrics": ["success"]}), made, False)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 import yaml
 
 from sb3_ppo_variants.bench.cli import main
+from sb3_ppo_variants.bench.runs.sources import STALE
+from sb3_ppo_variants.zoo.__main__ import main as zoo
 from tests.bench.conftest import WriteStudy
 from tests.bench.faults import Start, bench
 from tests.pages import ROOT, blocks
@@ -52,10 +55,46 @@ def test_every_command_takes_it(study: Path, capsys: pytest.CaptureFixture[str])
         assert main([command[0], str(study), *command[1:]]) == 0
     shown = capsys.readouterr().out
     assert "aim: 2 finished, 0 being made, 0 missing" in shown
-    assert "Made hub/dual_clip_ppo-myenvs-Aim-v0" in shown
+    assert "Made hub/dual_clip_ppo-Aim-v0" in shown
+    card = Path("hub/dual_clip_ppo-Aim-v0/README.md").read_text()
+    enjoy = "enjoy --algo dual_clip_ppo --env Aim-v0 --gym-packages myenvs -f logs"
+    assert f"python -m sb3_ppo_variants.zoo {enjoy}\n" in card
     record = json.loads(next(study.parents[1].glob("results/aim/dual_clip/*/run.json")).read_text())
     assert record["configuration"]["env_kwargs"] == {"noise": 0.2}
     assert record["configuration"]["env_wrapper"] == [{"myenvs.Cubed": {}}]
+
+
+def test_rl_zoo_plays_its_model_from_the_files_of_the_hub(
+    study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the command of the card, from the folders that RL Zoo's load_from_hub makes of these files."""
+    pytest.importorskip("huggingface_hub")
+    pytest.importorskip("rl_zoo3")
+    assert main(["run", str(study)]) == 0
+    assert main(["card", str(study), *ARM, "--episodes", "1"]) == 0
+    (made,) = Path("hub").iterdir()
+    run = Path("logs/dual_clip_ppo/Aim-v0_1")
+    (run / "Aim-v0").mkdir(parents=True)
+    shutil.copy(made / f"{made.name}.zip", run / "Aim-v0.zip")
+    for name in ("args.yml", "config.yml", "env_kwargs.yml"):
+        shutil.copy(made / name, run / "Aim-v0")
+    enjoy = "enjoy --algo dual_clip_ppo --env Aim-v0 --gym-packages myenvs -f logs"
+    monkeypatch.setattr(sys, "argv", ["zoo", *enjoy.split(), "--no-render", "--device", "cpu", "-n", "60"])
+    capsys.readouterr()
+    zoo()
+    assert "Episode Length 50" in capsys.readouterr().out
+
+
+def test_runs_of_other_code_are_stale(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(study)]) == 0
+    assert "stale" not in capsys.readouterr().out
+    module = study.with_name("myenvs.py")
+    module.write_text(module.read_text().replace("0.3 * action", "0.4 * action"))
+    for command in ("run", "report", "status"):
+        assert main([command, str(study)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert "stale: myenvs:Aim-v0 is not as it was in 2 runs" in lines
+        assert STALE in lines
 
 
 @pytest.mark.slow

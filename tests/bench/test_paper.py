@@ -50,6 +50,49 @@ def test_all_mistakes_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert label.startswith("--labels pp=a: give an arm of the study=LABEL; it has ppo, limits, ")
 
 
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["table", "--latex", "-o", "t.md"], "-o t.md: with --latex the table is LaTeX; give a name that ends in .tex"),
+        (
+            ["table", "-o", "t.tex"],
+            "-o t.tex: without --latex the table is Markdown; give a name that ends in .md or .markdown or .txt",
+        ),
+        (
+            ["figure", "profiles", "-o", "p.png"],
+            "-o p.png: a figure is written as PDF; give a name that ends in .pdf",
+        ),
+        (["figure", "profiles", "-o", "p.csv"], "-o p.csv: a figure is written as PDF; give a name that ends in .pdf"),
+    ],
+)
+def test_a_name_of_another_format_is_refused(
+    command: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([command[0], *ABLATION, *command[1:]]) == 2
+    assert capsys.readouterr().err == f"{message}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_in_a_new_folder(tmp_path: Path) -> None:
+    path = tmp_path / "new/t.tex"
+    assert main(["table", *ABLATION, "--latex", "-o", str(path)]) == 0
+    assert path.read_text().startswith(r"\begin{tabular}{lrrrr}")
+
+
+def test_the_columns_of_the_paper_are_as_wide_as_figures() -> None:
+    (text,) = blocks(DOCS / "paper.md", "latex")
+    found = re.search(r"textwidth=([\d.]+)in, columnsep=([\d.]+)in", text.code)
+    assert found is not None
+    width, between = map(float, found.groups())
+    assert (width - between) / 2 == ONE_COLUMN.width
+    assert width == TWO_COLUMNS.width
+
+
 def test_a_figure_and_its_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "new/p.pdf"
     assert main(["figure", *ABLATION, "profiles", "--arms", "ppo", "limits-base", "-o", str(path)]) == 0
@@ -85,9 +128,12 @@ def test_the_paper_compiles(tmp_path: Path) -> None:
     (tmp_path / "paper.tex").write_text(text.code)
     labels = ["--labels", "limits=a_b $\\epsilon$"]
     assert main(["table", *ABLATION, "--latex", "-o", str(tmp_path / "results.tex"), *labels]) == 0
+    commands = blocks(DOCS / "paper.md", "bash")[0].code
     for name in re.findall(r"\\includegraphics\{(\w+)\}", text.code):
-        assert main(["figure", *ABLATION, name, "-o", str(tmp_path / f"{name}.pdf")]) == 0
+        width = "two" if f"{name} --width two" in commands else "one"
+        assert main(["figure", *ABLATION, name, "--width", width, "-o", str(tmp_path / f"{name}.pdf")]) == 0
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+    assert "Overfull" not in done.stdout
     assert (tmp_path / "paper.pdf").stat().st_size > 10_000

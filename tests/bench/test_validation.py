@@ -49,6 +49,34 @@ def test_all_mistakes_at_once_with_their_places(write_study: WriteStudy) -> None
     }
 
 
+def test_what_stands_in_the_wrong_place_is_sent_to_its_own(write_study: WriteStudy) -> None:
+    found = mistakes(
+        write_study("""
+            name: misplaced
+            total_timesteps: 1000
+            seeds: 1
+            evaluation: {every: 100}
+            random_score: 20.0
+            policy_kwargs.net_arch: [64]
+            norm_reward: false
+            environments:
+              CartPole-v1: {desired_kl: 0.02}
+            arms:
+              mine: {algorithm: stable_baselines3.PPO, n_steps: 64, total_timesteps: 100, objectiv: clip}
+        """)
+    )
+    below = "is an argument of the algorithm: write it below arguments"
+    assert set(found) == {
+        "random_score: not a key here; random_score is a key of an environment",
+        f"policy_kwargs.net_arch: not a key here; policy_kwargs.net_arch {below}",
+        "norm_reward: not a key here; norm_reward is an argument of VecNormalize: write it below normalize",
+        f"environments.CartPole-v1.desired_kl: not a key here; desired_kl {below}",
+        f"arms.mine.n_steps: not a key here; n_steps {below}",
+        "arms.mine.total_timesteps: not a key here; total_timesteps is a key of the study or an environment",
+        "arms.mine.objectiv: unknown key",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import importlib.util
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,17 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is less than 1")
     return number
+
+
+def check_suffix(path: Path | None, suffixes: Collection[str], content: str) -> None:
+    """Check that the name of ``-o`` ends as its content does, so that no file has another format than it says.
+
+    :param path: that of the option
+    :param suffixes: those that fit
+    :param content: what is written, such as ``a figure is written as PDF``
+    """
+    if path is not None and path.suffix.lower() not in suffixes:
+        raise CommandError(f"-o {path}: {content}; give a name that ends in {' or '.join(suffixes)}", 2)
 
 
 def say(line: str) -> None:

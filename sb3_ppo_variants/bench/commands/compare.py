@@ -33,6 +33,7 @@ def compare(parsed: argparse.Namespace) -> int:
     from sb3_ppo_variants.bench.compare import compare_arms, pair_lines, pair_table
     from sb3_ppo_variants.bench.report.report import own_tables
     from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
+    from sb3_ppo_variants.bench.table.metrics import check_metrics
     from sb3_ppo_variants.bench.tuning.rounds import tuned
     from sb3_ppo_variants.bench.validation import read_study
 
@@ -47,6 +48,7 @@ def compare(parsed: argparse.Namespace) -> int:
     study = tuned(study, folders)
     own = own_tables(study, folders, parsed.allow_mixed_versions)
     results = with_imported(own, read_imported(study)).results
+    check_metrics(study, results, folders)
     console = Console(highlight=False)
     for metric in study.metrics:
         pair = compare_arms(study, results, parsed.arm, parsed.other, metric)

@@ -12,6 +12,7 @@ from sb3_ppo_variants.bench.commands.common import (
     add_command,
     add_mixed_versions,
     add_study,
+    check_suffix,
     folders_of,
     say,
 )
@@ -50,6 +51,7 @@ def figure(parsed: argparse.Namespace) -> int:
     from sb3_ppo_variants.bench.tuning.table import read_searches
     from sb3_ppo_variants.bench.validation import read_study
 
+    check_suffix(parsed.output, (".pdf",), "a figure is written as PDF")
     study = read_study(parsed.study)
     folders = folders_of(study, parsed)
     found = results_of(study, folders, parsed.allow_mixed_versions)

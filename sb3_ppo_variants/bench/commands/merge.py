@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -35,4 +36,15 @@ def merge(parsed: argparse.Namespace) -> int:
     for note in merged.notes:
         say(note)
     say(f"{parsed.output} has {merged.copied + merged.kept} runs: {merged.copied} copied, {merged.kept} there before")
+    say(_next(parsed.output))
     return 0
+
+
+def _next(folder: Path) -> str:
+    """Say what makes the report of the folder; a folder of runs does not have the path of the study file."""
+    root = folder.resolve()
+    results = shlex.quote(str(folder.parent if root.name == folder.name else root.parent))
+    return (
+        f"Next: ppo-bench report STUDY.yaml --results {results}, with the study file of these runs, "
+        f"whose name has to be {root.name}"
+    )

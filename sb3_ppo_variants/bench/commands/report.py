@@ -47,6 +47,8 @@ def write_report(study: Study, parsed: argparse.Namespace) -> None:
             console.print(table)
     for line in results_lines(made.summary, shlex.join(["ppo-bench", "scores", str(parsed.study)])):
         say(line)
+    for line in made.stale:
+        say(line)
     for item in made.left_out:
         say(f"left out: {item}")
     say(f"Report: {made.page}")

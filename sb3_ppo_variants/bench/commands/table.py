@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from sb3_ppo_variants.bench.commands.chosen import add_chosen, chosen
-from sb3_ppo_variants.bench.commands.common import add_command, add_mixed_versions, add_study, folders_of, say
+from sb3_ppo_variants.bench.commands.common import (
+    add_command,
+    add_mixed_versions,
+    add_study,
+    check_suffix,
+    folders_of,
+    say,
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -30,6 +37,10 @@ def table(parsed: argparse.Namespace) -> int:
     from sb3_ppo_variants.bench.results import results_of
     from sb3_ppo_variants.bench.validation import read_study
 
+    if parsed.latex:
+        check_suffix(parsed.output, (".tex",), "with --latex the table is LaTeX")
+    else:
+        check_suffix(parsed.output, (".md", ".markdown", ".txt"), "without --latex the table is Markdown")
     study = read_study(parsed.study)
     found = results_of(study, folders_of(study, parsed), parsed.allow_mixed_versions)
     parts = []
@@ -40,6 +51,7 @@ def table(parsed: argparse.Namespace) -> int:
     if parsed.output is None:
         say(text.rstrip())
     else:
+        parsed.output.parent.mkdir(parents=True, exist_ok=True)
         parsed.output.write_text(text, "utf-8")
         say(f"Made {parsed.output}")
     return 0

@@ -15,10 +15,12 @@ from sb3_ppo_variants.bench.report.drawings import drawings
 from sb3_ppo_variants.bench.report.figures.style import svg
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versions, distinct
+from sb3_ppo_variants.bench.runs.sources import stale_lines
 from sb3_ppo_variants.bench.runs.whole import LeftOut, others
 from sb3_ppo_variants.bench.statistics.summary import Summary, summarise
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
+from sb3_ppo_variants.bench.table.metrics import check_metrics
 from sb3_ppo_variants.bench.table.stored import all_tables, write
 from sb3_ppo_variants.bench.table.table import Tables
 from sb3_ppo_variants.bench.tuning.numbers import numbers_of
@@ -34,6 +36,7 @@ class Report:
     :param summary: their numbers
     :param further: those of the other metrics of the study
     :param left_out: the folders of runs of the study that no number comes from
+    :param stale: lines on runs whose code of the user's own has changed since
     """
 
     path: Path
@@ -41,6 +44,7 @@ class Report:
     summary: Summary
     further: list[Summary]
     left_out: list[LeftOut]
+    stale: list[str]
 
 
 def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_versions: bool = False) -> Report:
@@ -53,10 +57,11 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     :param folders: where the runs lie and where the report goes
     :param allow_mixed_versions: compare runs of different package versions, and say so in the report
     :raises MixedVersions: when versions differ and that was not allowed
-    :raises FileNotFoundError: when no run has finished
+    :raises FileNotFoundError: when no run has finished, or none has recorded a metric
     """
     imported = read_imported(study)
     tables = with_imported(own_tables(study, folders, allow_mixed_versions), imported)
+    check_metrics(study, tables.results, folders)
     # Tables that have other runs too, and not their folders, are the only place where those are kept.
     if all(item.folder != folders.root for item in tables.left_out):
         write(tables, folders.root)
@@ -72,7 +77,14 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
         panels[name] = Panel(name, drawing.title, svg(drawing.figure), data)
         (figures / f"{name}.svg").write_text(panels[name].svg, "utf-8")
     document = contents(study, study_text, folders, tables, [summary, *further], panels, imported, tuning)
-    report = Report(folders.root / "report.md", folders.root / "report.html", summary, further, tables.left_out)
+    report = Report(
+        path=folders.root / "report.md",
+        page=folders.root / "report.html",
+        summary=summary,
+        further=further,
+        left_out=tables.left_out,
+        stale=stale_lines(tables.records),
+    )
     report.path.write_text(render("report.md.jinja", {"document": document}), "utf-8")
     page = render("report.html.jinja", {"document": document, "dark": html.DARK})
     report.page.write_text(page, "utf-8")

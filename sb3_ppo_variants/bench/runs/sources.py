@@ -24,6 +24,10 @@ from sb3_ppo_variants.imports import import_module, import_object
 from sb3_ppo_variants.messages import counted
 
 INSTALLED = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+STALE = (
+    "Stale runs count as they are. To make them again, give the part its next version, or the environment its next id, "
+    "or remove the folders of these runs."
+)
 # A module, and a name that it defines.
 Place = tuple[str, str]
 
@@ -57,6 +61,15 @@ def changes(records: Iterable[Mapping[str, Any]]) -> list[str]:
     today = functools.cache(source_hash)
     counts = Counter(path for record in records for path in changed_sources(record, today))
     return [f"{path} is not as it was in {counted(count, 'run')}" for path, count in counts.items()]
+
+
+def stale_lines(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say which of a user's own code is not as it was in how many runs, and what to do about it.
+
+    :param records: ``run.json`` of runs
+    """
+    found = [f"stale: {change}" for change in changes(records)]
+    return [*found, STALE] if found else []
 
 
 def source_hash(path: str) -> str | None:

@@ -6,16 +6,20 @@ from typing import Any
 
 import yaml
 
+from sb3_ppo_variants import VariantPPO
 from sb3_ppo_variants.bench.report.document import Cell, Section, Table
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells
 from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study, imported_name
 
+CLIP = ["clip"]
 SETTINGS = ("policy", "n_envs", "normalize", "callbacks")
 NOTE = (
-    "Arguments at the default of the arm's class are left out unless the baseline has another value. Numbers have four "
-    "significant digits. Everything else is as in the baseline; the study file is below."
+    "Arguments at the default of the arm's class are left out unless the baseline has another value, or they are "
+    "numbers that the class is made for, such as dual_clip of DualClipPPO. Numbers have four significant digits. "
+    "Everything else is as in the baseline; the study file is below."
 )
 NAMES = " The name is that of the arm in the study file, in folders, tables and commands."
 
@@ -64,19 +68,44 @@ def _differences(study: Study, arm: str) -> str:
 def different(run: Run, baseline: Run) -> dict[str, Any]:
     """Settings and arguments of a run that are not those of the baseline.
 
-    An argument that only one of both classes has counts when the study gives it.
+    An argument that only one of both classes has counts when the study gives it, or when a named class such as
+    ``DualClipPPO`` has it for its own; what such a class fixes counts too.
 
     :param run: of an arm
     :param baseline: that of the baseline, in the same environment
     """
     pairs = {name: (getattr(run, name), getattr(baseline, name)) for name in SETTINGS}
     settings = {name: _changed(mine, theirs) for name, (mine, theirs) in pairs.items() if mine != theirs}
-    theirs, mine = {**baseline.defaults, **baseline.arguments}, {**run.defaults, **run.arguments}
-    known = {name: value for name, value in mine.items() if name in run.arguments or name in theirs}
+    theirs, mine = _arguments(baseline), _arguments(run)
+    known = {name: value for name, value in mine.items() if name in {*run.arguments, *theirs, *_own_numbers(run)}}
     # The harness switches this log on wherever a class has it.
     known.pop("log_kl", None)
     changed = {name: value for name, value in known.items() if name not in theirs or theirs[name] != value}
+    if _listed(mine.get("objective")) == _listed(theirs.get("objective")):
+        changed.pop("objective", None)
     return {**settings, **changed}
+
+
+def _arguments(run: Run) -> dict[str, Any]:
+    """The arguments of a run, with the objective that a named class fixes, or that of the stock classes."""
+    arguments = {**run.defaults, **run.arguments}
+    if fixed := getattr(import_algorithm(run.algorithm), "fixed_objective", None):
+        return {"objective": fixed, **{name: value for name, value in arguments.items() if name != "objective"}}
+    return arguments if "objective" in arguments or "clip_range" not in arguments else {**arguments, "objective": CLIP}
+
+
+def _own_numbers(run: Run) -> list[str]:
+    """The arguments that tell a named class from the others of this package, where their defaults are numbers."""
+    algorithm = import_algorithm(run.algorithm)
+    if getattr(algorithm, "fixed_objective", None) is None:
+        return []
+    general = constructor(VariantPPO).defaults
+    own = {name: value for name, value in constructor(algorithm).defaults.items() if name not in general}
+    return [name for name, value in own.items() if isinstance(value, (int, float))]
+
+
+def _listed(objective: Any) -> Any:
+    return [objective] if isinstance(objective, str) else objective
 
 
 def _changed(mine: Any, theirs: Any) -> Any:

@@ -26,11 +26,29 @@ def test_an_arm_is_told_by_what_differs_from_the_baseline() -> None:
     assert texts(arms=written, arguments={"n_epochs": 3}) == [
         ["ppo", "PPO", "baseline"],
         ["same", "PPO", "nothing"],
-        ["dual", "DualClipPPO", "nothing but the class"],
+        ["dual", "DualClipPPO", "objective: [clip, dual_clip], dual_clip: 3.0"],
         ["own", "VariantPPO", "n_envs: 2, objective: []"],
         ["grid,gamma=0.9", "PPO", "gamma: 0.9"],
         ["grid,gamma=0.99", "PPO", "nothing"],
     ]
+
+
+def test_a_named_class_is_told_by_what_it_fixes() -> None:
+    written = {
+        "penalty": {"algorithm": "sb3_ppo_variants.KLPenaltyPPO", "arguments": {"desired_kl": 0.02, "n_epochs": 3}},
+        "range": {"algorithm": "sb3_ppo_variants.AdaptiveClipPPO"},
+        "plain": {"algorithm": "sb3_ppo_variants.VariantPPO"},
+        "written": {"algorithm": "sb3_ppo_variants.VariantPPO", "arguments": {"objective": "spo"}},
+    }
+    assert [row[2] for row in texts(arms=written)][1:] == [
+        "objective: [kl_penalty], kl_coef: 1.0, desired_kl: 0.02, n_epochs: 3",
+        "desired_kl: 0.01",
+        "nothing but the class",
+        "objective: spo",
+    ]
+    against = texts(arms=written, baseline="penalty")
+    assert against[1][2].startswith("objective: [clip], ")
+    assert against[2][2] == "n_epochs: 10, objective: clip"
 
 
 def test_what_differs_in_one_environment_only_is_said_so() -> None:
