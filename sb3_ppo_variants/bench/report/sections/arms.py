@@ -6,13 +6,13 @@ from typing import Any
 
 import yaml
 
-from sb3_ppo_variants import VariantPPO
 from sb3_ppo_variants.bench.report.document import Cell, Section, Table
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study, imported_name
+from sb3_ppo_variants.ppo import VariantPPO
 
 CLIP = ["clip"]
 SETTINGS = ("policy", "n_envs", "normalize", "callbacks")
