@@ -17,6 +17,12 @@ def nearest(name: object, choices: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(str(name), list(choices), n=1)), None)
 
 
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """``; did you mean x?`` for the nearest choice, or nothing when none is near."""
+    near = nearest(name, choices)
+    return f"; did you mean {near}?" if near else ""
+
+
 def one_of(what: str, given: Any, choices: Iterable[str]) -> str:
     """The message for a value that is not among the choices, with the nearest one.
 

@@ -25,7 +25,7 @@ from sb3_ppo_variants.bench.study.constructors import Constructor, constructor, 
 from sb3_ppo_variants.bench.study.dotted import Dotted
 from sb3_ppo_variants.bench.study.hyperparameters import TASK_KEYS
 from sb3_ppo_variants.bench.study.keys import Arm, Settings
-from sb3_ppo_variants.bench.study.places import key_of
+from sb3_ppo_variants.bench.study.places import elsewhere
 from sb3_ppo_variants.bench.study.resolve import VEC_NORMALIZE_DEFAULTS
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.space import examples
@@ -33,7 +33,7 @@ from sb3_ppo_variants.bench.study.study import STOCK, STOCK_ALGORITHM, Study
 from sb3_ppo_variants.bench.study.tune import space_mistakes
 from sb3_ppo_variants.bench.table.imported import read_imported
 from sb3_ppo_variants.imports import import_module
-from sb3_ppo_variants.messages import nearest, warn_user
+from sb3_ppo_variants.messages import did_you_mean, warn_user
 
 VEC_NORMALIZE = Constructor(
     names=tuple(VEC_NORMALIZE_DEFAULTS), defaults=VEC_NORMALIZE_DEFAULTS, hashed=frozenset(), open_ended=False
@@ -106,17 +106,7 @@ def _unknown_arguments(place: str, arguments: Iterable[str], accepted: Construct
         if argument in OWN_ARGUMENTS:
             yield f"{place}.{argument}: {OWN_ARGUMENTS[argument]}"
         elif argument not in accepted.names and not accepted.open_ended:
-            key = key_of(name)
-            yield (
-                f"{place}.{name}: unknown argument of {owner}"
-                f"{f'; {key}' if key else did_you_mean(argument, accepted.names)}"
-            )
-
-
-def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """Return ``; did you mean x?`` for the nearest choice, or nothing when none is near."""
-    near = nearest(name, choices)
-    return f"; did you mean {near}?" if near else ""
+            yield f"{place}.{name}: unknown argument of {owner}{elsewhere(argument, accepted)}"
 
 
 def resolution_mistakes(study: Study) -> Iterator[str]:

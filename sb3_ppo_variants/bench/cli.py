@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import shlex
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from sb3_ppo_variants.bench.commands import (
     card,
@@ -47,13 +50,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if missing:
             raise CommandError(f'ppo-bench needs {", ".join(missing)}: pip install "sb3-ppo-variants[bench]"', 2)
-        return _call(parsed)
+        with _plain_warnings():
+            return _call(parsed)
     except CommandError as error:
         print(error, file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
         print("Stopped. Finished runs are kept; the same command goes on with the rest.", file=sys.stderr)
         return 130
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Print warnings as lines: they are about the study, and the line of code that Python adds is not the user's."""
+    formatwarning = warnings.formatwarning
+
+    def plain(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
+        return f"Warning: {message}\n" if category is UserWarning else formatwarning(message, category, *place, **more)
+
+    warnings.formatwarning = plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = formatwarning
 
 
 def _parser() -> argparse.ArgumentParser:

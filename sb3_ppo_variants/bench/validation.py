@@ -10,12 +10,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sb3_ppo_variants.bench.checks import argument_mistakes, did_you_mean, resolution_mistakes, run_mistakes
+from sb3_ppo_variants.bench.checks import argument_mistakes, resolution_mistakes, run_mistakes
 from sb3_ppo_variants.bench.study.places import KEYS, belongs
 from sb3_ppo_variants.bench.study.seeds import DECIDED, LISTED
 from sb3_ppo_variants.bench.study.space import BOUNDS, CHOICES
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.study.yaml_file import StudyLoader, load, read_text
+from sb3_ppo_variants.messages import did_you_mean
 
 # Parts of the place of a mistake that no file has.
 INNER = ("bool", "dict[str,any]", "[key]", LISTED, DECIDED, BOUNDS, CHOICES)

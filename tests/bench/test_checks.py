@@ -62,10 +62,13 @@ def test_a_named_class_says_which_argument_is_unknown(write_study: WriteStudy) -
         """
             environments: [CartPole-v1]
             arms:
-              dual_clip: {algorithm: sb3_ppo_variants.DualClipPPO, arguments: {dual_clp: 3.0}}
+              dual_clip: {algorithm: sb3_ppo_variants.DualClipPPO, arguments: {dual_clp: 3.0, kl_coef: 0.1}}
         """,
     )
-    assert found == ["arms.dual_clip.arguments.dual_clp: unknown argument of DualClipPPO; did you mean dual_clip?"]
+    assert found == [
+        "arms.dual_clip.arguments.dual_clp: unknown argument of DualClipPPO; did you mean dual_clip?",
+        "arms.dual_clip.arguments.kl_coef: unknown argument of DualClipPPO; sb3_ppo_variants.VariantPPO takes it",
+    ]
 
 
 def test_what_only_building_can_tell(write_study: WriteStudy) -> None:

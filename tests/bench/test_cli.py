@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
+from sb3_ppo_variants.bench import cli
 from sb3_ppo_variants.bench.cli import main
 from tests.bench.conftest import Finished, WriteStudy
 
@@ -34,6 +37,7 @@ class Interrupting:
             raise KeyboardInterrupt
 
 sys.meta_path.insert(0, Interrupting())
+from sb3_ppo_variants.bench import cli
 from sb3_ppo_variants.bench.cli import main
 sys.exit(main(["status", "study.yaml"]))
 """
@@ -94,6 +98,23 @@ def test_mistakes_are_printed_without_a_traceback(write_study: WriteStudy, capsy
     assert "  seeds: must be a number of seeds, 1 to 1000" in shown
     assert "  environments: Field required" in shown
     assert "Traceback" not in shown
+
+
+def test_a_warning_is_a_line_without_our_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    formatwarning, said = warnings.formatwarning, []
+
+    def warn(parsed: argparse.Namespace) -> int:
+        for category in (UserWarning, DeprecationWarning):
+            said.append(warnings.formatwarning("arms.mine: unwise", category, "cli.py", 8, "sys.exit(main())"))
+        return 0
+
+    monkeypatch.setattr(cli, "_call", warn)
+    assert cli.main(["status", "any.yaml"]) == 0
+    assert said == [
+        "Warning: arms.mine: unwise\n",
+        "cli.py:8: DeprecationWarning: arms.mine: unwise\n  sys.exit(main())\n",
+    ]
+    assert warnings.formatwarning is formatwarning
 
 
 def test_stale_runs_are_shown_and_never_added_to(

@@ -32,7 +32,7 @@ def chosen(summaries: Sequence[Summary], parsed: argparse.Namespace) -> list[Sum
 
     :raises CommandError: with all mistakes at once
     """
-    from sb3_ppo_variants.bench.checks import did_you_mean
+    from sb3_ppo_variants.messages import did_you_mean
 
     summary = summaries[0]
     arms = parsed.arms or summary.arms

@@ -29,13 +29,13 @@ def compare(parsed: argparse.Namespace) -> int:
     """Show the difference of two arms in every environment, the test of it, and a sentence."""
     from rich.console import Console
 
-    from sb3_ppo_variants.bench.checks import did_you_mean
     from sb3_ppo_variants.bench.compare import compare_arms, pair_lines, pair_table
     from sb3_ppo_variants.bench.report.report import own_tables
     from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
     from sb3_ppo_variants.bench.table.metrics import check_metrics
     from sb3_ppo_variants.bench.tuning.rounds import tuned
     from sb3_ppo_variants.bench.validation import read_study
+    from sb3_ppo_variants.messages import did_you_mean
 
     study = read_study(parsed.study)
     for name in (parsed.arm, parsed.other):

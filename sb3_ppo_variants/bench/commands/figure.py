@@ -43,13 +43,13 @@ def add_parser(commands: Any) -> None:
 
 def figure(parsed: argparse.Namespace) -> int:
     """Draw one figure, and write its numbers."""
-    from sb3_ppo_variants.bench.checks import did_you_mean
     from sb3_ppo_variants.bench.report.drawings import drawings
     from sb3_ppo_variants.bench.report.figures.style import ONE_COLUMN, TWO_COLUMNS, drawn_for, pdf
     from sb3_ppo_variants.bench.results import results_of
     from sb3_ppo_variants.bench.tuning.numbers import numbers_of
     from sb3_ppo_variants.bench.tuning.table import read_searches
     from sb3_ppo_variants.bench.validation import read_study
+    from sb3_ppo_variants.messages import did_you_mean
 
     check_suffix(parsed.output, (".pdf",), "a figure is written as PDF")
     study = read_study(parsed.study)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm
+from sb3_ppo_variants.bench.study.constructors import Constructor, constructor, import_algorithm
 from sb3_ppo_variants.bench.study.keys import (
     Ablation,
     Arm,
@@ -18,6 +18,9 @@ from sb3_ppo_variants.bench.study.space import Axis
 from sb3_ppo_variants.bench.study.strict import Strict
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.study.tune import Tune
+from sb3_ppo_variants.messages import did_you_mean
+from sb3_ppo_variants.regularizers import REGULARIZERS
+from sb3_ppo_variants.terms import TERMS
 
 # What has keys, by what a user calls it, the outermost first.
 LEVELS: dict[str, type[Strict]] = {
@@ -34,9 +37,11 @@ LEVELS: dict[str, type[Strict]] = {
     "an imported arm": Imported,
 }
 # Their constructors have all arguments of the package and of the stock classes.
+GENERAL = "sb3_ppo_variants.VariantPPO"
 ALGORITHMS = (
     "stable_baselines3.PPO",
-    *(f"sb3_ppo_variants.{name}" for name in ("VariantPPO", "DualClipPPO", "KLPenaltyPPO", "AdaptiveClipPPO")),
+    GENERAL,
+    *(f"sb3_ppo_variants.{name}" for name in ("DualClipPPO", "KLPenaltyPPO", "AdaptiveClipPPO")),
 )
 KEYS = {level: {field.alias or name for name, field in model.model_fields.items()} for level, model in LEVELS.items()}
 
@@ -46,7 +51,7 @@ def belongs(name: str) -> str | None:
 
     :param name: as it is written, dotted or not
     """
-    if key := key_of(name):
+    if key := _key_of(name):
         return key
     if name.partition(".")[0] in {each for path in ALGORITHMS for each in constructor(import_algorithm(path)).names}:
         return f"{name} is an argument of the algorithm: write it below arguments"
@@ -55,7 +60,22 @@ def belongs(name: str) -> str | None:
     return None
 
 
-def key_of(name: str) -> str | None:
+def elsewhere(argument: str, accepted: Constructor) -> str:
+    """Say what takes an argument that a class does not, or which one of the class is near; nothing when none is.
+
+    :param argument: as it is written
+    :param accepted: what the class takes
+    """
+    if key := _key_of(argument):
+        return f"; {key}"
+    coefficients = {each.name for term in TERMS.values() for each in term.arguments}
+    coefficients |= {each.name for part in REGULARIZERS.values() for each in part.coefficients}
+    if argument in {*constructor(import_algorithm(GENERAL)).names, *coefficients}:
+        return f"; {GENERAL} takes it"
+    return did_you_mean(argument, accepted.names)
+
+
+def _key_of(name: str) -> str | None:
     """Say which levels have a name as a key; None for none."""
     levels = [level for level, keys in KEYS.items() if name in keys]
     return f"{name} is a key of {_or(levels)}" if levels else None
