@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,8 @@ from typing import Any
 PUBLISHED = Path(__file__).parent / "published/limits/limits.json"
 STEPS = 8
 SEEDS = 1000
+# A file has no more links on ext4 than some 65 000.
+LINKS = 50_000
 # Runs that are made where the others are copies.
 LEFT = 100
 ABOUT = ("runs", "made", "executor", "workers")
@@ -102,17 +105,12 @@ def copy_runs(study: dict[str, Any], results: Path) -> None:
     folders.publish(first, claimed)
     finished = folders.finished(first)
     record = json.loads((finished / RECORD).read_text())
-    for run in copied:
-        folder = folders.finished(run)
-        folder.mkdir(parents=True)
-        for path in finished.rglob("*"):
-            place = folder / path.relative_to(finished)
-            if path.is_dir():
-                place.mkdir()
-            elif path.name != RECORD:
-                place.hardlink_to(path)
-        own = {**record, "identity": run.identity, "configuration": asdict(run)}
-        (folder / RECORD).write_text(json.dumps(own))
+    for number, run in enumerate(copied, start=1):
+        folder, linked = folders.finished(run), number % LINKS != 0
+        shutil.copytree(finished, folder, copy_function=os.link if linked else shutil.copy2)
+        (folder / RECORD).unlink()
+        (folder / RECORD).write_text(json.dumps({**record, "identity": run.identity, "configuration": asdict(run)}))
+        finished = finished if linked else folder
 
 
 def files_of_a_run(folder: Path) -> dict[str, Any]:

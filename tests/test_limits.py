@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import limits
 from benchmarks.empty_runs import Nothing
 from benchmarks.limits import copy_runs, study_of
 from docs import fill
@@ -50,12 +51,16 @@ def test_the_tables_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert rows[4:] == ["| operations: open | 7 |"]
 
 
-def test_copies_are_finished_runs_of_the_study(tmp_path: Path) -> None:
+def test_copies_are_finished_runs_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LINKS", 8)
     copy_runs(study_of(120), tmp_path)
     study = Study.model_validate(study_of(120))
     whole, left_out = whole_runs(study.runs, Folders(tmp_path / study.name))
     assert [run for run, _ in whole] == study.runs[:20]
     assert left_out == []
+    # Two are copies and not links, from which the next ones are made: 8, 8 and 4 links of a file.
+    files = [Folders(tmp_path / study.name).finished(run) / "progress.csv" for run in study.runs[:20]]
+    assert sorted(path.stat().st_nlink for path in files) == [4] * 4 + [8] * 16
 
 
 def test_a_process_of_a_run_imports_little_of_the_measurement() -> None:
