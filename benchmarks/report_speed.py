@@ -1,6 +1,8 @@
 """CPU seconds of a report, by part: `python -m benchmarks.report_speed [--arms 30] [--environments 5] [--seeds 10]`.
 
-The run folders are made up, with the files and sizes of real ones, in a temporary folder. Nothing is trained.
+The run folders are made up, with the files and sizes of real ones, in a temporary folder. Nothing is trained. With
+`--publish` the numbers go to published/report_speed/report_speed.json, from which `make fill` takes the table of
+docs/limits.md.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
+from benchmarks.measurements import tables
 from sb3_ppo_variants.bench.report import report
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE
 from sb3_ppo_variants.bench.runs.folders import Folders
@@ -28,10 +31,20 @@ from sb3_ppo_variants.bench.runs.provenance import provenance
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 
+PUBLISHED = Path(__file__).parent / "published/report_speed/report_speed.json"
 EVALUATIONS, UPDATES = 40, 200
 STEPS = EVALUATIONS * 1000
-# Functions that the report module calls, each of them a part.
-PARTS = ("all_tables", "write", "summarise", "svg", "contents", "render")
+# Functions that the report module calls, each of them a part, and what they do.
+PARTS = {
+    "all_tables": "reading the runs",
+    "write": "writing the tables",
+    "summarise": "statistics",
+    "svg": "figures to SVG",
+    "contents": "sections",
+    "render": "templates",
+}
+# The functions that the figures are drawn by are called one by one, and nothing else takes time beside the parts.
+DRAWING = "drawing figures"
 
 
 def make_study(arms: int, environments: int) -> Study:
@@ -103,6 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for option, default in (("--arms", 30), ("--environments", 5), ("--seeds", 10)):
         parser.add_argument(option, type=int, default=default)
+    parser.add_argument("--publish", action="store_true")
     arguments = parser.parse_args()
     study = make_study(arguments.arms, arguments.environments).model_copy(
         update={"written_seeds": tuple(range(arguments.seeds))}
@@ -119,12 +133,34 @@ def main() -> None:
             start = time.process_time()
             report.make_report(study, "name: made-up", folders)
             total = time.process_time() - start
-    # The figures are drawn by functions that `drawings` names, and nothing else takes time beside the parts.
-    seconds["drawing"] = total - sum(seconds.values())
-    for name, of_part in seconds.items():
-        print(f"{name:12} {of_part:6.1f} s")
+    parts = {title: round(seconds[name], 1) for name, title in PARTS.items()}
+    parts[DRAWING] = round(total - sum(seconds.values()), 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{'all':12} {total:6.1f} s, at most {peak:.1f} GiB of memory")
+    size = f"{arguments.arms} x {arguments.environments} x {arguments.seeds}"
+    found = {size: {"parts": parts, "all": round(total, 1), "gibibytes": round(peak, 1)}}
+    print(table(found))
+    if arguments.publish:
+        PUBLISHED.parent.mkdir(exist_ok=True)
+        known = json.loads(PUBLISHED.read_text()) if PUBLISHED.exists() else {}
+        PUBLISHED.write_text(json.dumps(known | found, indent=1) + "\n")
+
+
+def table(found: dict[str, Any]) -> str:
+    """The CPU seconds of each part, a row for each size of a study.
+
+    :param found: by arms x environments x seeds
+    """
+    titles = [*PARTS.values(), DRAWING]
+    rows = (
+        [
+            size,
+            *(f"{of_size['parts'][title]:.1f}" for title in titles),
+            f"{of_size['all']:.1f}",
+            str(of_size["gibibytes"]),
+        ]
+        for size, of_size in found.items()
+    )
+    return tables.table(["arms x environments x seeds", *titles, "all", "GiB of memory"], rows)
 
 
 if __name__ == "__main__":

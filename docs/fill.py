@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import checkpoint_cost
+from benchmarks import checkpoint_cost, report_speed
 from benchmarks.coverage import PUBLISHED as COVERAGE
 from benchmarks.limits import PUBLISHED as LIMITS
 from benchmarks.measurements import publish, tables
@@ -119,6 +119,11 @@ def files_of_a_run() -> str:
     return tables.table(["of a run", "number"], [*left, *asked])
 
 
+def time_of_reports() -> str:
+    """What a report takes, a row for each size of a study."""
+    return report_speed.table(json.loads(report_speed.PUBLISHED.read_text()))
+
+
 def symptoms() -> str:
     """The runs of the page on troubleshooting."""
     heading = ["run", "median `kl`", "largest `kl`", "largest `ratio_max`", "mean `clip_fraction`"]
@@ -152,6 +157,7 @@ SOURCES: dict[str, Callable[..., str]] = {
     "speed": speed,
     "studies": gallery.studies,
     "symptoms": symptoms,
+    "time of reports": time_of_reports,
 }
 
 
