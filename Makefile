@@ -53,7 +53,7 @@ $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/pip install --quiet --constraint constraints-oldest.txt torch
 	$(OLDEST)/bin/pip install --quiet --constraint constraints-oldest.txt --editable \
-		".[bench,cluster,parquet,tensorboard,hub]" pytest hypothesis
+		".[bench,cluster,hub,parquet,tensorboard,tune]" pytest hypothesis
 	touch $@
 
 # Everything that is derived: tables, costs, the gallery, the reference, the sidebar and the figures.
