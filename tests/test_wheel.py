@@ -23,8 +23,7 @@ NOT_CODE = [
             "report.html.jinja",
             "report.js",
             "report.md.jinja",
-            "results.md.jinja",
-            "statistics.md.jinja",
+            "section.md.jinja",
         )
     ),
     "sb3_ppo_variants/zoo/hyperparams/maskable.yml",

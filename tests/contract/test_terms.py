@@ -380,8 +380,10 @@ def bound_chain(objective: Sequence[str]) -> BoundChain:
 @pytest.mark.slow
 @each_choice
 def test_compiles_as_one_graph(term: Term, options: dict[str, str]) -> None:
+    values = term_values(term) | options
+
     def run(surrogate: th.Tensor, batch: Minibatch) -> th.Tensor:
-        return term.function(surrogate, batch, **(term_values(term) | options))
+        return term.function(surrogate, batch, **values)
 
     th.compiler.reset()  # what other terms compiled counts against this one's number of versions
     batch, again = minibatch(ADVANTAGES, LOG_RATIOS), minibatch(ADVANTAGES, LOG_RATIOS)
@@ -389,6 +391,7 @@ def test_compiles_as_one_graph(term: Term, options: dict[str, str]) -> None:
         apply(term, each, **options)
     eager = run(batch.advantages * batch.ratio, batch)
     compiled = th.compile(run, fullgraph=True)(again.advantages * again.ratio, again)
-    assert th.allclose(compiled, eager, atol=1e-6)
-    for mine, theirs in zip(gradients(compiled.sum(), again), gradients(eager.sum(), batch), strict=True):
-        assert th.allclose(mine, theirs, atol=1e-6)
+    pairs = zip(gradients(compiled.sum(), again), gradients(eager.sum(), batch), strict=True)
+    for mine, theirs in [(compiled, eager), *pairs]:
+        # Small numbers beside large ones are differences of those.
+        assert th.allclose(mine, theirs, atol=1e-7 * max(10.0, float(theirs.abs().max())))
