@@ -219,7 +219,8 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str], warned: dict[s
                 mistake = _blamed(run, error)
         if mistake:
             yield mistake
-        for warning in given:
+        # Others, such as those of deprecation, are for the authors of packages, and Python hides most of them.
+        for warning in (each for each in given if each.category is UserWarning):
             warned.setdefault(str(warning.message), []).append(f"arms.{run.arm}")
     env.close()
 

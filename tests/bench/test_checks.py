@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stable_baselines3.common.policies import ActorCriticPolicy
 
+from sb3_ppo_variants.bench import checks
 from sb3_ppo_variants.bench.runs.environments import make_env
 from sb3_ppo_variants.bench.runs.train import make_model
 from sb3_ppo_variants.bench.trials import estimated_seconds
@@ -151,6 +154,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.classic_control import CartPoleEnv
 from pathlib import Path
+from typing import Any
 
 class OldStep(CartPoleEnv):
     def step(self, action):
@@ -254,7 +258,9 @@ def test_trackers_that_are_not_there(write_study: WriteStudy, monkeypatch: pytes
     assert found == ['trackers.wandb: is not installed: pip install "sb3-ppo-variants[wandb]"']
 
 
-def test_a_warning_names_the_arms_that_it_is_about(write_study: WriteStudy, recwarn: pytest.WarningsRecorder) -> None:
+def test_a_warning_names_the_arms_that_it_is_about(
+    write_study: WriteStudy, recwarn: pytest.WarningsRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write_study("""
         name: warned
         total_timesteps: 64
@@ -272,6 +278,12 @@ def test_a_warning_names_the_arms_that_it_is_about(write_study: WriteStudy, recw
           again: {algorithm: sb3_ppo_variants.VariantPPO, arguments: *both}
           target: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {target_kl: 0.02, adapt: *rule}}
     """)
+
+    def make_deprecated(*arguments: Any) -> Any:
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        return make_model(*arguments)
+
+    monkeypatch.setattr(checks, "make_model", make_deprecated)
     load_study(path)
     said = [str(warning.message).partition(" stops an update")[0] for warning in recwarn]
     assert said == ["arms.limited, arms.again: stop['kl']=0.05", "arms.target: target_kl=0.02"]
