@@ -17,7 +17,10 @@ from benchmarks.limits import PUBLISHED as LIMITS
 from benchmarks.measurements import publish, tables
 from benchmarks.sequential import PUBLISHED as SEQUENTIAL
 from benchmarks.symptoms import PUBLISHED as SYMPTOMS
+from benchmarks.table1 import tables as table1_tables
+from benchmarks.table1 import training
 from docs import address, drawings, gallery
+from sb3_ppo_variants.bench.validation import load_study
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
@@ -141,6 +144,16 @@ def symptoms() -> str:
     return tables.table([*heading, "updates with dual clip"], rows)
 
 
+def paper(name: str) -> str:
+    """A table of the page on Table 1 of the PPO paper, from the published study.
+
+    :param name: ``falls``, or a key of ``table1.tables.OF_TRAINING``
+    """
+    if name == "falls":
+        return table1_tables.falls_table(load_study(training.STUDY), training.PUBLISHED)
+    return table1_tables.OF_TRAINING[name](training.read(training.PUBLISHED))
+
+
 SOURCES: dict[str, Callable[..., str]] = {
     "checkpoints": checkpoints,
     "coverage": coverage,
@@ -157,6 +170,7 @@ SOURCES: dict[str, Callable[..., str]] = {
     "speed": speed,
     "studies": gallery.studies,
     "symptoms": symptoms,
+    "table1": paper,
     "time of reports": time_of_reports,
 }
 

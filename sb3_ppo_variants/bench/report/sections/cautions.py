@@ -41,7 +41,7 @@ def cautions(
         yield Caution(
             "Incomplete",
             "Each number is computed from the seeds that are there.",
-            items=[*map(_shortfall, summary.shortfalls), *(f"left out: {line}" for line in left_out)],
+            items=[*shortfalls(summary), *(f"left out: {line}" for line in left_out)],
         )
 
 
@@ -67,11 +67,23 @@ def too_few(fewest: int) -> str:
     )
 
 
-def _shortfall(lack: Shortfall) -> str:
-    lacking = {
+def shortfalls(summary: Summary) -> Iterator[str]:
+    """Say what is missing, in one line for the arms that lack the same in an environment.
+
+    :param summary: the numbers of the study
+    """
+    arms: dict[tuple[str, str], list[str]] = {}
+    for lack in summary.shortfalls:
+        arms.setdefault((lack.environment, _lacking(lack)), []).append(lack.arm)
+    for (environment, lacking), those in arms.items():
+        who = "every arm" if len(those) == len(summary.arms) > 1 else ", ".join(those)
+        yield f"{environment}, {who}: {lacking}"
+
+
+def _lacking(lack: Shortfall) -> str:
+    found = {
         "no finished run of": lack.missing,
         "fewer evaluations than a score takes in": lack.short,
         "returns that are not finite in": lack.not_finite,
     }
-    parts = [f"{what} seed {', '.join(map(str, seeds))}" for what, seeds in lacking.items() if seeds]
-    return f"{lack.arm}, {lack.environment}: {'; '.join(parts)}"
+    return "; ".join(f"{what} seed {', '.join(map(str, seeds))}" for what, seeds in found.items() if seeds)
