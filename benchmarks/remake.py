@@ -18,16 +18,17 @@ from sb3_ppo_variants.bench.tuning.rounds import tuned
 from sb3_ppo_variants.bench.validation import read_study
 
 PUBLISHED = Path(__file__).parent / "published"
+STUDIES = Path(__file__).parent / "studies"
 
 
 def from_tables(folder: Path, copy: Path) -> Report:
     """Make the report of a published study in another folder.
 
-    :param folder: with the study file and the tables
+    :param folder: with the tables; the study file is that of ``studies``, which may name files beside it
     :param copy: the other folder, which is made
     """
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("figures", "report.*"))
-    study, folders = read_study(folder / "study.yaml"), Folders(copy)
+    study, folders = read_study(STUDIES / f"{folder.name}.yaml"), Folders(copy)
     return make_report(tuned(study, folders), study.text, folders, allow_mixed_versions=True)
 
 

@@ -128,7 +128,8 @@ def check_python(arguments: list[str]) -> None:
     elif arguments[:2] == ["-m", "pytest"]:
         assert all((ROOT / path).exists() for path in arguments[2:] if not path.startswith("-")), arguments
     elif arguments[0] == "-m" and arguments[1].split(".")[0] in ("benchmarks", "docs"):
-        assert (ROOT / arguments[1].replace(".", "/")).with_suffix(".py").is_file(), arguments
+        place = ROOT / arguments[1].replace(".", "/")
+        assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), arguments
     elif arguments[0] == "-m":
         assert arguments[1] in ("rl_zoo3.train", "venv", "build"), arguments
     else:

@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from benchmarks.remake import from_tables
 from sb3_ppo_variants.bench.runs.folders import Folders
@@ -17,6 +16,7 @@ from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import RECORDS_FILE, TABLE_FILES
 from sb3_ppo_variants.bench.tuning.rounds import tuned
 from sb3_ppo_variants.bench.tuning.table import TRIALS_FILE
+from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parent.parent
 
@@ -54,7 +54,7 @@ def test_published_studies_are_those_of_the_study_files() -> None:
 
 def published_studies() -> dict[str, Study]:
     files = sorted((ROOT / "benchmarks/published").glob("*/study.yaml"))
-    studies = [(file.parent, Study.model_validate(yaml.safe_load(file.read_text()))) for file in files]
+    studies = [(file.parent, read_study(ROOT / f"benchmarks/studies/{file.parent.name}.yaml")) for file in files]
     return {folder.name: tuned(study, Folders(folder)) for folder, study in studies}
 
 
