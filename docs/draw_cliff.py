@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE
+from sb3_ppo_variants.bench.report.figures.colours import BASELINE_COLOUR, PALETTE
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import read
 from sb3_ppo_variants.bench.validation import load_study

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullLocator
 from benchmarks.measurements.publish import published
 from benchmarks.measurements.settings import LEADING
 from benchmarks.measurements.sides import SIDES
-from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE
+from sb3_ppo_variants.bench.report.figures.colours import BASELINE_COLOUR, PALETTE
 
 OTHERS = ("sbx", "tianshou", "rlox", "single_file")
 TICKS = (0.5, 1, 2, 5, 10)

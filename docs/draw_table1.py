@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.table1.scores import PAPER, settings
 from benchmarks.table1.training import PUBLISHED, read
-from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE
+from sb3_ppo_variants.bench.report.figures.colours import BASELINE_COLOUR, PALETTE
 
 
 def draw() -> Figure:

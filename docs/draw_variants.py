@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 
 from docs.surrogates import CLIP, PLAIN, Curve, curves_of, ratio_axis, trace
 from sb3_ppo_variants import ExponentialDecay, LinearDecay
-from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE
+from sb3_ppo_variants.bench.report.figures.colours import BASELINE_COLOUR, PALETTE
 from sb3_ppo_variants.feedback import INITIAL_STATE
 from sb3_ppo_variants.hooks.reset_adam_step import ResetAdamStep
 from sb3_ppo_variants.kl import Distributions

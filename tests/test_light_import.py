@@ -49,6 +49,17 @@ def test_importing_the_package_alone_imports_neither_torch_nor_sb3() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
 
 
+@pytest.mark.parametrize("command", ["status", "watch", "plan --no-calibration"])
+def test_commands_that_draw_nothing_do_not_import_matplotlib(command: str) -> None:
+    study = Path(__file__).parent.parent / "benchmarks/studies/quickstart.yaml"
+    code = (
+        "import sys; from sb3_ppo_variants.bench.cli import main; code = main(sys.argv[1:]); "
+        "print('matplotlib' in sys.modules); sys.exit(code)"
+    )
+    arguments = [sys.executable, "-c", code, *command.split(), str(study)]
+    assert subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.endswith("False\n")
+
+
 HIDE = """
 import importlib, json, sys, warnings
 import sb3_ppo_variants

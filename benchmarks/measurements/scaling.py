@@ -21,7 +21,8 @@ from benchmarks.measurements.ratios import COMPILATION_SECONDS, COMPILED, START_
 from benchmarks.measurements.runner import running
 from benchmarks.measurements.settings import setting
 from benchmarks.measurements.sides import SIDES
-from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE, STYLE, short_number, svg
+from sb3_ppo_variants.bench.report.figures.colours import BASELINE_COLOUR, PALETTE
+from sb3_ppo_variants.bench.report.figures.style import STYLE, short_number, svg
 
 TASK = "CartPole-v1"
 NUMBERS, WIDTHS = (1, 2, 4, 8, 16), (64, 128, 256, 512)

@@ -8,7 +8,7 @@ import re
 from markupsafe import Markup, escape
 
 from sb3_ppo_variants.bench.report.document import Code, Panel
-from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, PALETTE, TEXT
+from sb3_ppo_variants.bench.report.figures.colours import BASELINE_COLOUR, PALETTE, TEXT
 
 # What a colour of a figure becomes on a dark page.
 DARK = {

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from sb3_ppo_variants.bench.report import html
 from sb3_ppo_variants.bench.report.document import Bar, Panel, slugs
-from sb3_ppo_variants.bench.report.figures.style import BASELINE_COLOUR, line_styles, svg
+from sb3_ppo_variants.bench.report.figures.colours import BASELINE_COLOUR
+from sb3_ppo_variants.bench.report.figures.style import line_styles, svg
 from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.intervals import Estimate

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from sb3_ppo_variants.bench.report.figures.style import PALETTE, scaled, width_of
+from sb3_ppo_variants.bench.report.figures.colours import PALETTE
+from sb3_ppo_variants.bench.report.figures.style import scaled, width_of
 from sb3_ppo_variants.bench.statistics.summary import Summary
 
 # Panels in a row.

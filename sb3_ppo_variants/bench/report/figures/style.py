@@ -22,13 +22,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from sb3_ppo_variants.bench.report.figures.colours import PALETTE, TEXT, colours_of
 from sb3_ppo_variants.bench.statistics.intervals import Band
 
-BASELINE_COLOUR = "#4d4d4d"
-# Okabe and Ito's palette, told apart by colour-blind readers; its yellow, too pale for lines on white, comes last.
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)))
-TEXT = "#262626"
 # Opacity of an interval.
 BAND = 0.13
 # Keys of matplotlib; its stubs know them as literals only.
@@ -142,14 +139,13 @@ def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
 
     :param arms: names of all arms, the baseline first; the order decides the colours
     """
-    styles: dict[str, dict[str, Any]] = {
-        arms[0]: {"color": BASELINE_COLOUR, "linestyle": "-", "linewidth": scaled(3.0)}
-    }
-    for position, arm in enumerate(arms[1:]):
-        round_, colour = divmod(position, len(PALETTE))
-        dashes = DASHES[round_ % len(DASHES)]
-        styles[arm] = {"color": PALETTE[colour], "linestyle": dashes, "linewidth": scaled(1.7)}
-    return {arm: {**style, "gid": f"arm-{position}"} for position, (arm, style) in enumerate(styles.items())}
+    styles = {}
+    for position, (arm, colour) in enumerate(colours_of(arms).items()):
+        # Each time that the palette begins anew the dashes are others.
+        round_ = max(position - 1, 0) // len(PALETTE) % len(DASHES)
+        width = scaled(1.7 if position else 3.0)
+        styles[arm] = {"color": colour, "linestyle": DASHES[round_], "linewidth": width, "gid": f"arm-{position}"}
+    return styles
 
 
 def legend(figure: Figure, styles: Mapping[str, dict[str, Any]], labels: Mapping[str, str]) -> None:

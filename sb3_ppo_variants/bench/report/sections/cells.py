@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from sb3_ppo_variants.bench.report.document import Bar, Cell
-from sb3_ppo_variants.bench.report.figures.style import line_styles
+from sb3_ppo_variants.bench.report.figures.colours import colours_of
 from sb3_ppo_variants.bench.report.numbers import interval, small
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
 from sb3_ppo_variants.bench.statistics.summary import Summary
 
 
-def colours(summary: Summary) -> dict[str, str]:
-    """Colour of each arm, the same as in the figures."""
-    return {arm: style["color"] for arm, style in line_styles(summary.arms).items()}
-
-
 def arm_cells(summary: Summary) -> dict[str, Cell]:
     """Cell of each arm, with a square of its colour."""
-    return {arm: Cell(label, swatch=colours(summary)[arm]) for arm, label in summary.labels.items()}
+    return {arm: Cell(label, swatch=colours_of(summary.arms)[arm]) for arm, label in summary.labels.items()}
 
 
 def missing(text: str) -> Cell:
@@ -26,7 +21,7 @@ def missing(text: str) -> Cell:
 
 def compared(summary: Summary, arm: str) -> list[Cell]:
     """An arm, its probability of improvement over the baseline, and its p-values before and after the correction."""
-    found, colour = summary.comparisons[arm], colours(summary)[arm]
+    found, colour = summary.comparisons[arm], colours_of(summary.arms)[arm]
     p_values = [Cell(small(p), p) for p in (found.p_value, found.adjusted_p_value)]
     return [Cell(summary.labels[arm], swatch=colour), share(found.improvement, colour, mark=0.5), *p_values]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from sb3_ppo_variants.bench.report.document import Bar, Cell, Definition, Panel, Section, Table
+from sb3_ppo_variants.bench.report.figures.colours import colours_of
 from sb3_ppo_variants.bench.report.numbers import interval, mean_return
-from sb3_ppo_variants.bench.report.sections.cells import arm_cells, colours, missing, share
+from sb3_ppo_variants.bench.report.sections.cells import arm_cells, missing, share
 from sb3_ppo_variants.bench.runs.provenance import distinct
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.keys import RETURN, SUCCESS
@@ -46,7 +47,7 @@ def results_table(summary: Summary) -> Table:
 
     :param summary: the numbers of the study
     """
-    heads, colour = arm_cells(summary), colours(summary)
+    heads, colour = arm_cells(summary), colours_of(summary.arms)
     low, high = _span(summary)
     rows = []
     for arm in summary.labels:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sb3_ppo_variants.bench.report.document import Cell, Definition, Section, Table
+from sb3_ppo_variants.bench.report.figures.colours import colours_of
 from sb3_ppo_variants.bench.report.numbers import small, steps
-from sb3_ppo_variants.bench.report.sections.cells import arm_cells, colours, share
+from sb3_ppo_variants.bench.report.sections.cells import arm_cells, share
 from sb3_ppo_variants.bench.statistics.falls import CLIMBED, ERRORS, FALLEN, RECOVERED
 from sb3_ppo_variants.bench.statistics.summary import Summary
 
@@ -46,7 +47,7 @@ def stability(summary: Summary) -> Section:
 
     :param summary: the numbers of the study
     """
-    heads, colour = arm_cells(summary), colours(summary)
+    heads, colour = arm_cells(summary), colours_of(summary.arms)
     rows = [
         [
             heads[arm],
