@@ -232,7 +232,7 @@ def test_returns_beyond_all_bounds_are_unknown(finished: Finished, tables: Folde
     made = make_report(finished.study, "", tables)
     text = made.path.read_text()
     assert "> - CartPole-v1, narrow: returns that are not finite in seed 1" in text
-    assert "> - ppo, CartPole-v1: returns that are not finite in seed 0" in text
+    assert "> - CartPole-v1, ppo: returns that are not finite in seed 0" in text
     assert np.isnan(made.summary.returns["ppo", "CartPole-v1"].value)
     assert np.isnan(made.summary.comparisons["narrow"].improvement.value)
     assert np.isfinite(made.summary.returns["ppo", "Pendulum-v1"].value)
