@@ -20,7 +20,7 @@ from benchmarks.symptoms import PUBLISHED as SYMPTOMS
 from benchmarks.table1 import tables as table1_tables
 from benchmarks.table1 import training
 from docs import address, drawings, gallery
-from sb3_ppo_variants.bench.validation import load_study
+from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
@@ -147,11 +147,13 @@ def symptoms() -> str:
 def paper(name: str) -> str:
     """A table of the page on Table 1 of the PPO paper, from the published study.
 
-    :param name: ``falls``, or a key of ``table1.tables.OF_TRAINING``
+    :param name: ``falls``, ``progress`` or a key of ``table1.tables.OF_TRAINING``
     """
-    if name == "falls":
-        return table1_tables.falls_table(load_study(training.STUDY), training.PUBLISHED)
-    return table1_tables.OF_TRAINING[name](training.read(training.PUBLISHED))
+    rows = training.read(training.PUBLISHED)
+    if name in table1_tables.OF_TRAINING:
+        return table1_tables.OF_TRAINING[name](rows)
+    study = read_study(training.STUDY)
+    return table1_tables.progress(study, rows) if name == "progress" else table1_tables.falls_table(study)
 
 
 SOURCES: dict[str, Callable[..., str]] = {

@@ -111,6 +111,15 @@ def test_a_study_that_has_just_begun_has_tables_too() -> None:
     assert math.isnan(scores.kendall(begun))
 
 
+def test_progress() -> None:
+    study = make_study(environments={"Task0": {}, "Task1": {}}, seeds=10)
+    assert len(study.runs) == 40
+    begun = rows(**{arm: [[1.0]] for arm in scores.PAPER}, random=[[0.0], [0.0]])
+    made = "11 of its 40 runs are made. Every setting has a run on 1 of 2 tasks; the scores are those of these tasks."
+    assert tables.progress(study, begun) == made
+    assert tables.progress(study, rows(clip=[[1.0] * 40])) == "All of its 40 runs are made."
+
+
 def leave(folder: Path, returns: list[float], reason: str = "") -> None:
     folder.mkdir(parents=True)
     lines = (f"{value},10,1.0\n" for value in returns)

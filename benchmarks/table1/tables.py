@@ -11,12 +11,29 @@ import pandas as pd
 
 from benchmarks.measurements.tables import table
 from benchmarks.table1 import scores
+from benchmarks.table1.training import PUBLISHED, RANDOM
 from sb3_ppo_variants.bench.statistics.falls import RunEvaluations, run_stability
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
 from sb3_ppo_variants.bench.statistics.scores import split_runs
 from sb3_ppo_variants.bench.study.keys import Environment
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import read
+
+
+def progress(study: Study, rows: pd.DataFrame) -> str:
+    """How much of the study is made, as a sentence or two.
+
+    :param study: the study
+    :param rows: of `training.csv`
+    """
+    made = int((rows["arm"] != RANDOM).sum())
+    if made == len(study.runs):
+        return f"All of its {made} runs are made."
+    tasks = len({name for _, name in scores.scores(rows)})
+    return (
+        f"{made} of its {len(study.runs)} runs are made. Every setting has a run on {tasks} of "
+        f"{len(study.environments)} tasks; the scores are those of these tasks."
+    )
 
 
 def settings_table(rows: pd.DataFrame) -> str:
@@ -78,7 +95,7 @@ def task_table(rows: pd.DataFrame) -> str:
     return table(["setting", *tasks], cells)
 
 
-def falls_table(study: Study, folder: Path) -> str:
+def falls_table(study: Study, folder: Path = PUBLISHED) -> str:
     """How many runs of each setting climbed, and how many of these fell, on all tasks.
 
     :param study: falls are counted on its tasks with a random and a reference score
