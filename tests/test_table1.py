@@ -108,6 +108,7 @@ def test_the_order_of_pairs_and_what_the_intervals_decide() -> None:
 def test_a_study_that_has_just_begun_has_tables_too() -> None:
     begun = RETURNS[RETURNS["arm"].isin(["clip", training.RANDOM])]
     assert tables.settings_table(begun).splitlines()[3] == "| penalty | 0.70 | nan | n/a | 0 | 0 |"
+    assert tables.decided_table(begun) == "No pair is decided."
     assert math.isnan(scores.kendall(begun))
 
 

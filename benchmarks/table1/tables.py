@@ -77,6 +77,8 @@ def decided_table(rows: pd.DataFrame) -> str:
     :param rows: of `training.csv`
     """
     decided = sorted((pair for pair in scores.pairs(rows) if pair.is_decided), key=lambda pair: pair.difference.value)
+    if not decided:
+        return "No pair is decided."
     cells = (
         [better, worse, f"{scores.PAPER[better] - scores.PAPER[worse]:.2f}", f"{by.value:.2f}", _interval(by)]
         for better, worse, by in decided

@@ -17,7 +17,7 @@ from sb3_ppo_variants.bench.statistics.intervals import Array
 from sb3_ppo_variants.bench.statistics.scores import scores, split_runs
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.table.table import collect
+from sb3_ppo_variants.bench.table.stored import all_tables
 from sb3_ppo_variants.messages import counted
 
 RANDOM_SEED = 0
@@ -61,7 +61,7 @@ def score_lines(
     :param reference: the arm whose mean score becomes the reference score
     :param doing: is told what takes long
     """
-    tables = collect(study.runs, folders)
+    tables = all_tables(study.runs, folders)
     measured = scores(split_runs(tables.results), study)
     lines = [*(f"# left out: {item}" for item in tables.left_out), "environments:"]
     for environment in study.environments:

@@ -11,6 +11,8 @@ import yaml
 from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.measure_scores import random_returns, score_lines
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.table.stored import write
+from sb3_ppo_variants.bench.table.table import collect
 from sb3_ppo_variants.bench.validation import load_study
 from tests.bench.conftest import Finished
 
@@ -74,6 +76,13 @@ def test_the_command(finished: Finished, tmp_path: Path, capsys: pytest.CaptureF
     assert yaml.safe_load(shown)["environments"]["CartPole-v1"].keys() == {"random_score", "reference_score"}
     assert main([*call, "--reference", "nobody"]) == 2
     assert "--reference nobody: the study has ppo, narrow" in capsys.readouterr().err
+
+
+def test_runs_that_only_the_tables_have_count(finished: Finished, tmp_path: Path) -> None:
+    published = Folders(tmp_path)
+    write(collect(finished.study.runs, finished.folders), published.root)
+    expected = score_lines(finished.study, finished.folders, 2, "ppo")
+    assert score_lines(finished.study, published, 2, "ppo") == expected
 
 
 def test_a_run_alone_has_no_standard_error(finished: Finished, tmp_path: Path) -> None:
