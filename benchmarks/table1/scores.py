@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.table1.training import RANDOM
+from sb3_ppo_variants.bench.statistics.comparisons import difference_interval
 from sb3_ppo_variants.bench.statistics.intervals import Array, Estimate, mean_interval, normalise
 
 # The paper's numbers.
@@ -83,12 +84,9 @@ def pairs(rows: pd.DataFrame) -> list[Pair]:
         for first, second in itertools.combinations(PAPER, 2)
         if PAPER[first] != PAPER[second]
     )
-    return [Pair(better, worse, _difference(of_settings[better], of_settings[worse])) for better, worse in ordered]
-
-
-def _difference(first: list[Array], second: list[Array]) -> Estimate:
-    # The mean over twice the tasks, of which the second half counts with the other sign, is half of the difference.
-    return Estimate(*(2 * bound for bound in mean_interval(*first, *(-values for values in second))))
+    return [
+        Pair(better, worse, difference_interval(of_settings[better], of_settings[worse])) for better, worse in ordered
+    ]
 
 
 def kendall(rows: pd.DataFrame) -> float:

@@ -67,7 +67,7 @@ def compare_arms(study: Study, results: pd.DataFrame, arm: str, other: str, metr
         comparison=comparison,
         counts=[(len(found[arm, name]), len(found[other, name])) for name in shared],
         means={(who, name): mean_interval(found[who, name]) for who in (arm, other) for name in shared},
-        differences={name: difference_interval(found[arm, name], found[other, name]) for name in shared},
+        differences={name: difference_interval([found[arm, name]], [found[other, name]]) for name in shared},
     )
 
 

@@ -111,16 +111,16 @@ def _corrected(found: Mapping[Key, Comparison]) -> dict[Key, Comparison]:
     return {key: replace(comparison, adjusted_p_value=adjusted[key]) for key, comparison in found.items()}
 
 
-def difference_interval(first: Array, second: Array) -> Estimate:
-    """Mean of the runs of one arm minus that of another, with the interval of :func:`.mean_bands`.
+def difference_interval(first: Sequence[Array], second: Sequence[Array]) -> Estimate:
+    """Mean of the runs of one arm minus that of another, over the tasks, with the interval of :func:`.mean_bands`.
 
-    Without skewness it is that of Welch (1947).
+    Without skewness it is on one task that of Welch (1947).
 
-    :param first: one score per run
-    :param second: one score per run
+    :param first: per task, one score per run
+    :param second: the same tasks
     """
-    # The mean over two tasks, of which the second counts with the other sign, is half of the difference.
-    return Estimate(*(2 * bound for bound in mean_interval(first, -second)))
+    # The mean over twice the tasks, of which the second half counts with the other sign, is half of the difference.
+    return Estimate(*(2 * bound for bound in mean_interval(*first, *(-scores for scores in second))))
 
 
 def probability_of_improvement(first: Sequence[Array], second: Sequence[Array]) -> float:

@@ -77,7 +77,7 @@ def test_a_single_pair_is_not_corrected() -> None:
 def test_the_interval_of_a_difference_is_welchs() -> None:
     # Means 5 and 2, standard errors 1 / sqrt(3) each: 4 degrees of freedom, Student's quantile 2.776445.
     expected = 2.776445 * math.sqrt(2 / 3)
-    assert difference_interval(HIGH, LOW) == pytest.approx((3.0, 3.0 - expected, 3.0 + expected), abs=1e-5)
+    assert difference_interval([HIGH], [LOW]) == pytest.approx((3.0, 3.0 - expected, 3.0 + expected), abs=1e-5)
 
 
 def test_p_values_by_hand() -> None:
