@@ -62,7 +62,7 @@ def make_plan(
 ) -> Plan:
     """Count the runs of a study and estimate the time of each.
 
-    :param folders: where its finished runs lie; their times are preferred to a trial
+    :param folders: where its finished runs or their tables lie; their times are preferred to a trial
     :param calibration: try each configuration of which no run is finished for a moment
     :return: by (arm, environment)
     :raises TrialFailed: when a run raises in its trial
@@ -76,8 +76,8 @@ def make_plan(
         seeds = study.runs_of(arm, name)
         runs[arm, name] = [run for run in seeds if run.seed in at_most[arm] or id(run) not in lacking]
         missing[arm, name] = [run for run in seeds if run.seed in wanted[arm] and id(run) in lacking]
-    seconds = {key: measured_seconds(seeds, folders) for key, seeds in runs.items()}
-    unknown = [key for key in runs if calibration and missing[key] and seconds[key] is None]
+    seconds = measured_seconds(study.runs, folders)
+    unknown = [key for key in runs if calibration and missing[key] and key not in seconds]
     trials = calibrate([runs[key][0] for key in unknown], done)
     seconds.update({key: trials[runs[key][0].identity] for key in unknown})
     shorter = shorter_runs([run for seeds in missing.values() for run in seeds], folders) if study.checkpoint else {}
@@ -86,7 +86,7 @@ def make_plan(
         key: Planned(
             runs[key],
             missing[key],
-            seconds[key],
+            seconds.get(key),
             tried=key in unknown,
             later=[run for run in runs[key] if id(run) in lacking and run.seed not in wanted[key[0]]],
             begun=begun,

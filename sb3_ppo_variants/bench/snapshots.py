@@ -143,11 +143,13 @@ class _Round:
         self.runs = {label(run): run for run in runs}
         self.wanted = set(map(label, wanted))
         self.arms = {folders.finished(run).parent for run in runs}
-        self.stored = {label(run) for run, _ in stored_runs(runs, folders)}
         self.alike: dict[tuple[str, str], list[str]] = {}
         for name_of_run, run in self.runs.items():
             self.alike.setdefault((run.arm, run.environment), []).append(name_of_run)
-        self.took: dict[str, float | None] = {}
+        self.took: dict[str, float | None] = {
+            label(run): float(record["wall_seconds"]) for run, record in stored_runs(runs, folders)
+        }
+        self.stored = set(self.took)
 
     def snapshot(self) -> StudyState:
         """Read how far the runs are."""
@@ -218,7 +220,8 @@ class _Round:
 
     def _took(self, name: str) -> float | None:
         if name not in self.took:
-            self.took[name] = measured_seconds([self.runs[name]], self.folders)
+            run = self.runs[name]
+            self.took[name] = measured_seconds([run], self.folders).get((run.arm, run.environment))
         return self.took[name]
 
 

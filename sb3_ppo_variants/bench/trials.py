@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import torch as th
@@ -15,6 +17,7 @@ from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.train import make_model
 from sb3_ppo_variants.bench.runs.whole import whole_runs
 from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.table.stored import stored_runs
 
 TRIAL_STEPS = 1000
 
@@ -23,13 +26,17 @@ class TrialFailed(Exception):
     """A run raised while it was tried, as it would have later."""
 
 
-def measured_seconds(runs: Iterable[Run], folders: Folders) -> float | None:
-    """Mean wall-clock seconds of the finished ones among some runs; None when none is.
+def measured_seconds(runs: Sequence[Run], folders: Folders) -> dict[tuple[str, str], float]:
+    """Mean wall-clock seconds of the finished ones among some runs, in folders or in the tables of an earlier report.
 
-    :param runs: runs of one configuration, any seeds
+    :param runs: of a study
+    :param folders: its folders
+    :return: by (arm, environment), those of which a run is finished
     """
-    seconds = [float(record["wall_seconds"]) for _, record in whole_runs(runs, folders)[0]]
-    return sum(seconds) / len(seconds) if seconds else None
+    seconds = defaultdict(list)
+    for run, record in [*whole_runs(runs, folders)[0], *stored_runs(runs, folders)]:
+        seconds[run.arm, run.environment].append(float(record["wall_seconds"]))
+    return {key: statistics.fmean(each) for key, each in seconds.items()}
 
 
 def calibrate(runs: Iterable[Run], done: Callable[[Run], None] = lambda run: None) -> dict[str, float]:

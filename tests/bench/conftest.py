@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import textwrap
@@ -66,6 +68,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     for run in study.runs:
         assert run_in_process(Job(run, folders, "ppo-bench run tiny.yaml")).error is None
     return Finished(path, study, folders)
+
+
+@pytest.fixture
+def half(finished: Finished, tmp_path: Path) -> Path:
+    """The results of the finished study without two runs; each of the others is said to have taken 90 seconds."""
+    shutil.copytree(finished.folders.root, tmp_path / "tiny")
+    for path in tmp_path.rglob("run.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "wall_seconds": 90.0}))
+    folders = Folders(tmp_path / "tiny")
+    shutil.rmtree(folders.finished(finished.study.run("ppo", "CartPole-v1", 1)))
+    shutil.rmtree(folders.finished(finished.study.run("narrow", "CartPole-v1", 0)))
+    return tmp_path
 
 
 @pytest.fixture

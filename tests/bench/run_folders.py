@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.record import files_of
+from sb3_ppo_variants.bench.runs.whole import arm_folders
 from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.study import Study
+from sb3_ppo_variants.bench.table.stored import all_tables, write
 
 
 def fill(run: Run, folder: Path, text: str = "") -> None:
@@ -33,3 +38,10 @@ def as_first_runs(folder: Path) -> None:
     record = json.loads((folder / "run.json").read_text())
     del record["files"]
     (folder / "run.json").write_text(json.dumps(record))
+
+
+def leave_tables(study: Study, folders: Folders) -> None:
+    """Write the tables of a study's finished runs and remove their folders."""
+    write(all_tables(study.runs, folders), folders.root)
+    for path in arm_folders(folders.root):
+        shutil.rmtree(path)

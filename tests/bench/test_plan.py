@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -11,19 +10,8 @@ from sb3_ppo_variants.bench.plan import Planned, _effect, make_plan, plan_lines,
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from tests.bench.conftest import Finished, WriteStudy
+from tests.bench.run_folders import leave_tables
 from tests.bench.statistics.numbers import make_study
-
-
-@pytest.fixture
-def half(finished: Finished, tmp_path: Path) -> Path:
-    """The results of the finished study without two runs; each of the others is said to have taken 90 seconds."""
-    shutil.copytree(finished.folders.root, tmp_path / "tiny")
-    for path in tmp_path.rglob("run.json"):
-        path.write_text(json.dumps({**json.loads(path.read_text()), "wall_seconds": 90.0}))
-    folders = Folders(tmp_path / "tiny")
-    shutil.rmtree(folders.finished(finished.study.run("ppo", "CartPole-v1", 1)))
-    shutil.rmtree(folders.finished(finished.study.run("narrow", "CartPole-v1", 0)))
-    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -93,6 +81,16 @@ def test_finished_runs_tell_the_time(finished: Finished, half: Path) -> None:
     assert lines[2] == ("  the times that finished runs of the same configuration took, for 2 of the runs to make;")
     assert lines[3].startswith("With 2 seeds an arm, the comparison of 1 arm with stock PPO does not find a difference")
     assert len(lines) == 4
+
+
+def test_runs_that_only_tables_have_tell_the_time(finished: Finished, half: Path) -> None:
+    folders = Folders(half / "tiny")
+    leave_tables(finished.study, folders)
+    plan = make_plan(finished.study, folders, calibration=False)
+    assert {len(cell.runs) - len(cell.missing): cell.seconds for cell in plan.values()} == {1: 90.0, 2: 90.0}
+    lines = list(plan_lines(finished.study, plan, workers=1))
+    assert lines[0] == "2 arms x 2 environments x 2 seeds = 8 runs, 6 finished, 2 to make."
+    assert lines[1].startswith("Time: about 3 min with one run at a time, ")
 
 
 def test_workers_share_the_work_but_not_a_run(finished: Finished) -> None:

@@ -17,7 +17,8 @@ from sb3_ppo_variants.bench.snapshots import Making, StudyState, Watcher
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.resume.file import write_members
-from tests.bench.run_folders import fill
+from tests.bench.conftest import Finished
+from tests.bench.run_folders import fill, leave_tables
 
 STUDY = {
     "name": "watched",
@@ -98,6 +99,15 @@ def test_the_time_left_is_that_of_runs_like_it(study: Study, folders: Folders) -
     finish(folders, second, 40.0)
     # What a run says of itself counts for itself, what finished runs took for the others: 50 and two of 40.
     assert Watcher(study, folders).snapshot().seconds_left == pytest.approx(130.0)
+
+
+def test_runs_that_only_tables_have_tell_the_time(finished: Finished, half: Path) -> None:
+    folders = Folders(half / "tiny")
+    leave_tables(finished.study, folders)
+    missing = [finished.study.run("ppo", "CartPole-v1", 1), finished.study.run("narrow", "CartPole-v1", 0)]
+    (claim(folders, missing[0]) / "heartbeat").write_text("0")
+    # Two runs of 90 seconds, one after the other.
+    assert Watcher(finished.study, folders).snapshot().seconds_left == 180.0
 
 
 def test_a_run_whose_process_died_is_missing(study: Study, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ def test_finished_runs_tell_the_time(finished: Finished, tmp_path: Path) -> None
     runs = finished.study.runs_of("ppo", "CartPole-v1")
     records = [json.loads((finished.folders.finished(run) / "run.json").read_text()) for run in runs]
     seconds = [record["wall_seconds"] for record in records]
-    assert measured_seconds(runs, finished.folders) == (seconds[0] + seconds[1]) / 2
-    assert measured_seconds(runs, Folders(tmp_path)) is None
+    assert measured_seconds(runs, finished.folders) == {("ppo", "CartPole-v1"): (seconds[0] + seconds[1]) / 2}
+    assert measured_seconds(runs, Folders(tmp_path)) == {}
 
 
 def test_a_trial_of_every_configuration_once(finished: Finished) -> None:
