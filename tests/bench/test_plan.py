@@ -87,7 +87,7 @@ def test_runs_that_only_tables_have_tell_the_time(finished: Finished, half: Path
     folders = Folders(half / "tiny")
     leave_tables(finished.study, folders)
     plan = make_plan(finished.study, folders, calibration=False)
-    assert {len(cell.runs) - len(cell.missing): cell.seconds for cell in plan.values()} == {1: 90.0, 2: 90.0}
+    assert [cell.seconds for cell in plan.values()] == [90.0] * 4
     lines = list(plan_lines(finished.study, plan, workers=1))
     assert lines[0] == "2 arms x 2 environments x 2 seeds = 8 runs, 6 finished, 2 to make."
     assert lines[1].startswith("Time: about 3 min with one run at a time, ")
