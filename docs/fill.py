@@ -147,13 +147,13 @@ def symptoms() -> str:
 def paper(name: str) -> str:
     """A table of the page on Table 1 of the PPO paper, from the published study.
 
-    :param name: ``falls``, ``progress`` or a key of ``table1.tables.OF_TRAINING``
+    :param name: ``progress`` or a key of ``OF_TRAINING`` or ``OF_STUDY`` in ``table1.tables``
     """
     rows = training.read(training.PUBLISHED)
     if name in table1_tables.OF_TRAINING:
         return table1_tables.OF_TRAINING[name](rows)
     study = read_study(training.STUDY)
-    return table1_tables.progress(study, rows) if name == "progress" else table1_tables.falls_table(study)
+    return table1_tables.progress(study, rows) if name == "progress" else table1_tables.OF_STUDY[name](study)
 
 
 SOURCES: dict[str, Callable[..., str]] = {

@@ -179,3 +179,23 @@ def test_falls_are_counted_over_all_tasks(monkeypatch: pytest.MonkeyPatch) -> No
     evaluations = [row for (name, seed), values in returns.items() for row in of_run("mine", name, seed, values)]
     monkeypatch.setattr(tables, "read", lambda folder, runs: SimpleNamespace(results=pd.DataFrame(evaluations)))
     assert tables.falls_table(study, Path()).splitlines()[2:] == ["| mine | 4 | 3 | 2 | 1 |"]
+
+
+def test_the_highest_and_the_last_evaluations_of_runs_without_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = {name: {"random_score": -3.0, "reference_score": 100.0} for name in ("One-v0", "Two-v0")}
+    study = make_study(
+        arms={arm: {"algorithm": "stable_baselines3.PPO"} for arm in ("clip", "no_limit")},
+        baseline="clip",
+        environments=tasks,
+        seeds=2,
+    )
+    evaluations = [
+        *of_run("no_limit", "One-v0", 0, [5.0, 90.0, 10.0, 20.0, 30.0]),
+        *of_run("no_limit", "One-v0", 1, [-7.0, -8.0, -9.0, -10.0, -12.0]),
+        *of_run("clip", "Two-v0", 0, [5.0] * 5),
+    ]
+    monkeypatch.setattr(tables, "read", lambda folder, runs: SimpleNamespace(results=pd.DataFrame(evaluations)))
+    assert tables.unlimited_table(study, Path()).splitlines()[2:] == [
+        "| One-v0 | -3 | 90, -7 | 25, -11 |",
+        "| Two-v0 | -3 |  |  |",
+    ]

@@ -14,10 +14,12 @@ from benchmarks.table1 import scores
 from benchmarks.table1.training import PUBLISHED, RANDOM
 from sb3_ppo_variants.bench.statistics.falls import RunEvaluations, run_stability
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
-from sb3_ppo_variants.bench.statistics.scores import split_runs
+from sb3_ppo_variants.bench.statistics.scores import seed_scores, split_runs
 from sb3_ppo_variants.bench.study.keys import Environment
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import read
+
+UNLIMITED = "no_limit"
 
 
 def progress(study: Study, rows: pd.DataFrame) -> str:
@@ -115,6 +117,27 @@ def falls_table(study: Study, folder: Path = PUBLISHED) -> str:
     return table(["setting", *counts], ([arm, *(str(found[arm, what]) for what in counts)] for arm in scores.PAPER))
 
 
+def unlimited_table(study: Study, folder: Path = PUBLISHED) -> str:
+    """How high each run without a limit rose and where it ended, by its evaluations.
+
+    :param study: the study
+    :param folder: with the tables of its runs
+    """
+    stored = read(folder, study.runs)
+    assert stored is not None
+    runs = split_runs(stored.results)
+    ends = seed_scores(runs, study)
+    cells = []
+    for name, task in study.environments.items():
+        of_seeds = runs.get((UNLIMITED, name), {})
+        best = [rows["mean_return"].max() for rows in of_seeds.values()]
+        last = [ends[UNLIMITED, name][seed] for seed in of_seeds]
+        cells.append(
+            [name, *(", ".join(f"{value:.0f}" for value in of_it) for of_it in ([task.random_score], best, last))]
+        )
+    return table(["task", "random policy", "highest evaluation of each run", "last evaluations of each run"], cells)
+
+
 def _course(rows: pd.DataFrame, task: Environment) -> Iterator[str]:
     yield "runs"
     if task.random_score is None or task.reference_score is None:
@@ -134,6 +157,8 @@ def _interval(estimate: Estimate) -> str:
     return "n/a" if np.isnan(estimate.low) else f"{estimate.low:.2f} to {estimate.high:.2f}"
 
 
+# Tables of the study's own tables.
+OF_STUDY: dict[str, Callable[[Study], str]] = {"falls": falls_table, "unlimited": unlimited_table}
 # Tables of `training.csv`.
 OF_TRAINING: dict[str, Callable[[pd.DataFrame], str]] = {
     "settings": settings_table,
