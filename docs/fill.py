@@ -20,6 +20,7 @@ from benchmarks.symptoms import PUBLISHED as SYMPTOMS
 from benchmarks.table1 import tables as table1_tables
 from benchmarks.table1 import training
 from docs import address, drawings, gallery
+from docs.evidence import evidence
 from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parents[1]
@@ -159,6 +160,7 @@ def paper(name: str) -> str:
 SOURCES: dict[str, Callable[..., str]] = {
     "checkpoints": checkpoints,
     "coverage": coverage,
+    "evidence": evidence,
     "files of a run": files_of_a_run,
     "gallery": gallery.table,
     "install": address.install,
