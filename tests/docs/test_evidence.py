@@ -32,8 +32,8 @@ def study(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_row_has_the_numbers_of_a_claim() -> None:
     # The mean of 0.8, 0.9, 1.0, 1.1, 1.2 against that of 0.3 to 0.7; each has a variance of 0.025. The standard error
-    # is 0.1, Student's quantile with eight degrees of freedom 2.306. Two of 252 relabellings are as extreme: p = 0.0079,
-    # which Holm's correction for three arms makes 0.024.
+    # is 0.1, Student's quantile with eight degrees of freedom 2.306. Two of 252 relabellings are as extreme, which is
+    # p = 0.0079, and 0.024 after Holm's correction for three arms.
     rows = evidence.evidence(
         "hand: better above base", "hand: worse below base", "hand: same undecided base"
     ).splitlines()
