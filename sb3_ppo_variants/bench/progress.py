@@ -21,7 +21,8 @@ from sb3_ppo_variants.bench.study.run import Run
 class Progress(progress.Progress):
     """Show runs done, failures, steps per second and time left: live in a terminal, one line per run elsewhere.
 
-    The clock of the rate starts with the first training, not with the start of workers or the wait for a cluster.
+    The clock of the rate starts with the first training, not with the start of workers or the wait for a cluster. Steps
+    that a run had made before it was killed do not count for it.
     """
 
     def __init__(self, runs: Sequence[Run], folders: Folders, console: Console) -> None:
@@ -37,6 +38,7 @@ class Progress(progress.Progress):
         self.folders = folders
         self.pending = {label(run): run for run in runs}
         self.count, self.failed, self.trained_steps = len(runs), 0, 0
+        self.made_before = self._made()
         self.add_task("", start=False, total=sum(run.total_timesteps for run in runs))
         (self.steps,) = self.tasks
 
@@ -54,6 +56,7 @@ class Progress(progress.Progress):
                 ending = f"ended by a callback at {trained} of {run.total_timesteps} steps"
         else:
             # The time left is that of the steps which are trained here.
+            self.made_before.pop(label(run), None)
             self.steps.total = (self.steps.total or 0) - run.total_timesteps
             ending = "finished by another process"
         if outcome.error is not None:
@@ -79,13 +82,19 @@ class Progress(progress.Progress):
     def _done(self) -> str:
         return f"{self.count - len(self.pending)}/{self.count}"
 
-    def _rate(self) -> str:
+    def _made(self) -> dict[str, int]:
+        """Steps so far of the runs that are not done."""
         made = {name: steps for name, steps in self.folders.steps().items() if name in self.pending}
+        return {name: min(steps, self.pending[name].total_timesteps) for name, steps in made.items()}
+
+    def _rate(self) -> str:
+        made = self._made()
         if self.steps.start_time is None and made:
             self.steps.start_time = time.time()
-        current = sum(min(steps, self.pending[name].total_timesteps) for name, steps in made.items())
-        self.steps.completed = self.trained_steps + current
-        rate = self.steps.completed / self.steps.elapsed if self.steps.elapsed else 0.0
+        self.steps.completed = self.trained_steps + sum(made.values())
+        # A run that has just been started again has not said yet where it goes on.
+        here = max(0.0, self.steps.completed - sum(self.made_before.values()))
+        rate = here / self.steps.elapsed if self.steps.elapsed else 0.0
         left = ((self.steps.total or 0) - self.steps.completed) / rate if rate else math.nan
         failed = f"{self.failed} failed, " if self.failed else ""
         return f"{failed}{rate:,.0f} steps/s, {duration(left)} left"

@@ -102,5 +102,24 @@ def test_a_line_lists_the_folders_once_however_many_runs_are_missing(
 
     monkeypatch.setattr(Folders, "all_partials", all_partials)
     progress = Progress(runs, Folders(tmp_path), Console(file=io.StringIO()))
+    listings.clear()
     progress.add(Outcome(runs[0], started=1.0))
     assert len(listings) == 1
+
+
+def test_steps_from_before_a_kill_do_not_count_for_the_rate(
+    runs: list[Run], tmp_path: Path, clock: list[float]
+) -> None:
+    file, folders = io.StringIO(), Folders(tmp_path)
+    for run, steps in ((runs[0], 800), (runs[1], 600), (runs[2], 500)):
+        folder = folders.claim(run)
+        assert folder is not None
+        (folder / "heartbeat").write_text(str(steps))
+    progress = Progress(runs, folders, Console(file=file, width=40))
+    progress.add(Outcome(runs[0], started=clock[0] - 20.0))
+    progress.add(Outcome(runs[1], error="ValueError: no luck\n"))
+    # 200 steps in 20 seconds; 500 and 1000 are left when the second one has failed.
+    assert file.getvalue().splitlines() == [
+        "[1/4] ppo on CartPole-v1, seed 0: finished (10 steps/s, 3 min left)",
+        "[2/4] ppo on CartPole-v1, seed 1: FAILED: ValueError: no luck (1 failed, 10 steps/s, 2 min left)",
+    ]
