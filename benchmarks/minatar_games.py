@@ -16,26 +16,21 @@ FILTERS, SIZE = 16, 3
 
 
 class ConvolutionOfPlanes(BaseFeaturesExtractor):
-    """A convolution with 16 filters of 3 x 3 and a layer of 128 units, both with ReLU (section 3 of the paper).
+    """A convolution with 16 filters of 3 x 3 and ReLU.
+
+    With `policy_kwargs={"net_arch": [128], "activation_fn": nn.ReLU}` it is the network of the paper (section 3), whose
+    128 units actor and critic each have for themselves.
 
     :param observation_space: planes of 0 and 1, shape ``(height, width, planes)``
-    :param features_dim: units of the second layer (default: 128)
     """
 
-    def __init__(self, observation_space: spaces.Box, features_dim: int = 128) -> None:
-        super().__init__(observation_space, features_dim)
+    def __init__(self, observation_space: spaces.Box) -> None:
         height, width, planes = observation_space.shape
-        places = (height - SIZE + 1) * (width - SIZE + 1)
-        self.layers = nn.Sequential(
-            nn.Conv2d(planes, FILTERS, SIZE),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(FILTERS * places, features_dim),
-            nn.ReLU(),
-        )
+        super().__init__(observation_space, FILTERS * (height - SIZE + 1) * (width - SIZE + 1))
+        self.layers = nn.Sequential(nn.Conv2d(planes, FILTERS, SIZE), nn.ReLU(), nn.Flatten())
 
     def forward(self, observations: th.Tensor) -> th.Tensor:
-        """Return the features, shape ``(batch, features_dim)``.
+        """Return the features, shape ``(batch, features)``.
 
         :param observations: shape ``(batch, height, width, planes)``
         """

@@ -53,24 +53,27 @@ def test_a_limit_of_steps_ends_a_game() -> None:
 
 def test_the_network_sees_the_planes_of_a_place_together() -> None:
     network = ConvolutionOfPlanes(gym.spaces.Box(0.0, 1.0, (10, 10, 4)))
-    convolution, linear = network.get_parameter("layers.0.weight"), network.get_parameter("layers.3.weight")
-    assert convolution.shape == (16, 4, 3, 3)
-    assert linear.shape == (128, 16 * 8 * 8)
-    # One filter that looks at the third plane, one unit that sums what it gives at all 64 places.
+    assert network.features_dim == 16 * 8 * 8
+    filters = network.get_parameter("layers.0.weight")
+    assert filters.shape == (16, 4, 3, 3)
+    # One filter that looks at the third plane.
     with th.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
-        convolution[0, 2, 1, 1] = 1.0
-        linear[0, :64] = 1.0
+        filters[0, 2, 1, 1] = 1.0
     observation = th.zeros(2, 10, 10, 4)
     observation[0, 4:6, 5, 2] = 1.0
     observation[0, 3, 3, 1] = 1.0
     observation[0, 0, 5, 2] = 1.0  # at the edge no filter has its middle
-    assert network(observation)[:, 0].tolist() == [2.0, 0.0]
+    features = network(observation)
+    assert features.shape == (2, 1024)
+    seen = features[0].reshape(16, 8, 8).nonzero()
+    assert seen.tolist() == [[0, 3, 4], [0, 4, 4]]
+    assert not features[1].any()
 
 
 def test_a_model_trains_on_a_game() -> None:
-    policy_kwargs = {"features_extractor_class": ConvolutionOfPlanes, "net_arch": []}
+    policy_kwargs = {"features_extractor_class": ConvolutionOfPlanes, "net_arch": [8]}
     env = make("Breakout")
     model = VariantPPO("MlpPolicy", env, n_steps=64, n_epochs=1, device="cpu", policy_kwargs=policy_kwargs)
     before = model.policy.features_extractor.get_parameter("layers.0.weight").clone()
