@@ -102,6 +102,10 @@ def test_the_order_of_pairs_and_what_the_intervals_decide() -> None:
         "| the other way round | 1 | 0 |",
     ]
     assert tables.decided_table(found).splitlines()[2:] == ["| clip | penalty | 0.10 | 0.40 | 0.40 to 0.40 |"]
+    assert tables.best_table(found).splitlines()[2:] == [
+        "| clip | none | 1.20 | 0.30 | -0.20 to 0.80 |",
+        "| clip | penalty | 0.10 | 0.40 | 0.40 to 0.40 |",
+    ]
 
 
 @pytest.mark.usefixtures("paper")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -81,9 +81,23 @@ def decided_table(rows: pd.DataFrame) -> str:
     decided = sorted((pair for pair in scores.pairs(rows) if pair.is_decided), key=lambda pair: pair.difference.value)
     if not decided:
         return "No pair is decided."
+    return _pairs_table(decided)
+
+
+def best_table(rows: pd.DataFrame) -> str:
+    """How far the paper's best setting is ahead of each other one.
+
+    :param rows: of `training.csv`
+    """
+    best = max(scores.PAPER, key=lambda arm: scores.PAPER[arm])
+    ahead = [pair for pair in scores.pairs(rows) if pair.better == best]
+    return _pairs_table(sorted(ahead, key=lambda pair: pair.difference.value))
+
+
+def _pairs_table(pairs: Iterable[scores.Pair]) -> str:
     cells = (
         [better, worse, f"{scores.PAPER[better] - scores.PAPER[worse]:.2f}", f"{by.value:.2f}", _interval(by)]
-        for better, worse, by in decided
+        for better, worse, by in pairs
     )
     return table(["better in the paper", "worse in the paper", "by", "by here", "95 % interval"], cells)
 
@@ -164,5 +178,6 @@ OF_TRAINING: dict[str, Callable[[pd.DataFrame], str]] = {
     "settings": settings_table,
     "order": order_table,
     "decided": decided_table,
+    "best": best_table,
     "tasks": task_table,
 }
