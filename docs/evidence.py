@@ -23,7 +23,7 @@ from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parents[1]
 CLAIM = re.compile(r"(?P<study>\w+): (?P<arm>\S+) (?P<verdict>above|below|undecided) (?P<other>\S+)")
-HEADING = ["study", "arm", "compared with", "mean score higher by", "95 % interval", "P(higher)", "p after Holm"]
+HEADING = ["study", "arm", "compared with", "difference", "95 % interval", "P(higher)", "p after Holm"]
 
 
 class Claim(NamedTuple):

@@ -37,9 +37,7 @@ def test_a_row_has_the_numbers_of_a_claim() -> None:
     rows = evidence.evidence(
         "hand: better above base", "hand: worse below base", "hand: same undecided base"
     ).splitlines()
-    assert rows[0] == (
-        "| study | arm | compared with | mean score higher by | 95 % interval | P(higher) | p after Holm |"
-    )
+    assert rows[0] == "| study | arm | compared with | difference | 95 % interval | P(higher) | p after Holm |"
     report = "[hand](../benchmarks/published/hand/report.md)"
     assert rows[2:] == [
         f"| {report} | `better` | `base` | 0.50 | 0.27 to 0.73 | 1.00 | 0.024 |",
