@@ -48,7 +48,6 @@ CHECKS = {
     "zoo": Check(("tests/zoo",)),
     "mujoco": Check((f"{USE}::test_mujoco",)),
     "box2d": Check((f"{USE}::test_box2d",)),
-    "minatar": Check(("tests/test_minatar_games.py",)),
     "envpool": Check(("tests/vec_env",)),
     "tensorboard": Check(("tests/trackers/test_tensorboard.py",)),
     "wandb": Check(("tests/trackers/test_weights_and_biases.py",)),
