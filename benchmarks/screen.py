@@ -43,10 +43,13 @@ def normalised(study: Study, folder: Path = PUBLISHED) -> dict[str, list[Array]]
 
     :param study: the study
     :param folder: with the tables of its runs
+    :raises FileNotFoundError: when an arm has no finished run on one of the tasks
     """
     stored = read(folder, study.runs)
-    assert stored is not None
-    found = scores(split_runs(stored.results), study)
+    found = {} if stored is None or stored.results.empty else scores(split_runs(stored.results), study)
+    missing = [f"{arm} on {name}" for arm in study.arms for name in study.environments if (arm, name) not in found]
+    if missing:
+        raise FileNotFoundError(f"{folder} has no finished run of {', '.join(missing)}")
     of_tasks = {name: scale(study, name, []) for name in study.environments}
     return {
         arm: [normalise(found[arm, name], of_it.low, of_it.high) for name, of_it in of_tasks.items()]

@@ -66,3 +66,8 @@ def test_what_the_parts_gain(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[2] == "| base | 0.50 | 0.50 | 0.50 | - | - |"
     assert [line.split(" | ")[0] for line in lines[3:]] == ["| rl_zoo", "| spo", "| gsde"]
     assert screen.choice(study, scores) == "Best part: `spo`. The combination has `spo`."
+
+
+def test_a_study_that_is_not_made_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="has no finished run of mine on Known-v0, mine on Range-v0"):
+        screen.normalised(make_study(baseline="mine"), tmp_path)
