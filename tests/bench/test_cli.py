@@ -174,6 +174,8 @@ def test_wrong_calls(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--time-limit", "0"], "argument --time-limit: 0 is not a number of minutes above 0"),
         (["--time-limit", "soon"], "argument --time-limit: soon is not a number of minutes above 0"),
+        (["--workers", "0"], "argument --workers: 0 is not a whole number of 1 or more"),
+        (["--workers", "two"], "argument --workers: two is not a whole number of 1 or more"),
         (["--shard", "3/2"], "argument --shard: 3/2 is not I/N with I from 1 to N"),
         (["--shard", "0/2"], "argument --shard: 0/2 is not I/N with I from 1 to N"),
         (["--shard", "2"], "argument --shard: 2 is not I/N with I from 1 to N"),
@@ -186,6 +188,12 @@ def test_wrong_options_of_run(options: list[str], message: str, capsys: pytest.C
         main(["run", "study.yaml", *options])
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_seed_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["video", "study.yaml", "--arm", "ppo", "--environment", "CartPole-v1", "--seed", "two"])
+    assert "argument --seed: two is not a whole number of 0 or more" in capsys.readouterr().err
 
 
 HANGING = """

@@ -48,7 +48,7 @@ def add_run(parser: argparse.ArgumentParser, seed: str) -> None:
     """
     parser.add_argument("--arm", required=True, help="the arm")
     parser.add_argument("--environment", required=True, help="the environment")
-    parser.add_argument("--seed", metavar="N", type=int, help=f"the seed (default: {seed})")
+    parser.add_argument("--seed", metavar="N", type=_seed, help=f"the seed (default: {seed})")
 
 
 def add_workers(parser: argparse.ArgumentParser, text: str) -> None:
@@ -63,10 +63,15 @@ def add_mixed_versions(parser: argparse.ArgumentParser, text: str) -> None:
 
 def positive(text: str) -> int:
     """Read a whole number of 1 or more."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 0 or more")
+    return int(text)
 
 
 def check_suffix(path: Path | None, suffixes: Collection[str], content: str) -> None:
