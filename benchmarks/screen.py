@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measurements.tables import table
+from benchmarks.published_runs import published_runs
 from sb3_ppo_variants.bench.statistics.comparisons import difference_interval
 from sb3_ppo_variants.bench.statistics.intervals import Array, Estimate, normalise
-from sb3_ppo_variants.bench.statistics.scores import scale, scores, split_runs
+from sb3_ppo_variants.bench.statistics.scores import scale, scores
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.table.stored import read
 from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parents[1]
@@ -45,11 +45,7 @@ def normalised(study: Study, folder: Path = PUBLISHED) -> dict[str, list[Array]]
     :param folder: with the tables of its runs
     :raises FileNotFoundError: when an arm has no finished run on one of the tasks
     """
-    stored = read(folder, study.runs)
-    found = {} if stored is None or stored.results.empty else scores(split_runs(stored.results), study)
-    missing = [f"{arm} on {name}" for arm in study.arms for name in study.environments if (arm, name) not in found]
-    if missing:
-        raise FileNotFoundError(f"{folder} has no finished run of {', '.join(missing)}")
+    found = scores(published_runs(study, folder, study.arms), study)
     of_tasks = {name: scale(study, name, []) for name in study.environments}
     return {
         arm: [normalise(found[arm, name], of_it.low, of_it.high) for name, of_it in of_tasks.items()]
@@ -121,11 +117,14 @@ def _gain(gain: Estimate) -> list[str]:
 
 
 def choice(study: Study, found: Scores) -> str:
-    """What the rules choose, as sentences.
+    """What the rules choose, as sentences; nothing until all runs are made.
 
     :param study: the study
     :param found: normalised scores
     """
+    made = sum(of_runs.size for tasks in found.values() for of_runs in tasks)
+    if made < len(study.runs):
+        return f"{made} of the {len(study.runs)} runs are made, so nothing is chosen yet."
     gained = ranked(found, study.baseline)
     parts = combination(gained)
     single = " and ".join(f"`{part}`" for part in finalists(gained))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import checkpoint_cost, report_speed
+from benchmarks import checkpoint_cost, report_speed, screen, yardsticks
 from benchmarks.coverage import PUBLISHED as COVERAGE
 from benchmarks.limits import PUBLISHED as LIMITS
 from benchmarks.measurements import publish, tables
@@ -157,6 +157,26 @@ def paper(name: str) -> str:
     return table1_tables.progress(study, rows) if name == "progress" else table1_tables.OF_STUDY[name](study)
 
 
+def screen_of_parts(name: str) -> str:
+    """A part of the page on MuJoCo, from the published study ``mujoco_screen``.
+
+    :param name: ``gains``, or ``choice`` for the sentences on what goes on
+    """
+    study = read_study(screen.STUDY)
+    found = screen.normalised(study)
+    return {"gains": screen.gains_table, "choice": screen.choice}[name](study, found)
+
+
+def yardsticks_of(study: str) -> str:
+    """What others publish on MuJoCo, beside stock PPO of a published study.
+
+    :param study: its name
+    """
+    return yardsticks.yardsticks(
+        read_study(ROOT / "benchmarks/studies" / f"{study}.yaml"), ROOT / "benchmarks/published" / study
+    )
+
+
 SOURCES: dict[str, Callable[..., str]] = {
     "checkpoints": checkpoints,
     "coverage": coverage,
@@ -169,6 +189,7 @@ SOURCES: dict[str, Callable[..., str]] = {
     "modules": gallery.modules,
     "reference": gallery.reference,
     "report": report,
+    "screen": screen_of_parts,
     "sequential": sequential,
     "sidebar": gallery.sidebar,
     "speed": speed,
@@ -176,6 +197,7 @@ SOURCES: dict[str, Callable[..., str]] = {
     "symptoms": symptoms,
     "table1": paper,
     "time of reports": time_of_reports,
+    "yardsticks": yardsticks_of,
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import screen
+from benchmarks import published_runs, screen
 from sb3_ppo_variants.bench.validation import read_study
 from tests.bench.statistics.numbers import make_study, rows
 
@@ -55,7 +55,7 @@ def test_what_the_parts_gain(monkeypatch: pytest.MonkeyPatch) -> None:
         for seed, values in enumerate(runs)
         for row in rows(arm, name, seed, values)
     ]
-    monkeypatch.setattr(screen, "read", lambda folder, runs: SimpleNamespace(results=pd.DataFrame(found)))
+    monkeypatch.setattr(published_runs, "read", lambda folder, runs: SimpleNamespace(results=pd.DataFrame(found)))
     scores = screen.normalised(study, Path())
     assert np.allclose(scores["spo"], [[0.6, 0.8], [0.6, 0.7]])
     # Means over the tasks: 0.5 of the base, 0.675 of spo, 0.4 of gsde.
@@ -66,6 +66,8 @@ def test_what_the_parts_gain(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[2] == "| base | 0.50 | 0.50 | 0.50 | - | - |"
     assert [line.split(" | ")[0] for line in lines[3:]] == ["| rl_zoo", "| spo", "| gsde"]
     assert screen.choice(study, scores) == "Best part: `spo`. The combination has `spo`."
+    less = scores | {"gsde": [of_runs[:1] for of_runs in scores["gsde"]]}
+    assert screen.choice(study, less) == "14 of the 16 runs are made, so nothing is chosen yet."
 
 
 def test_a_study_that_is_not_made_is_an_error(tmp_path: Path) -> None:
