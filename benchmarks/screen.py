@@ -113,7 +113,9 @@ def _cells(tasks: Iterable[Array]) -> list[str]:
 
 
 def _gain(gain: Estimate) -> list[str]:
-    return [f"{gain.value:.2f}", f"{gain.low:.2f} to {gain.high:.2f}"]
+    # One run of each task has no interval.
+    known = np.isfinite(gain.low)
+    return [f"{gain.value:.2f}", f"{gain.low:.2f} to {gain.high:.2f}" if known else "n/a"]
 
 
 def choice(study: Study, found: Scores) -> str:

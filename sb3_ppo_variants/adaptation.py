@@ -166,6 +166,34 @@ class Adaptation:
             self.state[name] = dict(INITIAL_STATE)
 
 
+def check_others(adapt: Any, adapted: str | None, owner: str) -> None:
+    """Refuse a rule for the coefficient that a named class adapts by its own arguments.
+
+    :param adapt: the user's rules
+    :param adapted: the coefficient, ``None`` where the class has no rule
+    :param owner: name of the class
+    :raises ValueError: naming the coefficient
+    """
+    if adapted is not None and isinstance(adapt, Mapping) and adapted in adapt:
+        raise ValueError(
+            f"adapt[{adapted!r}]: {owner} adapts {adapted} by arguments of its own; for another rule use the Variant "
+            "class of the same host, such as VariantPPO"
+        )
+
+
+def with_own_rule(adapt: Any, adapted: str | None, rule: Mapping[str, Any] | None) -> Any:
+    """The rules of a model of a named class: the user's for other coefficients, and its own.
+
+    :param adapt: those that the model has
+    :param adapted: the coefficient of the own rule, ``None`` where the class has none
+    :param rule: its own, ``None`` where that is switched off
+    """
+    if adapted is None or not (adapt is None or isinstance(adapt, Mapping)):
+        return adapt
+    others = {name: other for name, other in (adapt or {}).items() if name != adapted}
+    return ({} if rule is None else {adapted: rule}) | others or None
+
+
 def build_controllers(
     adapt: Any,
     coefficients: Mapping[str, Coefficient],
@@ -216,6 +244,8 @@ def _controller(
     low, high = given.pop("low"), given.pop("high")
     for bound in (low, high):
         coefficient.check(bound, shown=spec)
+    if low > high:
+        raise ValueError(f"{where}['low']={low} is above {where}['high']={high}")
     return Controller(replace(coefficient, tighter=tighter), rule, follow, given, low, high)
 
 

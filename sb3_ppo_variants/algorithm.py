@@ -14,9 +14,9 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from typing_extensions import Self
 
-from sb3_ppo_variants.adaptation import Adaptation, build_controllers
+from sb3_ppo_variants.adaptation import Adaptation, build_controllers, check_others, with_own_rule
 from sb3_ppo_variants.chain import build_chain
-from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOSS_WEIGHTS, VF_LEARNING_RATE, Coefficient
+from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOG_KL, LOSS_WEIGHTS, VF_LEARNING_RATE, Coefficient
 from sb3_ppo_variants.description import describe
 from sb3_ppo_variants.feedback import State
 from sb3_ppo_variants.loading import changed_arguments
@@ -31,8 +31,10 @@ from sb3_ppo_variants.parts import (
     arguments_of_parts,
     as_list,
     build_hooks,
+    check_adapted,
     check_monitor,
     check_parts,
+    check_values,
     execution_of,
     is_taken,
     unknown_argument,
@@ -41,7 +43,7 @@ from sb3_ppo_variants.parts import (
 from sb3_ppo_variants.regularization import build_regularization
 from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
-from sb3_ppo_variants.schedules import as_schedule, check_schedule, sampled
+from sb3_ppo_variants.schedules import as_schedule
 from sb3_ppo_variants.signatures import constructor_signature
 from sb3_ppo_variants.stopping import as_saved, build_stopping
 from sb3_ppo_variants.stops import STOPS
@@ -68,10 +70,9 @@ class VariantAlgorithm(TrainingLoop):
         ``learning_rate``, ``ent_coef`` and ``vf_coef`` may be adapted as well
     :param stop: conditions that end an update early, each with its limit, see :mod:`.stops`; ``None`` for none
     :param regularizers: losses added to PPO's, given as terms are; ``None`` for none
-    :param hooks: what happens around the steps of an update, a list of :class:`.UpdateHook` or dotted paths; those of
-        the package are switched on by their arguments, see :mod:`.hooks`
-    :param log_kl: log the exact KL of every update, ``train/kl`` and ``train/kl_max``; costs a pass over the rollout
-        before and after
+    :param hooks: what happens around the steps of an update, :class:`.UpdateHook` or dotted paths; those of the package
+        are switched on by their arguments, see :mod:`.hooks`
+    :param log_kl: log the exact KL of each update, ``train/kl`` and ``train/kl_max``; costs two passes over the rollout
     :param compile: run updates and rollouts as native code, several times faster and the same within rounding, see
         :mod:`.compiled`; the first run on a machine compiles for some ten seconds. What cannot be compiled runs in
         eager mode with a warning; ``"strict"`` raises instead
@@ -88,6 +89,8 @@ class VariantAlgorithm(TrainingLoop):
     __signature__: ClassVar[inspect.Signature]
     # The objective of a named class, which cannot be changed.
     fixed_objective: ClassVar[list[str] | None] = None
+    # The coefficient for which a named class has its own rule.
+    adapted: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -103,12 +106,13 @@ class VariantAlgorithm(TrainingLoop):
         adapt: Mapping[str, Mapping[str, Any]] | None = None,
         stop: Mapping[Any, float] | None = None,
         regularizers: Any = None,
-        hooks: Sequence[UpdateHook | str] = (),
+        hooks: UpdateHook | str | Sequence[UpdateHook | str] | None = (),
         vf_learning_rate: float | Schedule | str | None = None,
         log_kl: bool = False,
         compile: bool | str = False,
         **kwargs: Any,
     ) -> None:
+        check_others(adapt, self.adapted, type(self).__name__)
         known = arguments_of_parts(build_chain(as_list(objective), TERMS), regularizers)
         stock = inspect.signature(self.stock.__init__)
         own = {name: kwargs.pop(name) for name in set(kwargs) - set(stock.parameters)}
@@ -211,21 +215,16 @@ class VariantAlgorithm(TrainingLoop):
     def _known_coefficients(self) -> dict[str, Coefficient]:
         return STOCK_COEFFICIENTS | self._chain.coefficients | self._regularization.coefficients
 
+    def _own_rule(self) -> dict[str, Any] | None:
+        """The feedback rule of a named class for the coefficient that it adapts."""
+        return None
+
     def _build_adaptation(self) -> None:
-        for name, coefficient in self._coefficients.items():
-            given = getattr(self, name)
-            check_schedule(coefficient, as_schedule(name, given), given)
-        for name, option in self._chain.options.items():
-            option.check(getattr(self, name))
+        check_values(self, self._coefficients, {**self._chain.options, LOG_KL.name: LOG_KL})
         bases = self._scheduled_values(1.0)
+        self.adapt = with_own_rule(self.adapt, self.adapted, self._own_rule())
         controllers = build_controllers(self.adapt, self._known_coefficients, RULES, self._regularization.shares)
-        for name in controllers.keys() - bases.keys():
-            raise ValueError(f"adapt[{name!r}]: {name} is None; give it a value for the rule to start from")
-        if LEARNING_RATE.name in controllers and len(set(sampled(self.lr_schedule))) > 1:
-            raise ValueError(
-                f"adapt['learning_rate']: learning_rate={self.learning_rate!r} is a schedule, and a learned rate would "
-                "fight it; give a number"
-            )
+        check_adapted(self, controllers, bases)
         self._adaptation = Adaptation(controllers, self.adaptive_state)
         for caution in self._chain.cautions(self._adaptation.values(bases) | self._options()):
             warn_user(caution)
@@ -276,6 +275,7 @@ class VariantAlgorithm(TrainingLoop):
         :raises TypeError: for an argument that the constructor does not have
         :raises ValueError: when a named class is given a zip with another objective
         """
+        check_others(kwargs.get("adapt"), cls.adapted, cls.__name__)
         model: Self = super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
         known = model._known_coefficients | model._chain.options | HOOK_ARGUMENTS
         for name, value in kwargs.items():

@@ -112,6 +112,7 @@ class Flag:
             raise ValueError(one_of(self.name, value, ("True", "False")))
 
 
+LOG_KL = Flag("log_kl")
 # PPO's own arguments that may follow a schedule and a rule; any term may read the first.
 CLIP_RANGE = Coefficient("clip_range", default=0.2, low=0.0, tighter="down")
 LEARNING_RATE = Coefficient("learning_rate", default=3e-4, low=0.0, finite=True, tighter="down")

@@ -40,6 +40,6 @@ def changed_arguments(
 
 
 def _same(name: str, given: Any, saved: Any) -> bool:
-    if saved is None or isinstance(given, Mapping):
+    if given is None or saved is None or isinstance(given, Mapping):
         return bool(given == saved)
     return sampled(as_schedule(name, given)) == sampled(as_schedule(name, saved))

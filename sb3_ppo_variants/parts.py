@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from stable_baselines3.common.buffers import RolloutBuffer
@@ -12,7 +12,8 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor, is_vecenv_wrapp
 
 from sb3_ppo_variants.adaptation import Adaptation
 from sb3_ppo_variants.chain import Chain
-from sb3_ppo_variants.feedback import EPISODE_RETURN
+from sb3_ppo_variants.coefficients import LEARNING_RATE, Coefficient, Flag, Option
+from sb3_ppo_variants.feedback import EPISODE_RETURN, State
 from sb3_ppo_variants.hooks import HOOKS
 from sb3_ppo_variants.imports import import_object
 from sb3_ppo_variants.loop.execution import EagerExecution, Execution
@@ -23,6 +24,7 @@ from sb3_ppo_variants.loop.rollout import has_indices
 from sb3_ppo_variants.messages import COMPILES, one_of, warn_user
 from sb3_ppo_variants.regularization import BoundRegularizers, build_regularization
 from sb3_ppo_variants.regularizers import REGULARIZERS
+from sb3_ppo_variants.schedules import as_schedule, check_schedule, sampled
 from sb3_ppo_variants.stopping import Stopping
 from sb3_ppo_variants.terms import TERMS
 
@@ -81,17 +83,18 @@ def unknown_argument(owner: str, name: str, value: Any, known: Iterable[str]) ->
     return f"{owner}: " + one_of("argument", name, known)
 
 
-def build_hooks(values: Mapping[str, Any], own: Sequence[Any]) -> list[UpdateHook]:
+def build_hooks(values: Mapping[str, Any], own: Any) -> list[UpdateHook]:
     """The hooks of a model.
 
     :param values: name to value of the arguments of all hooks
-    :param own: the user's, or the dotted paths of their classes
+    :param own: the user's, one or several or ``None``; each a hook or the dotted path of its class
     :raises ValueError: for a value that is not allowed, and for a path that cannot be imported
     :raises TypeError: for something that is no hook
     """
     for name, argument in HOOK_ARGUMENTS.items():
         argument.check(values[name])
-    return [hook() for hook in HOOKS.values() if hook.is_used(values)] + [_hook(given) for given in own]
+    users = [] if own is None else [_hook(given) for given in as_list(own)]
+    return [hook() for hook in HOOKS.values() if hook.is_used(values)] + users
 
 
 def _hook(given: Any) -> UpdateHook:
@@ -123,6 +126,56 @@ def check_parts(model: Any, needs_indices: bool, regularizers: BoundRegularizers
         find_last_hidden_layer(model.policy)
     for hook in hooks:
         hook.check(model)
+
+
+def check_values(model: Any, coefficients: Mapping[str, Coefficient], choices: Mapping[str, Option | Flag]) -> None:
+    """Refuse values that are out of range, and choices that there are not.
+
+    :param model: with an attribute for each
+    :param coefficients: by name
+    :param choices: by name
+    :raises ValueError: naming the argument, the value and what is allowed
+    """
+    for name, coefficient in coefficients.items():
+        given = getattr(model, name)
+        check_schedule(coefficient, as_schedule(name, given), given)
+    for name, choice in choices.items():
+        choice.check(getattr(model, name))
+
+
+def check_adapted(model: Any, adapted: Collection[str], bases: Mapping[str, float]) -> None:
+    """Refuse rules for coefficients that they cannot drive, and warn of learned values that no rule keeps.
+
+    :param model: with a schedule of its learning rate
+    :param adapted: names of the coefficients that have a rule
+    :param bases: coefficient name to the schedule's value at the start, without coefficients that are ``None``
+    :raises ValueError: naming the coefficient
+    """
+    for name in adapted:
+        if name not in bases:
+            raise ValueError(f"adapt[{name!r}]: {name} is None; give it a value for the rule to start from")
+    if LEARNING_RATE.name in adapted and len(set(sampled(model.lr_schedule))) > 1:
+        raise ValueError(
+            f"adapt['learning_rate']: learning_rate={model.learning_rate!r} is a schedule, and a learned rate would "
+            "fight it; give a number"
+        )
+    _warn_of_forgotten(model.adaptive_state, adapted, bases)
+
+
+def _warn_of_forgotten(state: Mapping[str, State], adapted: Collection[str], bases: Mapping[str, float]) -> None:
+    """Warn of coefficients whose rule is gone, which go back to where they started.
+
+    :param state: what the rules had learned
+    :param adapted: names of the coefficients that have a rule now
+    :param bases: coefficient name to its schedule's value
+    """
+    for name in set(state) & set(bases) - set(adapted):
+        learned = bases[name] * state[name]["multiplier"]
+        if learned != bases[name]:
+            warn_user(
+                f"{name} has no rule any more and goes back from {learned:.4g} to {bases[name]:.4g}; "
+                f"give {name}={learned:.4g} to keep it"
+            )
 
 
 def check_monitor(model: Any, adaptation: Adaptation) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from sb3_ppo_variants.parts import HOOK_ARGUMENTS
 
-# Arguments of the base class that a named class has decided.
-DECIDED = ("objective", "adapt", "stop")
+# The argument of the base class that a named class has decided.
+DECIDED = ("objective",)
 
 
 def constructor_signature(cls: Any) -> inspect.Signature:

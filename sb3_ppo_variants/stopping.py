@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any
@@ -74,8 +74,11 @@ def build_stopping(stop: Any, known: Mapping[str, Stop]) -> Stopping:
     """
     if not isinstance(stop, (Mapping, list, NoneType)):
         raise TypeError(f"stop={stop!r}: a dictionary of condition to limit; conditions: {', '.join(known)}")
+    pairs = stop.items() if isinstance(stop, Mapping) else stop or []
+    if not all(isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 for pair in pairs):
+        raise TypeError(f"stop={stop!r}: a list has pairs of a condition and its limit; conditions: {', '.join(known)}")
     limits = []
-    for given, limit in stop.items() if isinstance(stop, Mapping) else stop or []:
+    for given, limit in pairs:
         condition = resolve("stop", given, Stop, known, stop_from_function)
         replace(condition.limit, name=f"stop[{condition.name!r}]").check(limit)
         limits.append((condition, float(limit)))

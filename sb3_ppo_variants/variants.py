@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch as th
@@ -47,8 +47,10 @@ class StockArguments(TypedDict, total=False):
     verbose: int
     seed: int | None
     device: th.device | str
+    adapt: Mapping[str, Mapping[str, Any]] | None
+    stop: Mapping[Any, float] | None
     regularizers: Any
-    hooks: Sequence[UpdateHook | str]
+    hooks: UpdateHook | str | Sequence[UpdateHook | str] | None
     vf_learning_rate: float | Schedule | str | None
     outer_step: float
     outer_momentum: float
@@ -107,6 +109,7 @@ class KLPenalty(VariantAlgorithm):
     """
 
     fixed_objective: ClassVar[list[str] | None] = ["kl_penalty"]
+    adapted: ClassVar[str | None] = "kl_coef"
 
     def __init__(
         self,
@@ -135,12 +138,10 @@ class KLPenalty(VariantAlgorithm):
             **kwargs,
         )
 
-    def _setup_model(self) -> None:
-        self.adapt = None
-        if self.desired_kl is not None:
-            bounds = self.kl_coef_bounds
-            self.adapt = {"kl_coef": _band("kl", self.desired_kl, "kl_coef_bounds", bounds, factor=2.0)}
-        super()._setup_model()
+    def _own_rule(self) -> dict[str, Any] | None:
+        if self.desired_kl is None:
+            return None
+        return _band("kl", self.desired_kl, "kl_coef_bounds", self.kl_coef_bounds, factor=2.0)
 
 
 class AdaptiveClip(VariantAlgorithm):
@@ -177,6 +178,7 @@ class AdaptiveClip(VariantAlgorithm):
     """
 
     fixed_objective: ClassVar[list[str] | None] = ["clip"]
+    adapted: ClassVar[str | None] = "clip_range"
 
     def __init__(
         self,
@@ -194,19 +196,20 @@ class AdaptiveClip(VariantAlgorithm):
         self.clip_range_bounds = clip_range_bounds
         super().__init__(policy, env, *args, objective=self.fixed_objective, log_kl=log_kl, **kwargs)
 
-    def _setup_model(self) -> None:
+    def _own_rule(self) -> dict[str, Any] | None:
         follow = "kl" if self.desired_clip_fraction is None else "clip_fraction"
         target = getattr(self, f"desired_{follow}")
-        self.adapt = {"clip_range": _band(follow, target, "clip_range_bounds", self.clip_range_bounds, factor=1.5)}
-        super()._setup_model()
+        return _band(follow, target, "clip_range_bounds", self.clip_range_bounds, factor=1.5)
 
 
 def _band(follow: str, target: float, name: str, bounds: tuple[float, float], factor: float) -> dict[str, Any]:
     """The band rule of PPO's section 4."""
     Number(f"desired_{follow}", low=0.0, above_low=True).check(target)
-    if len(bounds) != 2:
+    if not isinstance(bounds, Sequence) or len(bounds) != 2:
         raise ValueError(f"{name}={bounds!r}: a pair of numbers, the smallest and the largest value")
     for bound in bounds:
         Number(name, low=0.0, above_low=True).check(bound, shown=bounds)
     low, high = bounds
+    if low > high:
+        raise ValueError(f"{name}={bounds!r}: the smallest value comes first")
     return {"rule": "band", "follow": follow, "target": target, "factor": factor, "low": low, "high": high}

@@ -64,6 +64,10 @@ def needy_term(surrogate: th.Tensor, minibatch: Minibatch, *, needed_coef: float
         ({"objective": ["clip", policy_term]}, ValueError, "'rollout_buffer' is taken by VariantPPO"),
         ({"objective": ["clip", needy_term]}, TypeError, "needed_coef is needed"),
         ({"learning_rate": "fast"}, ValueError, "learning_rate='fast'"),
+        ({"log_kl": "no"}, ValueError, "log_kl='no'.*'True', 'False'"),
+        ({"hooks": "my.Hook"}, ValueError, "hooks: 'my.Hook': "),
+        ({"stop": ["kl"]}, TypeError, r"stop=\['kl'\]: a list has pairs"),
+        ({"adapt": {"clip_range": BAND | {"low": 0.4, "high": 0.1}}}, ValueError, r"\['low'\]=0.4 is above .*=0.1"),
     ],
 )
 def test_bad_arguments_are_named(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -81,12 +85,40 @@ def test_bad_arguments_are_named(arguments: dict[str, Any], error: type[Exceptio
         (KLPenaltyPPO, {"kl_estimator": "k9"}, "kl_estimator='k9'"),
         (AdaptiveClipPPO, {"desired_kl": None}, "desired_kl=None"),
         (AdaptiveClipPPO, {"clip_range": 0.9}, "clip_range starts at 0.9, outside"),
-        (AdaptiveClipPPO, {"clip_range_bounds": (0.4, 0.05)}, "clip_range starts at 0.2, outside low=0.4"),
+        (AdaptiveClipPPO, {"clip_range_bounds": (0.4, 0.05)}, r"clip_range_bounds=\(0.4, 0.05\): the smallest value"),
+        (AdaptiveClipPPO, {"clip_range_bounds": 0.3}, "clip_range_bounds=0.3: a pair"),
+        (AdaptiveClipPPO, {"adapt": {"clip_range": BAND}}, "AdaptiveClipPPO adapts clip_range by arguments of its own"),
+        (KLPenaltyPPO, {"adapt": {"kl_coef": BAND}, "desired_kl": None}, "KLPenaltyPPO adapts kl_coef by arguments"),
     ],
 )
 def test_bad_arguments_of_named_classes(cls: type[VariantPPO], arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         cls("MlpPolicy", NeverSteps(), **arguments).learn(1)
+
+
+@pytest.mark.parametrize(("cls", "own"), [(AdaptiveClipPPO, "clip_range"), (KLPenaltyPPO, "kl_coef")])
+def test_a_named_class_adapts_other_coefficients_too(cls: type[VariantPPO], own: str, tmp_path: Path) -> None:
+    """Its own rule stood in place of the user's (issue 22)."""
+    model = cls("MlpPolicy", SpacesEnv(), adapt={"learning_rate": BAND | {"low": 1e-5}}, **SMALL).learn(64)
+    assert set(model.adaptive_state) == {own, "learning_rate"}
+    assert all(state["updates"] == 2 for state in model.adaptive_state.values())
+    model.save(tmp_path / "model.zip")
+    loaded = cls.load(tmp_path / "model.zip", desired_kl=0.5)
+    assert {name: rule["target"] for name, rule in loaded.describe()["adapt"].items()} == {
+        own: 0.5,
+        "learning_rate": BAND["target"],
+    }
+    assert set(cls.load(tmp_path / "model.zip", adapt=None).adaptive_state) == {own}
+    with pytest.raises(ValueError, match=f"adapts {own} by arguments of its own"):
+        cls.load(tmp_path / "model.zip", adapt={own: BAND})
+
+
+def test_a_rule_that_is_switched_off_says_what_is_lost(tmp_path: Path) -> None:
+    model = KLPenaltyPPO("MlpPolicy", SpacesEnv(), desired_kl=1e-9, **SMALL).learn(64)
+    assert model.adaptive_state["kl_coef"]["multiplier"] == 4.0
+    model.save(tmp_path / "model.zip")
+    with pytest.warns(UserWarning, match="kl_coef has no rule any more and goes back from 4 to 1; give kl_coef=4"):
+        KLPenaltyPPO.load(tmp_path / "model.zip", desired_kl=None)
 
 
 def test_target_kl_and_a_rule_on_the_kl_draw_a_warning() -> None:

@@ -66,6 +66,9 @@ def test_what_the_parts_gain(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[2] == "| base | 0.50 | 0.50 | 0.50 | - | - |"
     assert [line.split(" | ")[0] for line in lines[3:]] == ["| rl_zoo", "| spo", "| gsde"]
     assert screen.choice(study, scores) == "Best part: `spo`. The combination has `spo`."
+    assert lines[-1].startswith("| gsde | 0.25 | 0.55 | 0.40 | -0.10 | -")
+    one = {arm: [of_runs[:1] for of_runs in tasks] for arm, tasks in scores.items()}
+    assert screen.gains_table(study, one).splitlines()[-1].endswith("| n/a |")
     less = scores | {"gsde": [of_runs[:1] for of_runs in scores["gsde"]]}
     assert screen.choice(study, less) == "14 of the 16 runs are made, so nothing is chosen yet."
 

@@ -4,7 +4,6 @@ import inspect
 import pydoc
 from typing import Any
 
-import pytest
 from stable_baselines3 import PPO
 
 from sb3_ppo_variants import AdaptiveClipPPO, DualClipPPO, RecurrentVariantPPO, VariantPPO
@@ -35,9 +34,10 @@ def test_keyword_arguments_of_this_package() -> None:
         "objective", "adapt", "stop", *of_all, "log_kl", "compile", *of_hooks, "coefficients",
     ]  # fmt: skip
     assert added(RecurrentVariantPPO) == added(VariantPPO)
-    assert added(DualClipPPO) == ["dual_clip", "log_kl", *of_all, "compile", *of_hooks]
+    assert added(DualClipPPO) == ["dual_clip", "log_kl", "adapt", "stop", *of_all, "compile", *of_hooks]
     assert added(AdaptiveClipPPO) == [
-        "desired_kl", "desired_clip_fraction", "clip_range_bounds", "log_kl", *of_all, "compile", *of_hooks,
+        "desired_kl", "desired_clip_fraction", "clip_range_bounds", "log_kl", "adapt", "stop", *of_all, "compile",
+        *of_hooks,
     ]  # fmt: skip
 
 
@@ -74,6 +74,7 @@ def test_every_class_has_a_signature_of_its_own() -> None:
     assert all("__signature__" in vars(cls) for cls in CLASSES)
 
 
-@pytest.mark.parametrize("name", ["objective", "adapt", "stop"])
-def test_a_named_class_does_not_show_what_it_has_decided(name: str) -> None:
-    assert name not in inspect.signature(DualClipPPO).parameters
+def test_a_named_class_does_not_show_what_it_has_decided() -> None:
+    parameters = inspect.signature(DualClipPPO).parameters
+    assert "objective" not in parameters
+    assert {"adapt", "stop"} < set(parameters)

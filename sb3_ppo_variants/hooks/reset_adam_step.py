@@ -45,4 +45,6 @@ class ResetAdamStep(UpdateHook):
         for state in model.policy.optimizer.state.values():
             if isinstance(state.get("step"), th.Tensor):
                 state["step"].zero_()
+            elif "step" in state:  # optimisers of others count in a plain number
+                state["step"] = 0
         yield

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch as th
 
@@ -26,6 +28,25 @@ def test_the_moments_go_on() -> None:
     model.lr_schedule = lambda _: 0.0
     model.learn(32, reset_num_timesteps=False)
     assert all(moment.abs().sum() > 0 for moment in moments)
+
+
+class CountsInPlainNumbers(th.optim.Adam):
+    """As optimisers outside torch often do."""
+
+    def step(self, closure: Any = None) -> Any:
+        for state in self.state.values():
+            state["step"] = th.tensor(float(state["step"]))
+        result = super().step(closure)
+        for state in self.state.values():
+            state["step"] = int(state["step"])
+        return result
+
+
+def test_a_count_in_a_plain_number_begins_anew_too() -> None:
+    kwargs = {"optimizer_class": CountsInPlainNumbers}
+    model = VariantPPO("MlpPolicy", SpacesEnv(), reset_adam_step=True, policy_kwargs=kwargs, **SMALL).learn(96)
+    assert steps(model) == {4.0}
+    assert isinstance(next(iter(model.policy.optimizer.state.values()))["step"], int)
 
 
 def test_only_adam_counts() -> None:
