@@ -18,7 +18,7 @@ from sb3_ppo_variants.bench.runs.record import RECORD, NotWhole, read_record_of
 from sb3_ppo_variants.bench.runs.whole import LeftOut, arm_folders
 from sb3_ppo_variants.bench.table.logs import UnreadableLog, evaluations
 from sb3_ppo_variants.bench.table.stored import join, read_of_any_study, select, write
-from sb3_ppo_variants.bench.table.table import KEYS, Tables
+from sb3_ppo_variants.bench.table.table import KEYS, Tables, of_arm
 from sb3_ppo_variants.bench.tuning.table import TRIALS_FILE
 
 # The numbers of an evaluation that every run has.
@@ -130,7 +130,7 @@ def _same(root: Path, other: Path) -> bool:
 def _with_folders(root: Path, found: _Found) -> Iterator[FinishedRun]:
     for folder in (path for arm in arm_folders(root) for path in listed(arm) if (path / RECORD).exists()):
         try:
-            run = FinishedRun(root, read_record_of(folder), folder)
+            run = FinishedRun(root, of_arm(read_record_of(folder), folder.parent.name), folder)
             evaluations(folder)
         except (NotWhole, UnreadableLog) as error:
             found.left_out.append(LeftOut(folder, str(error)))

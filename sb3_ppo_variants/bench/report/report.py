@@ -21,7 +21,7 @@ from sb3_ppo_variants.bench.statistics.summary import Summary, summarise
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
 from sb3_ppo_variants.bench.table.metrics import check_metrics
-from sb3_ppo_variants.bench.table.stored import all_tables, write
+from sb3_ppo_variants.bench.table.stored import all_tables, write_beside
 from sb3_ppo_variants.bench.table.table import Tables
 from sb3_ppo_variants.bench.tuning.numbers import numbers_of
 from sb3_ppo_variants.bench.tuning.table import read_searches
@@ -62,9 +62,7 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     imported = read_imported(study)
     tables = with_imported(own_tables(study, folders, allow_mixed_versions), imported)
     check_metrics(study, tables.results, folders)
-    # Tables that have other runs too, and not their folders, are the only place where those are kept.
-    if all(item.folder != folders.root for item in tables.left_out):
-        write(tables, folders.root)
+    tables = write_beside(tables, folders.root)
     (folders.root / "study.yaml").write_text(study_text, "utf-8")
     summary, *further = (summarise(tables.results, study, tables.times, metric) for metric in study.metrics)
     figures = folders.root / "figures"

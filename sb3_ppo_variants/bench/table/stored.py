@@ -16,7 +16,7 @@ from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.record import check_record
 from sb3_ppo_variants.bench.runs.whole import LeftOut
 from sb3_ppo_variants.bench.study.run import Run, folder_name
-from sb3_ppo_variants.bench.table.table import KEYS, RUN_KEYS, TIMING_TEXTS, Tables, collect
+from sb3_ppo_variants.bench.table.table import KEYS, RUN_KEYS, TIMING_TEXTS, Tables, collect, of_arm
 
 # In place of the identity of a run of another program, whose configuration is not known in full.
 IMPORTED = "imported"
@@ -51,6 +51,32 @@ def write(tables: Tables, folder: Path) -> None:
     temporary.write_bytes(packed)
     temporary.replace(folder / RECORDS_FILE)
     _write_parquet(tables.results, folder)
+
+
+def write_beside(tables: Tables, folder: Path) -> Tables:
+    """Write tables, and keep the rows of runs that only the earlier tables of the folder have.
+
+    Such runs are those of an arm that the study file no longer names, without their folders. If one has the arm,
+    environment and seed of a run with other settings now, nothing is written: tables tell runs apart by these.
+
+    :param tables: of the runs of a study
+    :param folder: where they go
+    :return: the same tables; ``left_out`` says so if they were not written
+    """
+    stored = read_of_any_study(folder)
+    if stored is None or stored.results.columns.empty:
+        write(tables, folder)
+        return tables
+    others = _without_folders(stored.results, folder)
+    others = others[~others["identity"].isin(set(tables.results["identity"]))]
+    labels = set(others[KEYS].itertuples(index=False, name=None))
+    if labels.intersection(tables.results[KEYS].itertuples(index=False, name=None)):
+        reason = "its tables were not written: they are all that is left of runs that have other settings now"
+        return replace(tables, left_out=[*tables.left_out, LeftOut(folder, reason)])
+    frames = {name: _rows(getattr(stored, name), labels) for name in TABLE_FILES.values()}
+    records = [record for record in stored.records if _label(record) in labels]
+    write(join(tables, Tables(**{**frames, "results": others}, records=records)), folder)
+    return tables
 
 
 def read(folder: Path, runs: Sequence[Run]) -> Tables | None:
@@ -134,9 +160,8 @@ def stored_runs(runs: Sequence[Run], folders: Folders) -> list[tuple[Run, dict[s
     stored = read(folders.root, runs) if without else None
     if stored is None or stored.results.empty:
         return []
-    records = {record["identity"]: record for record in stored.records}
-    have = set(stored.results[KEYS].itertuples(index=False, name=None))
-    return [(run, records[run.identity]) for run in without if (run.arm, run.environment, run.seed) in have]
+    records = {_label(record): record for record in stored.records}
+    return [(run, records[label]) for run in without if (label := (run.arm, run.environment, run.seed)) in records]
 
 
 def missing_runs(runs: Sequence[Run], folders: Folders) -> list[Run]:
@@ -204,19 +229,20 @@ def _of_study(tables: Tables, runs: Sequence[Run], folder: Path) -> Tables:
     own = _without_folders(tables.results[tables.results["identity"] != IMPORTED], folder)
     steps: dict[Any, Any] = own.groupby(RUN_KEYS)["timesteps"].agg(["min", "max"]).sum(axis=1).to_dict()
     known = {(run.arm, run.environment, run.seed, run.identity): run.total_timesteps for run in runs}
-    recorded = {record["identity"] for record in tables.records}
+    recorded = {record["identity"]: record for record in tables.records}
     timed = set(pd.MultiIndex.from_frame(tables.timings[RUN_KEYS]))
     # The first evaluation is as far from the start as each from the one before.
     kept = [key for key, end in known.items() if key in timed and key[3] in recorded and steps.get(key, 0) > end]
     labels = [key[:3] for key in kept]
-    identities = {key[3] for key in kept}
+    records = sorted((of_arm(recorded[key[3]], key[0]) for key in kept), key=_label)
     lacks = {
         "not whole in its tables": sorted(set(steps).intersection(known).difference(kept)),
         "in its tables, but not in the study file": sorted(set(steps).difference(known)),
     }
     own = own[pd.MultiIndex.from_frame(own[RUN_KEYS]).isin(kept)]
     left_out = [LeftOut(folder, _named(keys, what)) for what, keys in lacks.items() if keys]
-    return replace(select(replace(tables, results=own), labels, identities), left_out=left_out)
+    frames = {name: _rows(getattr(tables, name), labels) for name in TABLE_FILES.values()}
+    return Tables(**{**frames, "results": own}, records=records, left_out=left_out)
 
 
 def _without_folders(results: pd.DataFrame, folder: Path) -> pd.DataFrame:

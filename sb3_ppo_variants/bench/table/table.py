@@ -75,9 +75,20 @@ def collect(runs: Iterable[Run], folders: Folders, metrics: Collection[str] = ()
         updates=_joined(finished, [found.updates for found in numbers], [*KEYS, "timesteps"]),
         times=_joined([run for run, _ in timed], [times for _, times in timed], [*KEYS, "timesteps", "seconds"]),
         # The files are those of the folder, and the tables are read without it.
-        records=[{name: record[name] for name in record if name != "files"} for _, record, _ in read_runs],
+        records=[
+            of_arm({name: record[name] for name in record if name != "files"}, run.arm) for run, record, _ in read_runs
+        ],
         left_out=left_out,
     )
+
+
+def of_arm(record: dict[str, Any], arm: str) -> dict[str, Any]:
+    """A record with the arm that its run belongs to now: who renames an arm renames its folder, and not what is in it.
+
+    :param record: the ``run.json`` of a run
+    :param arm: name of the arm
+    """
+    return {**record, "configuration": {**record["configuration"], "arm": arm}}
 
 
 def _labels(run: Run) -> dict[str, Any]:

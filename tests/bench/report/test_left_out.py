@@ -207,6 +207,53 @@ def test_an_arm_in_a_renamed_folder_is_finished(copy: Finished) -> None:
         json.loads(next((copy.folders.root / "tight").glob("*/run.json")).read_text())["configuration"]["arm"]
         == "narrow"
     )
+    # The tables are those of the arm, so that they count without the folders.
+    shutil.rmtree(copy.folders.root / "tight")
+    shutil.rmtree(copy.folders.root / "ppo")
+    records = (copy.folders.root / RECORDS_FILE).read_bytes()
+    for command in ("status", "report"):
+        assert main([command, str(path), "--results", str(copy.folders.root.parent)]) == 0
+    assert "8 of 8 runs finished" in (copy.folders.root / "report.md").read_text()
+    assert (copy.folders.root / RECORDS_FILE).read_bytes() == records
+
+
+def test_tables_with_the_records_of_a_renamed_arm_are_read(finished: Finished, tables: Folders) -> None:
+    """Earlier versions wrote the name that a record had."""
+    text = gzip.decompress((tables.root / RECORDS_FILE).read_bytes()).decode()
+    (tables.root / RECORDS_FILE).write_bytes(gzip.compress(text.replace('"narrow"', '"tight"').encode()))
+    made = make_report(finished.study, "", tables)
+    assert "8 of 8 runs finished" in made.path.read_text()
+    assert gzip.decompress((tables.root / RECORDS_FILE).read_bytes()).decode() == text
+
+
+def test_an_arm_that_only_the_tables_have_stays_in_them(copy: Finished) -> None:
+    """Else what is made later would not be in them, or the arm would be lost."""
+    make_report(copy.study, "", copy.folders)
+    before = {name: (copy.folders.root / name).read_bytes() for name in (*TABLE_FILES, RECORDS_FILE)}
+    shutil.rmtree(copy.folders.root / "narrow")
+    # As if one run of the other arm had been made since.
+    path = copy.folders.root / "results.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith("ppo,Pendulum-v1,1,")))
+    text = copy.path.read_text()
+    changed = copy.folders.root.parent.parent / "stock.yaml"
+    changed.write_text(f"{text[: text.index('narrow:')]}ppo: {{algorithm: stable_baselines3.PPO}}\n")
+    made = make_report(read_study(changed), "", copy.folders)
+    assert "4 of 4 runs finished" in made.path.read_text()
+    assert (copy.folders.root / "results.csv").read_bytes() == before["results.csv"]
+    assert "8 of 8 runs finished" in make_report(copy.study, "", copy.folders).path.read_text()
+    assert {name: (copy.folders.root / name).read_bytes() for name in before} == before
+
+
+def test_tables_are_not_written_over_runs_of_other_settings(copy: Finished) -> None:
+    make_report(copy.study, "", copy.folders)
+    path = copy.folders.root / "results.csv"
+    run = copy.study.run("ppo", "CartPole-v1", 1)
+    path.write_text(path.read_text().replace(run.identity, "0123456789"))
+    before = path.read_bytes()
+    made = make_report(copy.study, "", copy.folders)
+    assert path.read_bytes() == before
+    assert "its tables were not written: they are all that is left of runs that have other" in made.path.read_text()
 
 
 def test_a_report_shows_the_study_as_it_was_read(copy: Finished, tmp_path: Path) -> None:
