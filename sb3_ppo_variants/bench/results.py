@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sb3_ppo_variants.bench.commands.common import import_folders
 from sb3_ppo_variants.bench.report.report import own_tables
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.whole import LeftOut
 from sb3_ppo_variants.bench.statistics.comparisons import Comparison
 from sb3_ppo_variants.bench.statistics.intervals import normalise
 from sb3_ppo_variants.bench.statistics.scores import seed_scores, split_runs
@@ -21,7 +23,9 @@ from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
 from sb3_ppo_variants.bench.table.metrics import check_metrics
 from sb3_ppo_variants.bench.table.table import KEYS, RUN_KEYS, TIMING_COLUMNS
 from sb3_ppo_variants.bench.tuning.rounds import tuned
-from sb3_ppo_variants.bench.validation import read_study
+from sb3_ppo_variants.bench.validation import StudyMistakes, read_study
+from sb3_ppo_variants.imports import look_in
+from sb3_ppo_variants.messages import warn_user
 
 RUN_COLUMNS = [*RUN_KEYS, "metric", "score", "normalised_score"]
 COMPARISON_COLUMNS = [
@@ -41,6 +45,7 @@ class Results:
     :param timings: one row per run: seconds and processor
     :param comparisons: one row per metric and pair of arms that the report compares
     :param summaries: all numbers of the report, for each metric
+    :param left_out: what no number comes from, with the reasons
     """
 
     study: Study
@@ -50,13 +55,16 @@ class Results:
     timings: pd.DataFrame
     comparisons: pd.DataFrame
     summaries: Sequence[Summary]
+    left_out: Sequence[LeftOut]
 
 
 def load_results(source: str | Path, results: str | Path = "results", allow_mixed_versions: bool = False) -> Results:
     """Load the finished runs of a study, from their folders or, where these are not there, from the tables of a report.
 
+    What cannot be loaded draws a warning.
+
     :param source: a study file, or the folder of a study with the ``study.yaml`` that a report leaves, such as
-        ``benchmarks/published/ablation``
+        ``benchmarks/published/ablation``. A study that names other files is loaded by its own file
     :param results: where studies are kept; a folder as the source does not need it
     :param allow_mixed_versions: whether runs of different package versions may be compared
     :raises StudyMistakes: when the study file cannot be read
@@ -64,8 +72,22 @@ def load_results(source: str | Path, results: str | Path = "results", allow_mixe
     :raises FileNotFoundError: when no run has finished
     """
     path = Path(source)
-    study = read_study(path / "study.yaml" if path.is_dir() else path)
-    return results_of(study, Folders(path if path.is_dir() else Path(results) / study.name), allow_mixed_versions)
+    file = path / "study.yaml" if path.is_dir() else path
+    look_in(import_folders(file))
+    try:
+        study = read_study(file)
+    except StudyMistakes as error:
+        if file == path or not file.exists():
+            raise
+        hint = (
+            f"files that a study names are found from its own file: give that as the source, and results={path.parent}"
+        )
+        raise StudyMistakes([*error.mistakes, hint]) from error
+    folders = Folders(path if path.is_dir() else Path(results) / study.name)
+    found = results_of(study, folders, allow_mixed_versions)
+    for item in found.left_out:
+        warn_user(f"left out: {item}")
+    return found
 
 
 def results_of(study: Study, folders: Folders, allow_mixed_versions: bool) -> Results:
@@ -89,6 +111,7 @@ def results_of(study: Study, folders: Folders, allow_mixed_versions: bool) -> Re
         timings=timings.assign(**moments),
         comparisons=pd.DataFrame([row for each in summaries for row in _comparisons(each)], columns=COMPARISON_COLUMNS),
         summaries=summaries,
+        left_out=tables.left_out,
     )
 
 

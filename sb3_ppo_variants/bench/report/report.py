@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from sb3_ppo_variants.bench.runs.provenance import MixedVersions, describe_versi
 from sb3_ppo_variants.bench.runs.sources import stale_lines
 from sb3_ppo_variants.bench.runs.whole import LeftOut, others
 from sb3_ppo_variants.bench.statistics.summary import Summary, summarise
+from sb3_ppo_variants.bench.study.parts import missing_parts
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.imported import read_imported, with_imported
 from sb3_ppo_variants.bench.table.metrics import check_metrics
@@ -116,6 +119,7 @@ def own_tables(study: Study, folders: Folders, allow_mixed_versions: bool) -> Ta
     :raises FileNotFoundError: when no run has finished
     """
     tables = all_tables(study.runs, folders, study.metrics)
+    tables = replace(tables, left_out=[*tables.left_out, *_of_unknown_parts(study, folders, tables)])
     if not tables.records:
         listed = "; ".join(map(str, [*tables.left_out, *others(study.runs, folders)]))
         raise FileNotFoundError(
@@ -125,3 +129,14 @@ def own_tables(study: Study, folders: Folders, allow_mixed_versions: bool) -> Ta
     if len(mixed) > 1 and not allow_mixed_versions:
         raise MixedVersions(describe_versions(mixed))
     return tables
+
+
+def _of_unknown_parts(study: Study, folders: Folders, tables: Tables) -> Iterator[LeftOut]:
+    """The arms that lack runs and have parts that cannot be imported, without whose versions no run is theirs."""
+    found = Counter(record["configuration"]["arm"] for record in tables.records)
+    for arm in study.arms:
+        runs = [study.run(arm, name, study.seeds[0]) for name in study.environments]
+        if found[arm] < len(study.environments) * len(study.seeds):
+            for line in dict.fromkeys(line for run in runs for line in missing_parts(run.arguments)):
+                reason = f"cannot be imported, so its version is not known and runs with it may not count: {line}"
+                yield LeftOut(folders.root / arm, reason)

@@ -160,8 +160,12 @@ class Environment(TaskSettings):
     def _both_scores(self) -> Environment:
         if (self.random_score is None) != (self.reference_score is None):
             raise ValueError("give both random_score and reference_score, or neither")
-        if self.random_score is not None and self.random_score == self.reference_score:
-            raise ValueError("random_score and reference_score must differ")
+        if self.random_score is None or self.reference_score is None:
+            return self
+        if self.random_score >= self.reference_score:
+            raise ValueError(
+                f"reference_score is {self.reference_score:g}: it must be above random_score, {self.random_score:g}"
+            )
         return self
 
 

@@ -24,7 +24,9 @@ def _named(arguments: Mapping[str, Any]) -> Iterator[Any]:
     for name in ("adapt", "stop"):
         parts = arguments.get(name)
         if isinstance(parts, Mapping):
-            yield from parts if name == "stop" else (dict(rule).get("rule") for rule in parts.values() if rule)
+            yield from (
+                parts if name == "stop" else (rule.get("rule") for rule in parts.values() if isinstance(rule, Mapping))
+            )
 
 
 def import_part(path: str) -> Any:

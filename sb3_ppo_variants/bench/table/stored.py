@@ -75,7 +75,7 @@ def write_beside(tables: Tables, folder: Path) -> Tables:
         return replace(tables, left_out=[*tables.left_out, LeftOut(folder, reason)])
     frames = {name: _rows(getattr(stored, name), labels) for name in TABLE_FILES.values()}
     records = [record for record in stored.records if _label(record) in labels]
-    write(join(tables, Tables(**{**frames, "results": others}, records=records)), folder)
+    write(join(tables, Tables(**{**frames, "results": others}, records=records, left_out=[])), folder)
     return tables
 
 

@@ -28,7 +28,8 @@ def test_wrappers_have_one_form() -> None:
     ("scores", "message"),
     [
         ({"random_score": 1.0}, "give both random_score and reference_score, or neither"),
-        ({"random_score": 1.0, "reference_score": 1.0}, "must differ"),
+        ({"random_score": 1.0, "reference_score": 1.0}, "reference_score is 1: it must be above random_score, 1"),
+        ({"random_score": 500, "reference_score": 22.7}, "reference_score is 22.7: it must be above random_score, 500"),
     ],
 )
 def test_scores_that_normalise_nothing(scores: dict[str, float], message: str) -> None:

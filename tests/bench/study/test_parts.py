@@ -26,6 +26,8 @@ def test_all_places_are_looked_at() -> None:
         "my.Hook", "my.rule", "my.smooth", "my.stop", "tests.own_code.DISTANCE", "tests.own_code:plain",
     ]  # fmt: skip
     assert own_parts({"adapt": None, "stop": None, "objective": "clip"}) == []
+    # Wrong, which the class says; a report of other runs is not its place.
+    assert own_parts({"adapt": {"kl_coef": "band", "clip_range": 3}}) == []
 
 
 def hashed(objective: Any) -> dict[str, Any]:
