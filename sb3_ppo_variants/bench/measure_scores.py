@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
+from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from scipy import stats
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
@@ -24,17 +26,36 @@ RANDOM_SEED = 0
 
 
 class RandomPolicy:
-    """Draws actions from the action space, uniformly where it is bounded."""
+    """Draws actions from the action space, uniformly where it is bounded; where actions are masked, allowed ones."""
 
     def __init__(self, env: VecEnv, seed: int) -> None:
-        self.space, self.n_envs = env.action_space, env.num_envs
+        self.env, self.space = env, env.action_space
+        self.masked = is_masking_supported(env)
         self.space.seed(seed)
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
     ) -> Any:
         """Return one action per environment, whatever the observation; the arguments are SB3's."""
-        return np.stack([self.space.sample() for _ in range(self.n_envs)]), state
+        if self.masked:
+            return np.stack([allowed_action(self.space, mask) for mask in get_action_masks(self.env)]), state
+        return np.stack([self.space.sample() for _ in range(self.env.num_envs)]), state
+
+
+def allowed_action(space: Any, mask: Array) -> Any:
+    """Draw one of the allowed actions.
+
+    :param space: Discrete, MultiDiscrete or MultiBinary
+    :param mask: as sb3-contrib's ``action_masks()`` gives it, true for each allowed choice of each number
+    """
+    allowed = np.asarray(mask).astype(np.int8)
+    if isinstance(space, spaces.Discrete):
+        return space.sample(mask=allowed)
+    if isinstance(space, spaces.MultiDiscrete):
+        return space.sample(mask=tuple(np.split(allowed, np.cumsum(space.nvec)[:-1])))
+    zero, one = allowed.reshape(-1, 2).T
+    # Gymnasium's mask of a MultiBinary space: 0 and 1 are fixed, 2 is free.
+    return space.sample(mask=np.where(zero & one, 2, one).astype(np.int8))
 
 
 def random_returns(run: Run, episodes: int) -> Array:
@@ -72,13 +93,16 @@ def score_lines(
             f"    # Random actions, {episodes} episodes (standard error {significant(stats.sem(returns))}).",
             f"    random_score: {significant(returns.mean())}",
         ]
-        lines += _reference_lines(reference, measured.get((reference, environment)))
+        lines += _reference_lines(reference, measured.get((reference, environment)), float(returns.mean()))
     return lines
 
 
-def _reference_lines(arm: str, sample: Array | None) -> list[str]:
+def _reference_lines(arm: str, sample: Array | None, random_score: float) -> list[str]:
     if sample is None:
         return [f"    # reference_score: no run of {arm} has finished; make them, or choose a return"]
+    if sample.mean() <= random_score:
+        mean = significant(sample.mean())
+        return [f"    # reference_score: {arm} is no better than random actions, {mean}; choose a higher return"]
     error = "" if len(sample) < 2 else f" (standard error {significant(stats.sem(sample))})"
     return [
         f"    # Mean score of {arm}, {counted(len(sample), 'finished run')}{error}.",

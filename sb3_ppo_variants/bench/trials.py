@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import torch as th
-from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import Logger
 
 from sb3_ppo_variants.bench.runs.environments import make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.play import evaluator
 from sb3_ppo_variants.bench.runs.train import make_model
 from sb3_ppo_variants.bench.runs.whole import whole_runs
 from sb3_ppo_variants.bench.study.run import Run
@@ -77,8 +77,7 @@ def estimated_seconds(run: Run) -> float:
     model.learn(min(TRIAL_STEPS, run.total_timesteps))
     step = (time.perf_counter() - started) / model.num_timesteps
     started = time.perf_counter()
-    _, lengths = evaluate_policy(model, evaluation_env, n_eval_episodes=1, return_episode_rewards=True)
-    assert isinstance(lengths, list)
+    _, lengths = evaluator(model)(model, evaluation_env, n_eval_episodes=1, return_episode_rewards=True)
     evaluation_step = (time.perf_counter() - started) / lengths[0]
     # Of the environment itself, because the registry knows those of a module only once it is imported.
     spec = evaluation_env.get_attr("unwrapped")[0].spec

@@ -34,9 +34,17 @@ def play(run: Run, folder: Path, model_file: str, episodes: int) -> tuple[float,
         learned = VecNormalize.load(str(folder / run.file_name / "vecnormalize.pkl"), normalized.venv)
         normalized.obs_rms, normalized.ret_rms = learned.obs_rms, learned.ret_rms
     model: BaseAlgorithm = algorithm.load(folder / model_file, device="cpu")
-    judge: Any = evaluate_maskable if isinstance(model, MaskablePPO) else evaluate_policy
-    if isinstance(model, MaskableRecurrentPPO):
-        judge = evaluate_maskable_recurrent
-    returns, _ = judge(model, env, episodes, deterministic=run.evaluation_deterministic, return_episode_rewards=True)
+    deterministic = run.evaluation_deterministic
+    returns, _ = evaluator(model)(model, env, episodes, deterministic=deterministic, return_episode_rewards=True)
     env.close()
     return tuple(map(float, returns))
+
+
+def evaluator(model: BaseAlgorithm) -> Any:
+    """SB3's ``evaluate_policy``, or what stands in for it where actions are masked.
+
+    :param model: that is evaluated
+    """
+    if isinstance(model, MaskableRecurrentPPO):
+        return evaluate_maskable_recurrent
+    return evaluate_maskable if isinstance(model, MaskablePPO) else evaluate_policy
