@@ -119,6 +119,10 @@ def resolution_mistakes(study: Study) -> Iterator[str]:
             except ValueError as error:
                 yield f"arms.{arm}: on {environment}: {error}"
                 continue
+            accepted = constructor(import_algorithm(run.algorithm))
+            for name, value in run.arguments.items():
+                if wanted := accepted.not_a_number(name, value):
+                    yield f"arms.{arm}: on {environment}: {name} is {value!r}; give {wanted}"
             new = [callback for callback in run.callbacks or [] if callback not in tried]
             tried += new
             yield from _callback_mistakes(new)

@@ -59,6 +59,25 @@ def test_classes_and_arguments_that_do_not_exist(write_study: WriteStudy) -> Non
     assert not any("gamma" in mistake for mistake in found)
 
 
+def test_arguments_that_are_no_numbers(write_study: WriteStudy) -> None:
+    """The constructors take them, and every run of the arm would fail."""
+    found = mistakes_in(
+        write_study,
+        """
+            environments: [CartPole-v1]
+            arms:
+              comma: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {gamma: "0,99", n_steps: yes}}
+              half: {algorithm: stable_baselines3.PPO, arguments: {n_epochs: 2.5, n_steps: 64.0, target_kl: null}}
+              right: {algorithm: stable_baselines3.PPO, arguments: {gamma: 1, learning_rate: lin_3e-4}}
+        """,
+    )
+    assert found == [
+        "arms.comma: on CartPole-v1: gamma is '0,99'; give a number",
+        "arms.comma: on CartPole-v1: n_steps is True; give a whole number",
+        "arms.half: on CartPole-v1: n_epochs is 2.5; give a whole number",
+    ]
+
+
 def test_a_named_class_says_which_argument_is_unknown(write_study: WriteStudy) -> None:
     found = mistakes_in(
         write_study,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -27,12 +27,28 @@ class Constructor:
     :param hashed: names of the defaults that belong to the identity of a run
     :param open_ended: whether names that no signature shows may be valid too (a plain ``**keywords``);
         only building the object can tell
+    :param numbers: ``int`` or ``float`` for each argument that is annotated as nothing else
     """
 
     names: tuple[str, ...]
     defaults: dict[str, Any]
     hashed: frozenset[str]
     open_ended: bool
+    numbers: dict[str, type] = field(default_factory=dict)
+
+    def not_a_number(self, name: str, value: Any) -> str | None:
+        """What an argument has to be, if it is a number and the value is none of the kind.
+
+        Many constructors take such a value, and training ends by it later.
+
+        :param name: of the argument
+        :param value: given for it
+        """
+        kind = self.numbers.get(name)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if kind is None or (is_number and (kind is float or value % 1 == 0)):
+            return None
+        return "a whole number" if kind is int else "a number"
 
 
 def import_algorithm(path: str) -> type[BaseAlgorithm]:
@@ -62,6 +78,13 @@ def constructor(algorithm: type[BaseAlgorithm]) -> Constructor:
         defaults={name: default for name, (default, _) in sorted(defaults.items())},
         hashed=frozenset(name for name, (default, cls) in defaults.items() if is_hashed(name, default, cls)),
         open_ended=open_ended,
+        # SB3 has types as annotations, a module with postponed ones their names.
+        numbers={
+            p.name: kind
+            for _, p in reversed(declared)
+            for kind in (int, float)
+            if p.annotation is kind or p.annotation == kind.__name__
+        },
     )
 
 
