@@ -43,7 +43,7 @@ from sb3_ppo_variants.parts import (
 from sb3_ppo_variants.regularization import build_regularization
 from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
-from sb3_ppo_variants.schedules import as_schedule
+from sb3_ppo_variants.schedules import as_schedule, read_words
 from sb3_ppo_variants.signatures import constructor_signature
 from sb3_ppo_variants.stopping import as_saved, build_stopping
 from sb3_ppo_variants.stops import STOPS
@@ -179,9 +179,7 @@ class VariantAlgorithm(TrainingLoop):
             if getattr(self, name, argument.default) is None and name not in self._chain.optional:
                 raise TypeError(f"{name} is needed by the objective and has no default")
             setattr(self, name, getattr(self, name, argument.default))
-        for name in STOCK_SCHEDULES:
-            if isinstance(getattr(self, name), str):
-                setattr(self, name, as_schedule(name, getattr(self, name)))
+        read_words(self, STOCK_SCHEDULES)
         self._setup_lr_schedule()
         self._executions = {self.compile: execution_of(self, self.compile)}
         self._backup = Backup()
@@ -239,7 +237,9 @@ class VariantAlgorithm(TrainingLoop):
 
     def _scheduled_values(self, progress_remaining: float) -> dict[str, float]:
         """Every coefficient by its schedule alone; read anew each time, as SB3 reads its own attributes."""
-        return {name: self._schedule(name)(progress_remaining) for name in self._coefficients}
+        # Negative in the last update, if rollouts do not divide the budget; the stock classes look at theirs there.
+        of_stock, within = dict.fromkeys(STOCK_SCHEDULES, progress_remaining), max(progress_remaining, 0.0)
+        return {name: self._schedule(name)(of_stock.get(name, within)) for name in self._coefficients}
 
     def _schedule(self, name: str) -> Schedule:
         # SB3 steps its optimiser by a schedule made from the argument, which callbacks may replace.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
@@ -91,6 +92,17 @@ def as_schedule(name: str, value: Any) -> Schedule:
     if isinstance(value, Real) and value is not True and value is not False:
         return FloatSchedule(float(value))
     raise TypeError(f"{name}={value!r}: a coefficient is a number, a schedule or a string like 'lin_0.2'")
+
+
+def read_words(model: Any, names: Iterable[str]) -> None:
+    """Turn attributes that are strings into schedules, as the stock classes take them.
+
+    :param model: with the attributes
+    :param names: of the attributes
+    """
+    for name in names:
+        if isinstance(getattr(model, name), str):
+            setattr(model, name, as_schedule(name, getattr(model, name)))
 
 
 def check_schedule(coefficient: Coefficient, schedule: Schedule, given: Any) -> None:

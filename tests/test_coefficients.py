@@ -254,3 +254,24 @@ def test_an_optional_coefficient_is_saved_given_and_left_out_again(tmp_path: Pat
     )
     left_out = VariantPPO.load(tmp_path / "two.zip", env=SpacesEnv(), negative_soft_clip_temperature=None)
     assert in_force(left_out.learn(32)) == {"soft_clip_temperature"}
+
+
+def falls(progress_remaining: float) -> float:
+    return 0.2 * progress_remaining + 0.02
+
+
+def test_a_schedule_ends_where_training_does() -> None:
+    """The last of four rollouts goes beyond the budget, to a progress of -0.28: there spo_range was negative."""
+    model = VariantPPO("MlpPolicy", SpacesEnv(), objective=["spo"], spo_range=falls, ent_coef=falls, **SMALL)
+    model.learn(100)
+    assert model.num_timesteps == 128
+    values = logged(model)
+    assert (values["train/spo_range"], values["train/ent_coef"]) == (0.02, 0.02)
+
+
+def test_the_clip_range_is_looked_at_beyond_the_end_as_in_stock() -> None:
+    given = {**SMALL, "clip_range": falls}
+    models: list[PPO] = [cls("MlpPolicy", SpacesEnv(), **given).learn(65) for cls in (PPO, VariantPPO)]
+    assert same_weights(*models)
+    # 96 of 65 steps: 0.2 * (1 - 96 / 65) + 0.02.
+    assert logged(models[1])["train/clip_range"] == pytest.approx(-0.0754, abs=1e-4)
