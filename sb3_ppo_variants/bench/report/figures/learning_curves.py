@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,7 +33,7 @@ Curves = Mapping[tuple[str, str], pd.DataFrame]
 
 
 def learning_curves(results: pd.DataFrame, summary: Summary) -> Drawing:
-    """Mean return against steps, with 95 % intervals over the seeds.
+    """Mean return against steps, with 95 % intervals over the seeds, which are cut beyond the returns of the runs.
 
     One panel per environment while there is a colour for every arm; with more arms, one panel for each of them
     beside the baseline.
@@ -60,9 +61,13 @@ def learning_curves(results: pd.DataFrame, summary: Summary) -> Drawing:
 
 
 def _curve(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean of the runs of an arm with its interval, and the least and the greatest of them."""
     runs = rows.pivot(index="seed", columns="timesteps", values="mean_return")
-    mean, low, high = mean_bands(runs.to_numpy(dtype=float).T)
-    return pd.DataFrame({"timesteps": runs.columns, "mean_return": mean, "low": low, "high": high})
+    returns = runs.to_numpy(dtype=float).T
+    mean, low, high = mean_bands(returns)
+    least, greatest = returns.min(axis=-1), returns.max(axis=-1)
+    columns = {"mean_return": mean, "low": low, "high": high, "least": least, "greatest": greatest}
+    return pd.DataFrame({"timesteps": runs.columns, **columns})
 
 
 def _together(curves: Curves, summary: Summary) -> Figure:
@@ -79,8 +84,16 @@ def _together(curves: Curves, summary: Summary) -> Figure:
 
 def _draw(curves: Curves, arms: Sequence[str], environment: str, axes: Axes, shown: Sequence[str]) -> None:
     styles = line_styles(arms)
-    for arm in shown:
-        if (arm, environment) in curves:
-            curve = curves[arm, environment]
-            axes.plot(curve["timesteps"], curve["mean_return"], **styles[arm])
-            band(axes, curve["timesteps"], curve["low"], curve["high"], styles[arm])
+    drawn = {arm: curves[arm, environment] for arm in shown if (arm, environment) in curves}
+    for arm, curve in drawn.items():
+        axes.plot(curve["timesteps"], curve["mean_return"], **styles[arm])
+        band(axes, curve["timesteps"], curve["low"], curve["high"], styles[arm])
+    _fit_height(axes, drawn.values())
+
+
+def _fit_height(axes: Axes, curves: Iterable[pd.DataFrame]) -> None:
+    """Fit a panel to the single runs, between which the means lie; intervals of few seeds are many times as wide."""
+    bounds = np.array([(curve["least"].min(), curve["greatest"].max()) for curve in curves])
+    known = bounds[np.isfinite(bounds)]
+    if len(known):
+        axes.dataLim.intervaly = known.min(), known.max()

@@ -14,7 +14,7 @@ def learning_curves(figure: Panel, summary: Summary) -> Section:
     """
     note = (
         f"Mean over the seeds of the mean {summary.metric} of each evaluation. Bands are 95 % intervals as in the "
-        "table of results."
+        "table of results. A panel is as high as the single runs need; a band may go beyond it."
     )
     return Section("Learning curves", figure=figure, notes=[note])
 

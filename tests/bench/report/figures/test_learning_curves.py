@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import math
 
+import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -33,6 +34,23 @@ def test_each_of_many_arms_has_a_panel_beside_the_baseline() -> None:
     assert panels == {"mine": 2, **dict.fromkeys(OTHERS, 1)}
     assert len(drawing.figure.axes) == 18
     assert math.isclose(drawing.figure.get_figheight(), 2 * (0.55 + 2 * 1.35 + 0.35))
+
+
+@pytest.mark.parametrize("others", [{}, OTHERS], ids=["together", "apart"])
+def test_panels_are_as_high_as_the_single_runs(others: dict[str, dict[str, str]]) -> None:
+    """Two seeds with 30 and 50 have a mean of 40 +- 127, which does not count."""
+    study = make_study(arms={"mine": {"algorithm": "stable_baselines3.PPO"}, **others})
+    panels = learning_curves(RESULTS, summarise(RESULTS, study)).figure.axes
+    known, ranged = panels[: len(panels) // 2], panels[len(panels) // 2 :]
+    # From 10 to 999 and from 1 to 999, with a margin of a twentieth.
+    assert [axes.get_ylim() for axes in known] == [pytest.approx((10 - 49.45, 999 + 49.45))] * len(known)
+    assert [axes.get_ylim() for axes in ranged] == [pytest.approx((1 - 49.9, 999 + 49.9))] * len(ranged)
+
+
+def test_unknown_returns_have_no_height() -> None:
+    unknown = RESULTS.assign(mean_return=float("nan"))
+    panels = learning_curves(unknown, summarise(RESULTS, make_study())).figure.axes
+    assert all(math.isfinite(limit) for axes in panels for limit in axes.get_ylim())
 
 
 def test_what_belongs_to_an_arm_is_marked_by_its_place() -> None:
