@@ -20,11 +20,18 @@ class Course(NamedTuple):
     """What the evaluations of one run showed.
 
     :param x: environment steps or seconds of training at each evaluation, ascending, at least one
-    :param scores: normalised mean return of each evaluation
+    :param scores: mean return of each evaluation, normalised where runs of different environments are put together
     """
 
     x: Array
     scores: Array
+
+    def latest(self, x: Array) -> Array:
+        """The score of the latest evaluation at each place, after the end the last one.
+
+        :param x: places, none before the first evaluation
+        """
+        return self.scores[np.searchsorted(self.x, x, side="right") - 1]
 
 
 @dataclass(frozen=True)
@@ -58,12 +65,8 @@ def efficiency_curve(tasks: Sequence[Sequence[Course]], resamples: int, seed: in
     x = places[places >= begin]
     if len(x) > POINTS:
         x = np.linspace(begin, end, POINTS)
-    latest = [np.stack([_latest(course, x) for course in runs], axis=-1) for runs in tasks]
+    latest = [np.stack([course.latest(x) for course in runs], axis=-1) for runs in tasks]
     return bootstrap_band(x, latest, iqm, resamples, seed)
-
-
-def _latest(course: Course, x: Array) -> Array:
-    return course.scores[np.searchsorted(course.x, x, side="right") - 1]
 
 
 def efficiency_curves(

@@ -23,6 +23,7 @@ from sb3_ppo_variants.bench.report.figures.style import (
     step_axis,
 )
 from sb3_ppo_variants.bench.report.numbers import quantity
+from sb3_ppo_variants.bench.statistics.efficiency import Course
 from sb3_ppo_variants.bench.statistics.intervals import mean_bands
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.keys import RETURN
@@ -61,13 +62,22 @@ def learning_curves(results: pd.DataFrame, summary: Summary) -> Drawing:
 
 
 def _curve(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean of the runs of an arm with its interval, and the least and the greatest of them."""
-    runs = rows.pivot(index="seed", columns="timesteps", values="mean_return")
-    returns = runs.to_numpy(dtype=float).T
+    """Mean of the runs of an arm with its interval, and the least and the greatest of them.
+
+    Runs may have been evaluated at different steps: each counts with its latest evaluation, wherever all have begun and
+    none is over.
+    """
+    runs = [
+        Course(run["timesteps"].to_numpy(), run["mean_return"].to_numpy(dtype=float))
+        for _, run in rows.sort_values("timesteps").groupby("seed")
+    ]
+    steps = np.unique(rows["timesteps"])
+    steps = steps[(steps >= max(run.x[0] for run in runs)) & (steps <= min(run.x[-1] for run in runs))]
+    returns = np.stack([run.latest(steps) for run in runs], axis=-1)
     mean, low, high = mean_bands(returns)
     least, greatest = returns.min(axis=-1), returns.max(axis=-1)
     columns = {"mean_return": mean, "low": low, "high": high, "least": least, "greatest": greatest}
-    return pd.DataFrame({"timesteps": runs.columns, **columns})
+    return pd.DataFrame({"timesteps": steps, **columns})
 
 
 def _together(curves: Curves, summary: Summary) -> Figure:

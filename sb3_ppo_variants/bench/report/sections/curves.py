@@ -13,8 +13,9 @@ def learning_curves(figure: Panel, summary: Summary) -> Section:
     :param summary: the numbers of the study
     """
     note = (
-        f"Mean over the seeds of the mean {summary.metric} of each evaluation. Bands are 95 % intervals as in the "
-        "table of results. A panel is as high as the single runs need; a band may go beyond it."
+        f"Mean over the seeds of the mean {summary.metric} of each evaluation. Where seeds were evaluated at different "
+        "steps, each counts with its latest evaluation, and a curve ends where the first of them does. Bands are 95 % "
+        "intervals as in the table of results. A panel is as high as the single runs need; a band may go beyond it."
     )
     return Section("Learning curves", figure=figure, notes=[note])
 

@@ -3,12 +3,14 @@ from __future__ import annotations
 import io
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from sb3_ppo_variants.bench.report.figures.learning_curves import learning_curves
-from sb3_ppo_variants.bench.report.figures.style import legend, line_styles
+from sb3_ppo_variants.bench.report.figures.style import legend, line_styles, svg
 from sb3_ppo_variants.bench.statistics.summary import summarise
 from tests.bench.statistics.numbers import RESULTS, make_study
 
@@ -34,6 +36,33 @@ def test_each_of_many_arms_has_a_panel_beside_the_baseline() -> None:
     assert panels == {"mine": 2, **dict.fromkeys(OTHERS, 1)}
     assert len(drawing.figure.axes) == 18
     assert math.isclose(drawing.figure.get_figheight(), 2 * (0.55 + 2 * 1.35 + 0.35))
+
+
+def test_seeds_with_evaluations_at_different_steps() -> None:
+    """Each counts with its latest evaluation, from the first of both on until one of them is over."""
+    seeds = {0: {100: 10.0, 200: 20.0, 300: 30.0}, 1: {150: 0.0, 250: 40.0}}
+    points = [
+        {"arm": "ppo", "environment": "Known-v0", "seed": seed, "timesteps": step, "mean_return": value}
+        for seed, returns in seeds.items()
+        for step, value in returns.items()
+    ]
+    summary = summarise(RESULTS, make_study())
+    drawing = learning_curves(pd.DataFrame(points), summary)
+    curve = [[150, (10 + 0) / 2], [200, (20 + 0) / 2], [250, (20 + 40) / 2]]
+    assert drawing.data[["timesteps", "mean_return"]].to_numpy().tolist() == curve
+    (line,) = drawing.figure.axes[0].lines
+    assert np.column_stack(line.get_data()).tolist() == curve
+    # An unknown return is none that the run lacks: it counts until the next one.
+    points[1]["mean_return"] = math.nan
+    means = learning_curves(pd.DataFrame(points), summary).data["mean_return"]
+    assert means.to_numpy() == pytest.approx([5.0, math.nan, math.nan], nan_ok=True)
+
+
+def test_seeds_that_have_no_step_in_common() -> None:
+    steps = RESULTS["timesteps"] + 300 * RESULTS["seed"]
+    drawing = learning_curves(RESULTS.assign(timesteps=steps), summarise(RESULTS, make_study()))
+    assert drawing.data.empty
+    assert "<svg" in svg(drawing.figure)
 
 
 @pytest.mark.parametrize("others", [{}, OTHERS], ids=["together", "apart"])
