@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -52,9 +53,10 @@ class Summary:
     :param counts: (arm, environment) -> number of finished runs
     :param shortfalls: missing seeds and short runs; empty when all is complete
     :param scales: environment -> normalisation
-    :param common: environments in which every arm has a finished run
+    :param common: environments in which every arm has a finished run, but for the arms that have none at all
     :param aggregates: arm -> aggregates of its normalised scores over ``common``
-    :param profiles: arm -> share of its runs above each normalised score; empty when ``common`` is
+    :param profiles: arm -> share of its runs above each normalised score; empty when ``common`` is, and without the
+        arms that have no finished run
     :param comparisons: arm -> its comparison with the baseline, which is absent itself; empty where seeds were added by
         what is known of another metric
     :param pairs: (arm, later arm) -> their comparison, corrected for all pairs; empty with fewer than 3 arms, with more
@@ -62,7 +64,7 @@ class Summary:
     :param decisions: what is decided; None where the number of seeds is fixed
     :param detectable: arm -> what its comparison with the baseline can detect; arms that were not compared are absent,
         and so are all when seeds are added until it is decided
-    :param curves: aggregate score against steps and seconds
+    :param curves: aggregate score against steps and seconds, of the same arms as the profiles
     :param ablations: name -> what the parts are worth
     :param effects: name of a grid -> what its levels are worth
     :param stability: falls and recoveries
@@ -100,7 +102,7 @@ class Summary:
 
     @property
     def unbeaten(self) -> list[str]:
-        """The arms that no other arm is shown to be better than: by the comparisons of all pairs where there are any.
+        """The arms with a score that no other arm is shown to be better than: by the comparisons of all pairs, if any.
 
         Without them by those with the baseline alone.
         """
@@ -108,7 +110,13 @@ class Summary:
         beaten = {
             other if found.improvement.value > 0.5 else arm for (arm, other), found in decided.items() if found.differs
         }
-        return [arm for arm in self.arms if arm not in beaten]
+        scored = {arm for (arm, _), mean in self.returns.items() if not math.isnan(mean.value)}
+        return [arm for arm in self.arms if arm in scored and arm not in beaten]
+
+    @property
+    def unscored(self) -> list[str]:
+        """The arms without any finished run."""
+        return [arm for arm in self.arms if not any(self.finished(arm))]
 
     def finished(self, arm: str) -> list[int]:
         """Number of finished seeds of an arm in each environment.
@@ -149,8 +157,9 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
         if any((arm, name) in found for arm in arms)
     }
     normalised = {key: normalise(value, scales[key[1]].low, scales[key[1]].high) for key, value in found.items()}
-    common = [name for name in environments if all((arm, name) in found for arm in arms)]
-    tasks = {arm: [normalised[arm, name] for name in common] for arm in arms}
+    scored = [arm for arm in arms if any((arm, name) in found for name in environments)]
+    common = [name for name in scales if all((arm, name) in found for arm in scored)]
+    tasks = {arm: [normalised[arm, name] for name in common] for arm in scored}
     # Seeds are added by what is known of the first metric.
     decisions = decisions_of(runs, study) if metric == study.metrics[0] else None
     fixed = study.until_decided is None
@@ -168,13 +177,13 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
         shortfalls=shortfalls(runs, study, environments, wanted_seeds(study, decisions)),
         scales=scales,
         common=common,
-        aggregates={arm: aggregate(tasks[arm], *draw) for arm in arms},
-        profiles={arm: profile(tasks[arm], at) for arm in arms if common},
+        aggregates={arm: aggregate(tasks.get(arm, []), *draw) for arm in arms},
+        profiles={arm: profile(tasks[arm], at) for arm in scored if common},
         comparisons=comparisons,
         pairs=compare_pairs(found, arms, environments) if fixed and len(arms) in PAIRED else {},
         decisions=decisions,
         detectable={} if decisions else detectable(found, comparisons, study.baseline),
-        curves=efficiency_curves(runs, arms, {name: scales[name] for name in common}, *draw),
+        curves=efficiency_curves(runs, scored, {name: scales[name] for name in common}, *draw),
         ablations={name: ablation_contrasts(item, normalised, *draw) for name, item in study.ablations.items()},
         effects={name: main_effects(levels, normalised, *draw) for name, levels in study.factors.items()},
         stability=stability_table(runs, arms, scales if metric == RETURN else {}, study.bootstrap.seed),

@@ -103,6 +103,27 @@ def test_an_environment_without_an_arm_is_excluded_and_listed() -> None:
     assert summary.comparisons["mine"].excluded == ["Range-v0"]
 
 
+def test_an_arm_without_any_finished_run_does_not_count() -> None:
+    """All of its runs failed, or are not made yet: the others have the numbers that they have without it."""
+    arm = {"algorithm": "stable_baselines3.PPO"}
+    summary = summarise(RESULTS, make_study(arms={"mine": arm, "late": arm}))
+    assert summary.unscored == ["late"]
+    assert summary.common == ["Known-v0", "Range-v0"]
+    # As above: the mean of the middle two of 0.125, 0.3, 0.5 and 1.
+    assert summary.aggregates["mine"].iqm.value == pytest.approx((0.3 + 0.5) / 2)
+    assert all(math.isnan(found.value) for found in vars(summary.aggregates["late"]).values())
+    assert list(summary.profiles) == list(summary.curves.steps) == ["ppo", "mine"]
+    # Two seeds show no difference.
+    assert summary.unbeaten == ["ppo", "mine"]
+    lacking = RESULTS[(RESULTS["arm"] != "mine") | (RESULTS["environment"] != "Range-v0")]
+    assert summarise(lacking, make_study(arms={"mine": arm, "late": arm})).common == ["Known-v0"]
+
+
+def test_an_arm_without_a_known_return_is_not_unbeaten() -> None:
+    unknown = RESULTS.assign(mean_return=RESULTS["mean_return"].where(RESULTS["arm"] == "ppo"))
+    assert summarise(unknown, make_study()).unbeaten == ["ppo"]
+
+
 def test_intervals_follow_the_seed_of_the_study() -> None:
     more = [pd.DataFrame(rows("ppo", "Known-v0", seed, [999.0, 7.0 * seed, 5.0 * seed])) for seed in range(2, 9)]
     results = pd.concat([RESULTS, *more])

@@ -143,8 +143,9 @@ def _cells(
         numbers[place] = values[arm].value
     axes.pcolormesh(numbers, cmap=colours, norm=norm, edgecolors="white", linewidth=1.5)
     for arm, (row, column) in places.items():
-        shade = np.mean(colours(norm(values[arm].value))[:3])
-        colour = _ON_DARK if shade < _DARKNESS else _ON_LIGHT
+        # A cell without a number is not drawn.
+        *shades, opacity = colours(norm(values[arm].value))
+        colour = _ON_DARK if opacity and np.mean(shades) < _DARKNESS else _ON_LIGHT
         text = form.cell(values[arm])
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=form.text, color=colour)
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90 if form.upright else 0)

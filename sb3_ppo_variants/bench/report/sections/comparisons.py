@@ -10,6 +10,7 @@ from sb3_ppo_variants.bench.report.sections.cells import arm_cells, compared, mi
 from sb3_ppo_variants.bench.statistics.comparisons import LEVEL
 from sb3_ppo_variants.bench.statistics.power import POWER, Detectable
 from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.messages import counted
 
 
 def comparisons(summary: Summary) -> Section:
@@ -55,10 +56,12 @@ def every_pair(summary: Summary) -> Section:
     """
     heads = arm_cells(summary)
     rows = [[heads[arm], *(_won(summary, arm, other) for other in summary.arms)] for arm in summary.arms]
+    # A pair of which one arm has no score is not tested.
+    tested = sum(not math.isnan(found.p_value) for found in summary.pairs.values())
     note = (
         "Probability that a run of the row's arm scores above a run of the column's, with ties counted as one half. "
         f"A star marks the pairs that differ: their p is at most {LEVEL} after Holm's correction for all "
-        f"{len(summary.pairs)} pairs, which asks for more than the correction for the comparisons with "
+        f"{counted(tested, 'pair')}, which asks for more than the correction for the comparisons with "
         f"{summary.baseline} alone. ppo-bench compare shows a single pair with its intervals."
     )
     table = Table(["arm", *(summary.labels[arm] for arm in summary.arms)], rows)

@@ -110,9 +110,12 @@ def _iqm(study: Study, summary: Summary) -> list[str]:
         f"{study.bootstrap.resamples} resamples stratified by environment, seed {study.bootstrap.seed}; there is none "
         "where an environment has fewer than two runs of an arm."
     ]
+    unscored = [label for arm, label in summary.labels.items() if arm in summary.unscored]
+    if unscored:
+        texts.append(f"Left out, without a score: {', '.join(unscored)}.")
     if len(summary.common) < len(summary.environments):
-        common = ", ".join(summary.common) or "none"
-        texts.append(f"Only environments in which every arm has a finished run count: {common}.")
+        common, every = ", ".join(summary.common) or "none", "every other" if unscored else "every"
+        texts.append(f"Only environments in which {every} arm has a finished run count: {common}.")
     return texts
 
 

@@ -34,6 +34,20 @@ def test_every_arm_of_a_grid_has_a_cell_with_its_number() -> None:
     assert shown[2.5, 1.5] == f"{data['interaction', 'x,gamma=0.99,n_epochs=3']:.2f}"
 
 
+def test_a_cell_without_a_number_is_legible() -> None:
+    study = make_study(arms={"x": {**GRID["x"], "grid": {"gamma": [0.9, 0.99], "n_epochs": [1, 2]}}})
+    results = [
+        row
+        for score, arm in enumerate(list(study.arms)[:-1])
+        for environment in study.environments
+        for row in rows(arm, environment, 0, [float(score)] * 3)
+    ]
+    summary = summarise(pd.DataFrame(results), study)
+    (*_, last) = heat_map("x", summary.effects["x"], summary).figure.axes[0].texts
+    # Dark on the white of the page.
+    assert (last.get_text(), last.get_color()) == ("n/a", "#1a1a1a")
+
+
 @pytest.mark.parametrize("page", [SCREEN, ONE_COLUMN, TWO_COLUMNS], ids=["screen", "one", "two"])
 @pytest.mark.parametrize(("columns", "lines"), [(2, (2, 3, 2)), (4, (2, 3, 3)), (6, (2, 3, 3)), (10, (2, 1, 3))])
 def test_the_text_of_cells_is_inside_them_at_any_width(page: Page, columns: int, lines: tuple[int, ...]) -> None:

@@ -1,0 +1,38 @@
+"""The table of results."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from sb3_ppo_variants.bench.report.sections.results import results
+from sb3_ppo_variants.bench.statistics.summary import summarise
+from tests.bench.statistics.numbers import RESULTS, make_study
+
+ARM = {"algorithm": "stable_baselines3.PPO"}
+PARTLY = RESULTS[(RESULTS["arm"] != "mine") | (RESULTS["environment"] != "Range-v0")]
+
+
+@pytest.mark.parametrize(
+    ("others", "rows", "sentences"),
+    [
+        ({}, RESULTS, []),
+        ({}, PARTLY, ["Only environments in which every arm has a finished run count: Known-v0."]),
+        ({"late": ARM}, RESULTS, ["Left out, without a score: late."]),
+        (
+            {"late": ARM, "later": ARM},
+            PARTLY,
+            [
+                "Left out, without a score: late, later.",
+                "Only environments in which every other arm has a finished run count: Known-v0.",
+            ],
+        ),
+    ],
+    ids=["whole", "one environment lacks", "one arm lacks all", "both"],
+)
+def test_what_does_not_count_is_named(
+    others: dict[str, dict[str, str]], rows: pd.DataFrame, sentences: list[str]
+) -> None:
+    study = make_study(arms={"mine": ARM, **others})
+    (texts,) = (item.texts for item in results(study, summarise(rows, study)).definitions if item.term == "IQM")
+    assert texts[1:] == sentences
