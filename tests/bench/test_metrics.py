@@ -12,12 +12,15 @@ import pytest
 from pydantic import ValidationError
 
 from sb3_ppo_variants.bench.report.report import make_report
+from sb3_ppo_variants.bench.report.sections.cautions import shortfalls
 from sb3_ppo_variants.bench.results import results_of
 from sb3_ppo_variants.bench.runs.evaluation import INFOS_FILE, numbers
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.train import execute
+from sb3_ppo_variants.bench.statistics.summary import summarise
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.table import RESULT_COLUMNS, collect
+from tests.bench.statistics.numbers import make_study, rows
 
 GOAL = {
     "name": "goal",
@@ -117,6 +120,22 @@ def test_a_metric_that_no_run_recorded_is_named_with_those_that_are(made: Folder
     )
     with pytest.raises(FileNotFoundError, match=r"recorded success\. The infos .* had no numbers\."):
         results_of(Study.model_validate({**GOAL, "environments": ["CartPole-v1"], "metrics": ["success"]}), made, False)
+
+
+def test_a_score_needs_the_metric_in_the_last_evaluations() -> None:
+    """Else a policy that forgot everything would keep the number of its best time."""
+    study = make_study(metrics=["return", "distance"], environments={"Known-v0": {}})
+    speeds = {("ppo", 0): [6.0, 6.0, np.nan], ("ppo", 1): [np.nan, 2.0, 4.0], ("mine", 0): [1.0, 2.0, 3.0]}
+    found = [row for arm, seed in speeds for row in rows(arm, "Known-v0", seed, [0.0, 0.0, 0.0])]
+    results = pd.DataFrame(found).assign(distance=[speed for of_run in speeds.values() for speed in of_run])
+    summary = summarise(results, study, metric="distance")
+    assert np.isnan(summary.returns["ppo", "Known-v0"].value)
+    # The mean of the last two evaluations.
+    assert summary.returns["mine", "Known-v0"].value == 2.5
+    assert list(shortfalls(summary)) == [
+        "Known-v0, ppo: no distance in the last evaluations of seed 0",
+        "Known-v0, mine: no finished run of seed 1",
+    ]
 
 
 @pytest.mark.parametrize(

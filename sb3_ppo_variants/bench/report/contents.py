@@ -95,7 +95,7 @@ def contents(
             f"made {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
         ],
         cautions=[
-            *cautions(summary, tables, provenance, failures, named[: len(tables.left_out)]),
+            *cautions(summaries, tables, provenance, failures, named[: len(tables.left_out)]),
             *([caution()] if summary.decisions else []),
         ],
         sections=sections,

@@ -35,7 +35,8 @@ class Shortfall:
     :param environment: id of the environment
     :param missing: seeds of the study without a finished run
     :param short: seeds with fewer evaluations than a score takes; their score is the mean of those there are
-    :param not_finite: seeds with a return that is no finite number; what is computed from it is n/a
+    :param not_finite: seeds with a return that is no finite number, or whose last evaluations did not record another
+        metric; what is computed from it is n/a
     """
 
     arm: str
@@ -48,7 +49,8 @@ class Shortfall:
 def known_returns(results: pd.DataFrame, metric: str = RETURN) -> pd.DataFrame:
     """Write NaN for the returns with which no statistic can be computed: infinite ones, and those beyond 1e154.
 
-    Another metric stands in the place of the return, without the rows that lack it.
+    Another metric stands in the place of the return, NaN where an evaluation lacks it, without the runs that lack it
+    altogether.
 
     The square of a greater number is none; what NaN enters becomes NaN itself, and is shown as unknown.
 
@@ -56,8 +58,9 @@ def known_returns(results: pd.DataFrame, metric: str = RETURN) -> pd.DataFrame:
     :param metric: ``return`` or another column
     """
     if metric != RETURN:
-        values = results.get(metric, np.nan)
-        results = results.assign(mean_return=values).dropna(subset=["mean_return"])
+        results = results.assign(mean_return=results.get(metric, np.nan))
+        of_runs = results.groupby(["arm", "environment", "seed"])["mean_return"]
+        results = results[of_runs.transform("count") > 0]
     returns = results["mean_return"].astype(float)
     return results.assign(mean_return=returns.where(returns.abs() <= LARGEST_RETURN))
 
@@ -106,7 +109,11 @@ def seed_scores(runs: Runs, study: Study) -> dict[tuple[str, str], dict[int, flo
 
 
 def shortfalls(
-    runs: Runs, study: Study, environments: Iterable[str], wanted: Mapping[str, Collection[int]]
+    runs: Runs,
+    study: Study,
+    environments: Iterable[str],
+    wanted: Mapping[str, Collection[int]],
+    metric: str = RETURN,
 ) -> list[Shortfall]:
     """List every pair of the study's own arms and environments that lacks something, in the order of the study.
 
@@ -114,12 +121,14 @@ def shortfalls(
     :param study: says how many evaluations there should be
     :param environments: those that should have any
     :param wanted: arm -> the seeds that there should be
+    :param metric: what the runs are of
     """
     return [
         lack
         for arm in study.arms
         for environment in environments
-        if (lack := _shortfall(runs.get((arm, environment), {}), wanted[arm], study, arm, environment)) is not None
+        if (lack := _shortfall(runs.get((arm, environment), {}), wanted[arm], study, arm, environment, metric))
+        is not None
     ]
 
 
@@ -154,14 +163,16 @@ def run_score(rows: pd.DataFrame, last: int) -> float:
 
 
 def _shortfall(
-    runs: Mapping[int, pd.DataFrame], wanted: Collection[int], study: Study, arm: str, environment: str
+    runs: Mapping[int, pd.DataFrame], wanted: Collection[int], study: Study, arm: str, environment: str, metric: str
 ) -> Shortfall | None:
     last = study.judged(environment).last
+    # An environment may record a metric in some episodes only; of the score it has to be known.
+    judged = slice(None) if metric == RETURN else slice(-last, None)
     lack = Shortfall(
         arm=arm,
         environment=environment,
         missing=tuple(seed for seed in wanted if seed not in runs),
         short=tuple(seed for seed, rows in runs.items() if len(rows) < last),
-        not_finite=tuple(seed for seed, rows in runs.items() if not np.isfinite(rows["mean_return"]).all()),
+        not_finite=tuple(seed for seed, rows in runs.items() if not np.isfinite(rows["mean_return"][judged]).all()),
     )
     return lack if lack.missing or lack.short or lack.not_finite else None

@@ -8,6 +8,7 @@ from sb3_ppo_variants.bench.report.document import Caution, Section
 from sb3_ppo_variants.bench.runs.provenance import distinct
 from sb3_ppo_variants.bench.statistics.scores import Shortfall
 from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.keys import RETURN
 from sb3_ppo_variants.bench.table.table import Tables
 from sb3_ppo_variants.messages import counted
 
@@ -16,17 +17,17 @@ FEW = 10
 
 
 def cautions(
-    summary: Summary, tables: Tables, run: Section, failed: Section | None, left_out: Sequence[str] = ()
+    summaries: Sequence[Summary], tables: Tables, run: Section, failed: Section | None, left_out: Sequence[str] = ()
 ) -> Iterator[Caution]:
     """Say what holds of this study.
 
-    :param summary: its numbers
+    :param summaries: its numbers, for each metric
     :param tables: its tables
     :param run: the section that lists versions
     :param failed: the section of failed runs
     :param left_out: folders that no number comes from, with the reasons
     """
-    yield from few_seeds(summary)
+    yield from few_seeds(summaries[0])
     if len(distinct(record["provenance"]["versions"] for record in tables.records)) > 1:
         yield Caution(
             "Mixed versions",
@@ -37,12 +38,11 @@ def cautions(
     if failed is not None and failed.table is not None:
         count = len(failed.table.rows)
         yield Caution(counted(count, "failed run"), "No number includes them.", section=failed)
-    if summary.shortfalls or left_out:
-        yield Caution(
-            "Incomplete",
-            "Each number is computed from the seeds that are there.",
-            items=[*shortfalls(summary), *(f"left out: {line}" for line in left_out)],
-        )
+    # Of further metrics most lines are the same.
+    lacking = [*dict.fromkeys(line for each in summaries for line in shortfalls(each))]
+    lacking += [f"left out: {line}" for line in left_out]
+    if lacking:
+        yield Caution("Incomplete", "Each number is computed from the seeds that are there.", items=lacking)
 
 
 def few_seeds(summary: Summary) -> Iterator[Caution]:
@@ -74,16 +74,17 @@ def shortfalls(summary: Summary) -> Iterator[str]:
     """
     arms: dict[tuple[str, str], list[str]] = {}
     for lack in summary.shortfalls:
-        arms.setdefault((lack.environment, _lacking(lack)), []).append(lack.arm)
+        arms.setdefault((lack.environment, _lacking(lack, summary.metric)), []).append(lack.arm)
     for (environment, lacking), those in arms.items():
         who = "every arm" if len(those) == len(summary.arms) > 1 else ", ".join(those)
         yield f"{environment}, {who}: {lacking}"
 
 
-def _lacking(lack: Shortfall) -> str:
+def _lacking(lack: Shortfall, metric: str) -> str:
+    unknown = "returns that are not finite in" if metric == RETURN else f"no {metric} in the last evaluations of"
     found = {
         "no finished run of": lack.missing,
         "fewer evaluations than a score takes in": lack.short,
-        "returns that are not finite in": lack.not_finite,
+        unknown: lack.not_finite,
     }
     return "; ".join(f"{what} seed {', '.join(map(str, seeds))}" for what, seeds in found.items() if seeds)
