@@ -8,7 +8,6 @@ from sb3_ppo_variants.bench.report.numbers import small
 from sb3_ppo_variants.bench.report.sections.decisions import outcome
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.decisions import Decisions, wanted_seeds
-from sb3_ppo_variants.bench.statistics.scores import split_runs
 from sb3_ppo_variants.bench.statistics.summary import decisions_of
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
@@ -23,9 +22,7 @@ def read_decisions(study: Study, folders: Folders) -> Decisions | None:
     """
     if study.until_decided is None:
         return None
-    results = all_tables(study.runs, folders, study.metrics).results
-    runs = {} if results.empty else split_runs(results, metric=study.metrics[0])
-    return decisions_of(runs, study)
+    return decisions_of(all_tables(study.runs, folders, study.metrics).results, study)
 
 
 def wanted_runs(study: Study, decisions: Decisions | None) -> list[Run]:

@@ -17,7 +17,7 @@ from sb3_ppo_variants.bench.results import results_of
 from sb3_ppo_variants.bench.runs.evaluation import INFOS_FILE, numbers
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.train import execute
-from sb3_ppo_variants.bench.statistics.summary import summarise
+from sb3_ppo_variants.bench.statistics.summary import decisions_of, summarise
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.table import RESULT_COLUMNS, collect
 from tests.bench.statistics.numbers import make_study, rows
@@ -136,6 +136,29 @@ def test_a_score_needs_the_metric_in_the_last_evaluations() -> None:
         "Known-v0, ppo: no distance in the last evaluations of seed 0",
         "Known-v0, mine: no finished run of seed 1",
     ]
+
+
+def test_an_environment_without_the_metric_decides_nothing() -> None:
+    """Its runs would be waited for for ever."""
+    until = {"from": 5, "to": 15, "step": 5, "until": "decided"}
+    places: dict[str, Any] = {"Known-v0": {}, "Range-v0": {}}
+    study = make_study(metrics=["distance"], environments=places, seeds=until)
+    distances = {"ppo": 0.0, "mine": 100.0}
+    made = [
+        {**row, "distance": distances[arm] + seed if name == "Known-v0" else np.nan}
+        for arm in distances
+        for name in places
+        for seed in range(5)
+        for row in rows(arm, name, seed, [0.0, 0.0, 0.0])
+    ]
+    found = decisions_of(pd.DataFrame(made), study)
+    assert found is not None
+    # 2 of 252 relabellings, as with Known-v0 alone.
+    assert (found.arms["mine"].state, found.arms["mine"].adjusted_p_value) == ("differs", pytest.approx(6 / 252))
+    # While a run of the first look is missing, it might be one with the metric.
+    found = decisions_of(pd.DataFrame(made[:-3]), study)
+    assert found is not None
+    assert (found.arms["mine"].state, found.arms["mine"].seeds) == ("open", 0)
 
 
 @pytest.mark.parametrize(

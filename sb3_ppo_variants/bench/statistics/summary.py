@@ -161,7 +161,7 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
     common = [name for name in scales if all((arm, name) in found for arm in scored)]
     tasks = {arm: [normalised[arm, name] for name in common] for arm in scored}
     # Seeds are added by what is known of the first metric.
-    decisions = decisions_of(runs, study) if metric == study.metrics[0] else None
+    decisions = decisions_of(results, study) if metric == study.metrics[0] else None
     fixed = study.until_decided is None
     comparisons = compare(found, arms, environments, study.baseline) if fixed else {}
     if decisions is not None:
@@ -190,16 +190,29 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
     )
 
 
-def decisions_of(runs: Runs, study: Study) -> Decisions | None:
+def decisions_of(results: pd.DataFrame, study: Study) -> Decisions | None:
     """What is decided by the finished runs of a study; None when the number of its seeds is fixed.
 
-    :param runs: of all arms
+    :param results: the results table
     :param study: the study
     """
     if study.until_decided is None:
         return None
-    found = seed_scores(runs, study)
-    return decide(found, study.arms, list(study.environments), study.baseline, study.until_decided)
+    runs = {} if results.empty else split_runs(results, metric=study.metrics[0])
+    environments = _deciding(results, runs, study)
+    return decide(seed_scores(runs, study), study.arms, environments, study.baseline, study.until_decided)
+
+
+def _deciding(results: pd.DataFrame, runs: Runs, study: Study) -> list[str]:
+    """The environments that decide: without those whose runs have all finished their first look without the metric."""
+    if results.empty or study.until_decided is None:
+        return list(study.environments)
+    first = study.until_decided.looks[0]
+    made = results[results["seed"] < first].drop_duplicates(["arm", "environment", "seed"])
+    finished = made[made["arm"].isin(list(study.arms))].groupby("environment").size()
+    recorded = {name for _, name in runs}
+    whole = first * len(study.arms)
+    return [name for name in study.environments if name in recorded or finished.get(name, 0) < whole]
 
 
 def update_sizes(updates: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
