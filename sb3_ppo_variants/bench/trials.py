@@ -78,11 +78,11 @@ def estimated_seconds(run: Run) -> float:
     step = (time.perf_counter() - started) / model.num_timesteps
     started = time.perf_counter()
     _, lengths = evaluator(model)(model, evaluation_env, n_eval_episodes=1, return_episode_rewards=True)
-    evaluation_step = (time.perf_counter() - started) / lengths[0]
+    evaluation_step: float = (time.perf_counter() - started) / lengths[0]
     # Of the environment itself, because the registry knows those of a module only once it is imported.
     spec = evaluation_env.get_attr("unwrapped")[0].spec
     env.close()
     evaluation_env.close()
-    limit = run.env_kwargs.get("max_episode_steps") or spec.max_episode_steps or lengths[0]
+    limit: int = run.env_kwargs.get("max_episode_steps") or spec.max_episode_steps or lengths[0]
     evaluations = run.total_timesteps // run.evaluation_every
     return step * run.total_timesteps + evaluation_step * evaluations * run.evaluation_episodes * limit

@@ -24,6 +24,12 @@ MOST_SHOWN = 50
 MOST_LETTERS = 600
 
 
+# What pydantic calls by the names of Python.
+IN_YAML = dict.fromkeys(("tuple_type", "list_type"), "a list is needed, such as [one, two]") | dict.fromkeys(
+    ("dict_type", "model_type", "model_attributes_type"), "a mapping is needed, such as {key: value}"
+)
+
+
 class StudyMistakes(Exception):
     """What is wrong with a study file.
 
@@ -94,7 +100,7 @@ def _line(detail: Any) -> str:
         if where is not None:
             return f"{place}: not a key here; {where}"
         return f"{place}: unknown key{did_you_mean(name, [key for keys in KEYS.values() for key in keys])}"
-    message = detail["msg"].removeprefix("Value error, ")
+    message = IN_YAML.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
     value = detail["input"]
     shown = "" if isinstance(value, (dict, list)) or detail["type"] == "missing" else f" (given: {reprlib.repr(value)})"
     return f"{place}: {message}{shown}" if place else f"{message}{shown}"

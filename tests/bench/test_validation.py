@@ -110,3 +110,29 @@ def test_anchors_and_merge_keys(write_study: WriteStudy) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path / "nowhere.yaml")
     assert found.endswith("nowhere.yaml: No such file or directory")
+
+
+def test_what_yaml_has_no_word_for_is_said_in_those_of_yaml(write_study: WriteStudy) -> None:
+    head = (
+        "name: words\ntotal_timesteps: 100\nseeds: 1\nevaluation: {every: 50, last: 1}\nenvironments: [CartPole-v1]\n"
+    )
+    arm = "arms: {v: {algorithm: stable_baselines3.PPO, space: 4}}"
+    assert mistakes(write_study(f"{head}metrics: success\ncheckpoint: 5\n{arm}\n")) == [
+        "arms.v.space: a mapping is needed, such as {key: value} (given: 4)",
+        "checkpoint: a mapping is needed, such as {key: value} (given: 5)",
+        "metrics: a list is needed, such as [one, two] (given: 'success')",
+    ]
+
+
+def test_a_wrong_level_of_a_grid_names_its_arm(write_study: WriteStudy) -> None:
+    head = "name: grid\ntotal_timesteps: 100\nseeds: 1\nevaluation: {every: 50, last: 1}\nenvironments: [CartPole-v1]\n"
+    arm = "arms: {v: {algorithm: stable_baselines3.PPO, grid: {n_envs: [1, x]}}}"
+    (mistake,) = mistakes(write_study(f"{head}{arm}\n"))
+    assert mistake.startswith("arms: v,n_envs=x: n_envs is 'x': ")
+
+
+def test_an_ablation_without_arms(write_study: WriteStudy) -> None:
+    head = "name: none\ntotal_timesteps: 100\nseeds: 1\nevaluation: {every: 50, last: 1}\nenvironments: [CartPole-v1]\n"
+    ablate = "ablate: {parts: {a: {clip_range: 0.1}}, leave_one_out: false, one_added: false}"
+    (mistake,) = mistakes(write_study(f"{head}arms: {{v: {{algorithm: stable_baselines3.PPO, {ablate}}}}}\n"))
+    assert mistake == "arms.v.ablate: leave_one_out and one_added are both false: there would be no arm to compare"

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from sb3_ppo_variants.bench.study.grid import Combination, with_parts
 from sb3_ppo_variants.bench.study.keys import Arm
 
@@ -65,7 +67,9 @@ def expand(written: Mapping[str, Arm]) -> Expansion:
             ablated, ablations[name] = _ablated(name, arm)
             arms += ablated.items()
         elif arm.grid is not None:
-            arms += [(_combination_name(name, each), _changed(arm, each.values)) for each in arm.combinations]
+            for each in arm.combinations:
+                called = _combination_name(name, each)
+                arms.append((called, _changed(arm, each.values, called)))
         else:
             arms.append((name, arm))
         if len(arms) > MOST_ARMS:
@@ -87,12 +91,20 @@ def _combination_name(arm: str, combination: Combination) -> str:
     return f"{arm},{combination.label}"
 
 
-def _changed(arm: Arm, changes: Mapping[str, Any]) -> Arm:
-    """Return an arm without grid and ablation, with some of its keys and arguments changed."""
+def _changed(arm: Arm, changes: Mapping[str, Any], called: str) -> Arm:
+    """Return an arm without grid and ablation, with some of its keys and arguments changed.
+
+    :param called: the name of the arm that it becomes, for the message
+    """
     own = {name: value for name, value in changes.items() if name in AXES}
     arguments = {name: value for name, value in changes.items() if name not in AXES}
     written = arm.model_dump(include=OWN_KEYS, exclude_unset=True)
-    return Arm.model_validate({**written, **own, "arguments": {**arm.arguments, **arguments}})
+    try:
+        return Arm.model_validate({**written, **own, "arguments": {**arm.arguments, **arguments}})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{called}: {place} is {first['input']!r}: {first['msg']}") from error
 
 
 def _factors(written: Mapping[str, Arm]) -> dict[str, dict[str, dict[str, str]]]:
@@ -126,5 +138,5 @@ def _ablated(name: str, arm: Arm) -> tuple[dict[str, Arm], AblationArms]:
     if arm.ablate.one_added:
         baseline = selected((), f"{name}-base")
         only = {part: selected((part,), f"{name}-base-plus-{part}") for part in parts}
-    arms = {called: _changed(arm, with_parts(parts, chosen, arm.arguments)) for chosen, called in names.items()}
+    arms = {called: _changed(arm, with_parts(parts, chosen, arm.arguments), called) for chosen, called in names.items()}
     return arms, AblationArms(name, without, baseline, only)

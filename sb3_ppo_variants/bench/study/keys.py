@@ -182,6 +182,12 @@ class Ablation(Strict):
     leave_one_out: bool = True
     one_added: bool = True
 
+    @model_validator(mode="after")
+    def _some_arms(self) -> Ablation:
+        if not (self.leave_one_out or self.one_added):
+            raise ValueError("leave_one_out and one_added are both false: there would be no arm to compare")
+        return self
+
     @field_validator("parts", mode="before")
     @classmethod
     def _terms(cls, parts: Any) -> Any:
