@@ -93,7 +93,7 @@ class RecurrentVariantPPO(VariantAlgorithm, RecurrentPPO):
         return None  # its minibatches are padded sequences
 
     def _samples_in_order(self) -> Iterator[Any]:
-        return in_storage_order(self.rollout_buffer, self.batch_size, self._first_steps())
+        return in_storage_order(self.rollout_buffer, self._minibatch_size, self._first_steps())
 
     def _first_steps(self) -> np.ndarray:
         # A chunk begins with the hidden state of its first step, and so does the first step of each environment.

@@ -121,7 +121,7 @@ def step_inputs(algorithm: LossComputation, update: Update, state: StepState) ->
     :param state: what it works on
     """
     device, samples = algorithm.device, len(update.rollout.advantages)
-    indices = th.arange(min(algorithm.batch_size, samples), device=device)
+    indices = th.arange(min(algorithm._minibatch_size, samples), device=device)
     return Inputs(
         parameters=[parameter.detach() for parameter in state.trained.values()],
         averages=[moments["exp_avg"] for moments in state.states],

@@ -89,7 +89,9 @@ def check_policy(policy: Any, parameters: Collection[th.Tensor], when: str) -> N
     :param when: which update, for the message
     :raises FloatingPointError: naming the parameters or the standard deviation
     """
-    largest = {"a parameter": th.nn.utils.get_total_norm(tuple(parameters), math.inf)}
+    # A network may keep constants as parameters without a gradient, indices or a mask of minus infinity.
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    largest = {"a parameter": th.nn.utils.get_total_norm(trained, math.inf)}
     # SB3's other way from its logarithm to a standard deviation does not overflow.
     if hasattr(policy, "log_std") and not getattr(policy.action_dist, "use_expln", False):
         largest["the standard deviation of the actions"] = policy.log_std.max().exp()

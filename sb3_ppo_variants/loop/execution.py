@@ -13,7 +13,7 @@ import torch as th
 
 from sb3_ppo_variants.loop.passes import RolloutPasses
 from sb3_ppo_variants.loop.records import StepResult
-from sb3_ppo_variants.loop.rollout import Draw, select_rows
+from sb3_ppo_variants.loop.rollout import Draw, check_indices, select_rows
 from sb3_ppo_variants.loop.update import Update
 
 Step = Callable[[Draw], StepResult]
@@ -84,6 +84,7 @@ class EagerStep:
         apart = None if draw.apart is None else algorithm._samples_at(draw.apart[0], update)
         old = None
         if update.old is not None:
+            check_indices(draw, algorithm.rollout_buffer)
             old = update.old.select_rows(th.as_tensor(draw.indices, device=algorithm.device))
         losses = algorithm._losses(samples, old, update, apart)
         detached = losses.detach()

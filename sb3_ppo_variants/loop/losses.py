@@ -32,6 +32,12 @@ class LossComputation(OnPolicyAlgorithm):
     # What of an update stays in eager mode where native code is asked for, and why.
     stays_eager: ClassVar[str | None] = None
 
+    @property
+    def _minibatch_size(self) -> int:
+        """The largest number of samples in a minibatch: sb3-contrib's ``batch_size=None`` is the whole rollout."""
+        size = self.rollout_buffer.buffer_size * self.rollout_buffer.n_envs
+        return int(self.batch_size or size)
+
     @abstractmethod
     def _evaluate_actions(self, samples: Any) -> tuple[th.Tensor, th.Tensor, th.Tensor | None]:
         """Values ``(batch, 1)``, log-probabilities ``(batch,)`` and, if there is a closed form, entropies ``(batch,)``.

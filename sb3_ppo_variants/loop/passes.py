@@ -27,7 +27,7 @@ class RolloutPasses(LossComputation):
 
     def _samples_in_order(self) -> Iterator[Any]:
         """The rollout in storage order, in chunks of the size of a minibatch."""
-        return in_storage_order(self.rollout_buffer, self.batch_size)
+        return in_storage_order(self.rollout_buffer, self._minibatch_size)
 
     def _whole_rollout(self) -> Any:
         """All samples on the device; ``None`` where minibatches are more than rows of it."""
@@ -142,7 +142,7 @@ class RolloutPasses(LossComputation):
         """
         flatten(self.rollout_buffer)
         update.apart = apart
-        self._keep_apart(apart.begin(state, self.seed, self.batch_size), update)
+        self._keep_apart(apart.begin(state, self.seed, self._minibatch_size), update)
 
     def _keep_apart(self, indices: np.ndarray, update: Update) -> None:
         """Evaluate the policy before a step in the states of the next.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -61,19 +60,37 @@ def draw_minibatches(buffer: RolloutBuffer, batch_size: int, rollout: Any = None
     if not has_indices(buffer):
         yield from (Draw(None, samples) for samples in buffer.get(batch_size))
         return
-    asked: deque[np.ndarray] = deque()
+    # By identity: a buffer of a user's class may leave some out, or change their order.
+    made: dict[int, tuple[Any, np.ndarray]] = {}
     get_samples = partial(type(buffer)._get_samples, buffer)
 
     def remember(batch_inds: np.ndarray, *args: Any, **kwargs: Any) -> Any:
-        asked.append(batch_inds)
-        return get_samples(batch_inds, *args, **kwargs) if rollout is None else None
+        samples = get_samples(batch_inds, *args, **kwargs) if rollout is None else None
+        made[id(samples)] = samples, batch_inds
+        return samples
 
     buffer._get_samples = remember  # type: ignore[method-assign]
     try:
         for samples in buffer.get(batch_size):
-            yield Draw(asked.popleft() if asked else None, samples)
+            _, indices = made.pop(id(samples), (None, None))
+            yield Draw(indices, samples)
     finally:
         vars(buffer).pop("_get_samples", None)  # the method of the class again
+
+
+def check_indices(draw: Draw, buffer: RolloutBuffer) -> None:
+    """Refuse a minibatch whose samples of the rollout are not known.
+
+    :param draw: the minibatch
+    :param buffer: that it comes from
+    :raises ValueError: naming the class of the buffer
+    """
+    if draw.indices is None:
+        raise ValueError(
+            f"rollout_buffer_class={type(buffer).__name__}: its get yields minibatches that _get_samples did not make, "
+            "so the exact KL and features do not know their samples; let get yield what self._get_samples(indices) "
+            "returns"
+        )
 
 
 def get_samples(buffer: RolloutBuffer, indices: np.ndarray, *arguments: Any) -> Any:

@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch as th
+from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 
-from sb3_ppo_variants import KLPenaltyPPO, VariantPPO
+from sb3_ppo_variants import KLPenaltyPPO, MaskableKLPenaltyPPO, MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
 from sb3_ppo_variants.loop import rollout as rollout_module
 from sb3_ppo_variants.loop.rollout import draw_minibatches, in_storage_order, select_rows, whole_rollout
 from tests.environments import ACTION_SPACES, OBSERVATION_SPACES, SpacesEnv
-from tests.models import SMALL
+from tests.models import SMALL, same_weights
 
 FLAT = [0.0, 10.0, 20.0, 1.0, 11.0, 21.0]  # one environment after the other
 
@@ -121,3 +124,70 @@ def test_a_buffer_of_the_user_makes_its_own_minibatches() -> None:
     assert whole_rollout(buffer) is None
     (draw,) = draw_minibatches(buffer, 6)
     assert draw.samples.returns.sum() == 2 * sum(FLAT)
+
+
+class EverySecond(RolloutBuffer):
+    """Trains on every second minibatch."""
+
+    def get(self, batch_size: int | None = None) -> Any:
+        yield from list(super().get(batch_size))[::2]
+
+
+class Copies(RolloutBuffer):
+    """Yields copies of what `_get_samples` makes."""
+
+    def get(self, batch_size: int | None = None) -> Any:
+        for samples in super().get(batch_size):
+            yield samples._replace(returns=samples.returns)
+
+
+def test_a_buffer_may_leave_minibatches_out() -> None:
+    """The policy does not change, so its divergence from the old one is 0 in each sample, and in no other."""
+    model = KLPenaltyPPO(
+        "MlpPolicy",
+        SpacesEnv(),
+        rollout_buffer_class=EverySecond,
+        policy_kwargs={"ortho_init": False},
+        **{**SMALL, "batch_size": 8, "learning_rate": 0.0},
+    ).learn(32)
+    assert model.logger.name_to_value["train/kl_penalty"] == 0.0
+
+
+def test_minibatches_whose_samples_are_not_known_are_refused_where_they_are_needed() -> None:
+    VariantPPO("MlpPolicy", SpacesEnv(), rollout_buffer_class=Copies, **SMALL).learn(32)
+    with pytest.raises(ValueError, match="rollout_buffer_class=Copies: its get yields minibatches that _get_samples"):
+        KLPenaltyPPO("MlpPolicy", SpacesEnv(), rollout_buffer_class=Copies, **SMALL).learn(32)
+
+
+@pytest.mark.parametrize(
+    ("cls", "policy", "arguments"),
+    [
+        (MaskableVariantPPO, "MlpPolicy", {"log_kl": True, "regularizers": "churn"}),
+        (MaskableKLPenaltyPPO, "MlpPolicy", {}),
+        (RecurrentVariantPPO, "MlpLstmPolicy", {"log_kl": True, "recompute_advantages": True}),
+    ],
+)
+def test_no_batch_size_is_the_whole_rollout(cls: Any, policy: str, arguments: dict[str, Any]) -> None:
+    """As in sb3-contrib, whose buffers take it so."""
+    models = [
+        cls(policy, SpacesEnv(action="discrete"), **{**SMALL, "batch_size": size}, **arguments).learn(64)
+        for size in (None, 32)
+    ]
+    assert same_weights(*models)
+
+
+def test_constants_of_a_network_are_no_result_of_the_update() -> None:
+    """Indices, and a mask of minus infinity, as parameters without a gradient."""
+
+    class Shuffled(BaseFeaturesExtractor):
+        def __init__(self, space: Any) -> None:
+            super().__init__(space, 4)
+            self.order = th.nn.Parameter(th.tensor([3, 1, 0, 2]), requires_grad=False)
+            self.mask = th.nn.Parameter(th.tensor([0.0, -th.inf]), requires_grad=False)
+
+        def forward(self, observations: th.Tensor) -> th.Tensor:
+            return observations[:, self.order] + self.mask.softmax(0)[1]
+
+    kwargs = {"features_extractor_class": Shuffled}
+    models = [cls("MlpPolicy", SpacesEnv(), policy_kwargs=kwargs, **SMALL).learn(64) for cls in (PPO, VariantPPO)]
+    assert same_weights(*models)
