@@ -13,7 +13,6 @@ from sb3_ppo_variants.compiled.part import Part
 from sb3_ppo_variants.compiled.recurrent_rollout import collect_recurrent_rollouts
 from sb3_ppo_variants.compiled.rollout import collect_rollouts
 from sb3_ppo_variants.compiled.step import CompiledStep
-from sb3_ppo_variants.compiled.unsupported import Unsupported
 from sb3_ppo_variants.loop.execution import CollectRollouts, EagerExecution, Step
 from sb3_ppo_variants.loop.passes import RolloutPasses
 from sb3_ppo_variants.loop.update import Update
@@ -28,11 +27,11 @@ class Compiler:
     """
 
     def __init__(self, algorithm: RolloutPasses, strict: bool) -> None:
-        if strict and algorithm.stays_eager:
-            raise Unsupported(f"compile='strict' would run in eager mode {algorithm.stays_eager}; use compile=True")
         self._algorithm, self._strict = algorithm, strict
         self._eager = EagerExecution(algorithm)
         self._update = Part("the update", strict)
+        if strict and algorithm.stays_eager:
+            self._update.warn_once(algorithm.stays_eager)
         self._actor = CompiledActor(Part("the rollout", strict))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from sb3_ppo_variants.compiled.snapshot import Snapshot, torch_settings
-from sb3_ppo_variants.compiled.unsupported import Ended
+from sb3_ppo_variants.compiled.unsupported import Ended, Unsupported
 from sb3_ppo_variants.messages import warn_user
 
 T = TypeVar("T")
@@ -83,10 +83,13 @@ class Part:
         self.warn_once(f"{self._name}: {reason}")
 
     def warn_once(self, what: str) -> None:
-        """Warn once of what runs in eager mode.
+        """Warn once of what runs in eager mode; raise an error with ``"strict"``.
 
         :param what: and why
+        :raises Unsupported: with ``"strict"``
         """
+        if self._strict:
+            raise Unsupported(f"compile='strict' would run in eager mode {what}; use compile=True")
         if what not in self._warned:
             self._warned.add(what)
             warn_user(f"compile=True runs in eager mode {what}")

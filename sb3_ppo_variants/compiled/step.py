@@ -44,6 +44,8 @@ class CompiledStep:
         self._may_stop = bool(update.conditions)  # a GPU has to be waited for, to know
         self._state = state = step_state(algorithm, update)
         self._inputs = step_inputs(algorithm, update, state)
+        if len(update.rollout.advantages) % len(self._inputs.indices):
+            part.warn_once("the last minibatch, which is smaller than the others")
         self._tensors = self._inputs.tensors
         key = (part.state(step_roots(algorithm, update)), structure(algorithm, update, state, self._tensors))
         self._traced: TracedStep = part.trace(key, lambda: trace_step(algorithm, update, state, self._inputs))
@@ -72,7 +74,6 @@ class CompiledStep:
         :param draw: the minibatch
         """
         if draw.indices is None or draw.indices.shape != self._shape:
-            self._part.warn_once("the last minibatch, which is smaller than the others")
             return self._in_eager_mode(draw)
         if self._part.ended:
             return self._in_eager_mode(draw)

@@ -78,6 +78,11 @@ class RecomputeAdvantages(UpdateHook):
         finally:
             buffer.advantages[...], buffer.returns[...] = advantages, returns
 
+    @property
+    def changes_steps(self) -> bool:
+        """It changes rows of the rollout alone, which each step reads."""
+        return False
+
     def before_epoch(self, model: Any, update: Any, epoch: int) -> None:
         """Compute advantages and returns from the current critic.
 

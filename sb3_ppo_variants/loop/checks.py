@@ -41,14 +41,20 @@ def _cause(observations: Any, step: int, env: int) -> str:
     return ", whose observation is not finite" if bad else ""
 
 
-def advantage_without_variance(buffer: RolloutBuffer) -> float | None:
-    """The advantage that all steps share, if they do; ``None`` for zeros, which stay zero.
+def constant_advantages(buffer: RolloutBuffer, when: str) -> str | None:
+    """The warning for advantages that are normalised and all the same; ``None`` for others, and zeros, which stay zero.
 
     :param buffer: full
+    :param when: which update, for the message
     """
     advantages = np.asarray(buffer.advantages)
     first = float(advantages.flat[0])
-    return first if first != 0 and (advantages == first).all() else None
+    if first == 0 or (advantages != first).any():
+        return None
+    return (
+        f"all advantages of a rollout are {first:g} in {when}: normalised as in SB3, they are divided by a standard "
+        "deviation of rounding errors; normalize_advantage=False does not"
+    )
 
 
 def _first_bad_place(array: Any) -> tuple[int, ...] | None:

@@ -25,6 +25,14 @@ class UpdateHook:
     # What the constructor of a model takes for it.
     arguments: ClassVar[tuple[Number | Flag, ...]] = ()
 
+    @property
+    def changes_steps(self) -> bool:
+        """Whether :meth:`before_epoch` may change the learning rate, a coefficient or which parameters are trained.
+
+        Native code then looks at them anew in each epoch. Here: whether the method is overridden.
+        """
+        return type(self).before_epoch is not UpdateHook.before_epoch
+
     @classmethod
     def is_used(cls, values: Mapping[str, Any]) -> bool:
         """Whether the arguments switch it on: whether one of its own is not at its default.

@@ -40,7 +40,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import torch as th
@@ -52,11 +52,11 @@ from sb3_ppo_variants.feedback import EPISODE_RETURN
 from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.backup import Backup
 from sb3_ppo_variants.loop.checks import (
-    advantage_without_variance,
     check_observation,
     check_policy,
     check_quantities,
     check_rollout,
+    constant_advantages,
     raised_in,
 )
 from sb3_ppo_variants.loop.execution import Execution, Step
@@ -143,8 +143,8 @@ class TrainingLoop(RolloutPasses):
         :raises BaseException: whatever ends the update; the model is then as it was before it
         """
         check_rollout(self.rollout_buffer, self._name_of_update())
-        if self.normalize_advantage:
-            self._warn_of_constant_advantages()
+        if self.normalize_advantage and (text := constant_advantages(self.rollout_buffer, self._name_of_update())):
+            self._warnings.once("constant advantages", text)
         restored = self._backup.restored_on_error(self)
         with restored, self._faster_steps(), without_validation(self.policy):
             self._update()
@@ -153,15 +153,6 @@ class TrainingLoop(RolloutPasses):
         """A block in which the optimiser takes its steps in less time."""
         return foreach_steps(self.policy.optimizer)
 
-    def _warn_of_constant_advantages(self) -> None:
-        advantage = advantage_without_variance(self.rollout_buffer)
-        if advantage is not None:
-            self._warnings.once(
-                "constant advantages",
-                f"all advantages of a rollout are {advantage:g} in {self._name_of_update()}: normalised as in SB3, "
-                "they are divided by a standard deviation of rounding errors; normalize_advantage=False does not",
-            )
-
     def _name_of_update(self) -> str:
         return f"the update at {self.num_timesteps} timesteps"
 
@@ -169,10 +160,15 @@ class TrainingLoop(RolloutPasses):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         update = self._prepare()
-        with blocks_around(self._hooks, self, update), self._execution.step(update) as step:
+        changing = any(hook.changes_steps for hook in self._hooks)
+        with blocks_around(self._hooks, self, update), ExitStack() as steps:
             for epoch in range(self.n_epochs):
+                if changing:
+                    steps.close()
                 for hook in self._hooks:
                     hook.before_epoch(self, update, epoch)
+                if epoch == 0 or changing:
+                    step = steps.enter_context(self._execution.step(update))
                 stopped = self._train_epoch(epoch, update, step)
                 self._n_updates += 1
                 if stopped or self._stop_after_epoch(update):

@@ -25,6 +25,7 @@ from sb3_ppo_variants import (
 )
 from sb3_ppo_variants.compiled.compiler import Compiler
 from sb3_ppo_variants.compiled.unsupported import Unsupported
+from sb3_ppo_variants.loop.hook import UpdateHook
 from sb3_ppo_variants.terms import TERMS
 from tests.compiled.conftest import Traces, needs_compiler
 from tests.environments import SpacesEnv
@@ -171,9 +172,28 @@ def test_a_term_that_is_switched_off_on_the_way_is_compiled_away(traces: Traces)
 
 def test_a_smaller_last_minibatch_is_an_eager_step(traces: Traces) -> None:
     with pytest.warns(UserWarning, match="runs in eager mode the last minibatch") as warned:
-        compiled = learn(compile="strict", batch_size=20)
+        compiled = learn(compile=True, batch_size=20)
     assert sum("eager mode" in str(warning.message) for warning in warned) == 1
     assert_alike(compiled, learn(batch_size=20))
+    with pytest.raises(Unsupported, match="compile='strict' would run in eager mode the last minibatch"):
+        learn(compile="strict", batch_size=20)
+
+
+class OfEpoch(UpdateHook):
+    """Sets the learning rate, a coefficient and what is trained for each epoch."""
+
+    def before_epoch(self, model: Any, update: Any, epoch: int) -> None:
+        for group in model.policy.optimizer.param_groups:
+            group["lr"] = [3e-3, 1e-3][epoch % 2]
+        update.values["ent_coef"] = float(epoch)
+        model.policy.action_net.requires_grad_(epoch % 2 == 0)
+
+
+def test_what_a_hook_changes_between_epochs_is_followed(traces: Traces) -> None:
+    """Native code went on with the numbers of the first epoch, and said nothing."""
+    compiled, eager = both(n_epochs=4, hooks=[OfEpoch()])
+    assert traces.count == 2
+    assert_alike(compiled, eager)
 
 
 def test_a_switch_to_eager_in_the_middle(traces: Traces, monkeypatch: pytest.MonkeyPatch) -> None:
