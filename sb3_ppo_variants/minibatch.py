@@ -71,7 +71,10 @@ class Minibatch:
         """
         if direction not in self._kl:
             if self._old is None or self._new is None:
-                raise RuntimeError("a term asks for the exact KL, but no record in the objective says needs_kl=True")
+                raise RuntimeError(
+                    "the exact KL is not known here: the record of a term has to say needs_kl=True, and logs and stops "
+                    "find the directions that its function asked for"
+                )
             pair = (self._old, self._new) if direction == "forward" else (self._new, self._old)
             self._kl[direction] = kl_divergence(*pair)
         return self._kl[direction]

@@ -30,7 +30,7 @@ def last_hidden_layer(policy: Any, watched: bool = True) -> Iterator[list[th.Ten
 
 
 def find_last_hidden_layer(policy: Any) -> th.nn.Module:
-    """The last linear layer before the one that gives the actions.
+    """The last linear layer before the one that gives the actions, or the layer normalisation after it.
 
     :param policy: of an actor-critic algorithm
     :raises ValueError: for a policy without hidden layers
@@ -39,9 +39,9 @@ def find_last_hidden_layer(policy: Any) -> th.nn.Module:
     # The features of a recurrent policy come out of its LSTM, which has no value before an activation function.
     features = None if hasattr(policy, "lstm_actor") else getattr(policy, "pi_features_extractor", None)
     for network in (own, features):
-        layers = [] if network is None else [layer for layer in network.modules() if isinstance(layer, th.nn.Linear)]
-        if layers:
-            return layers[-1]
+        modules = [] if network is None else list(network.modules())
+        if any(isinstance(module, th.nn.Linear) for module in modules):
+            return [module for module in modules if isinstance(module, (th.nn.Linear, th.nn.LayerNorm))][-1]
     raise ValueError(
         f"regularizers: the features of {type(policy).__name__} are not known: it has no hidden linear layer; give it "
         "one, with policy_kwargs={'net_arch': [64, 64]} say"

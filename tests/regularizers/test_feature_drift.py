@@ -28,6 +28,14 @@ def test_the_layer_before_the_last_activation() -> None:
     assert find_last_hidden_layer(images) is images.features_extractor.linear[0]
 
 
+def test_a_normalised_layer_is_watched_behind_its_normalisation() -> None:
+    """A change of the linear layer alone would be normalised away, and one of the normalisation would not be seen."""
+    for kwargs in ({"layer_norm": True}, {"residual_actor": True}):
+        policy = VariantPPO("RegularizedMlpPolicy", SpacesEnv(), policy_kwargs=kwargs, **SMALL).policy
+        norms = [part for part in policy.mlp_extractor.policy_net.modules() if isinstance(part, th.nn.LayerNorm)]
+        assert find_last_hidden_layer(policy) is norms[-1]
+
+
 @pytest.mark.parametrize(("cls", "policy"), [(VariantPPO, "MlpPolicy"), (RecurrentVariantPPO, "MlpLstmPolicy")])
 def test_a_policy_without_hidden_layers_is_refused(cls: Any, policy: str) -> None:
     with pytest.raises(ValueError, match=r"regularizers: .* has no hidden linear layer"):
