@@ -14,53 +14,28 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from typing_extensions import Self
 
-from sb3_ppo_variants.adaptation import Adaptation, build_controllers, check_others, with_own_rule
+from sb3_ppo_variants.adaptation import check_others
+from sb3_ppo_variants.assembly import Assembly
 from sb3_ppo_variants.chain import build_chain
-from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOG_KL, LOSS_WEIGHTS, VF_LEARNING_RATE, Coefficient
+from sb3_ppo_variants.coefficients import CLIP_RANGE
 from sb3_ppo_variants.description import describe
 from sb3_ppo_variants.feedback import State
 from sb3_ppo_variants.loading import changed_arguments
-from sb3_ppo_variants.loop.apart import ApartDraws
-from sb3_ppo_variants.loop.backup import Backup
-from sb3_ppo_variants.loop.execution import Execution
 from sb3_ppo_variants.loop.hook import UpdateHook
-from sb3_ppo_variants.loop.training import TrainingLoop
-from sb3_ppo_variants.messages import Warnings, one_of, warn_user
+from sb3_ppo_variants.messages import one_of
 from sb3_ppo_variants.parts import (
     HOOK_ARGUMENTS,
     arguments_of_parts,
     as_list,
-    build_hooks,
-    check_adapted,
     check_monitor,
-    check_parts,
-    check_values,
-    execution_of,
     is_taken,
     unknown_argument,
-    warn_of_stops,
 )
-from sb3_ppo_variants.regularization import build_regularization
-from sb3_ppo_variants.regularizers import REGULARIZERS
-from sb3_ppo_variants.rules import RULES
-from sb3_ppo_variants.schedules import as_schedule, read_words
 from sb3_ppo_variants.signatures import constructor_signature
-from sb3_ppo_variants.stopping import as_saved, build_stopping
-from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
 
-# Arguments of SB3 that may be given as RL Zoo's strings; the zoo itself converts them only for its own entry point.
-STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
-# What `_setup_model` builds from the arguments.
-REBUILT = (
-    "_chain", "_regularization", "_hooks", "_apart", "_adaptation",
-    "_stopping", "_executions", "_backup", "_warnings", "_finished_returns",
-)  # fmt: skip
-# The stock arguments that may be adapted, whatever the objective.
-STOCK_COEFFICIENTS = {c.name: c for c in (LEARNING_RATE, *LOSS_WEIGHTS, VF_LEARNING_RATE)}
 
-
-class VariantAlgorithm(TrainingLoop):
+class VariantAlgorithm(Assembly):
     """Base of the hosts: an SB3 algorithm whose surrogate is a chain of terms.
 
     :param policy: as in the stock class, and so are all further positional arguments
@@ -87,10 +62,6 @@ class VariantAlgorithm(TrainingLoop):
     # The class of SB3 or sb3-contrib that a host stands in for.
     stock: ClassVar[type[OnPolicyAlgorithm]]
     __signature__: ClassVar[inspect.Signature]
-    # The objective of a named class, which cannot be changed.
-    fixed_objective: ClassVar[list[str] | None] = None
-    # The coefficient for which a named class has its own rule.
-    adapted: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -165,92 +136,9 @@ class VariantAlgorithm(TrainingLoop):
             raise ValueError(f"{type(self).__name__}: " + one_of("policy", policy_name, self.policy_aliases))
         return super()._get_policy_from_name(policy_name)
 
-    def _setup_model(self) -> None:
-        """Build what follows from the arguments, then what SB3 builds; also the last step of ``load``."""
-        self.objective = as_list(self.objective)
-        if self.fixed_objective is not None and self.objective != self.fixed_objective:
-            raise ValueError(
-                f"{type(self).__name__} has the objective {self.fixed_objective}, not {self.objective}; "
-                "a model with another one is loaded by the host's own Variant class, VariantPPO.load for PPO"
-            )
-        self._chain = build_chain(self.objective, TERMS)
-        self._regularization = build_regularization(self.regularizers, REGULARIZERS)
-        for name, argument in arguments_of_parts(self._chain, self.regularizers).items():
-            if getattr(self, name, argument.default) is None and name not in self._chain.optional:
-                raise TypeError(f"{name} is needed by the objective and has no default")
-            setattr(self, name, getattr(self, name, argument.default))
-        read_words(self, STOCK_SCHEDULES)
-        self._setup_lr_schedule()
-        self._executions = {self.compile: execution_of(self, self.compile)}
-        self._backup = Backup()
-        self._warnings = Warnings()
-        self.stop = as_saved(self.stop)
-        self._stopping = build_stopping(self.stop, STOPS)
-        self._build_adaptation()
-        self._finished_returns = []
-        self._hooks = build_hooks(self._hook_values(), self.hooks)
-        self._apart = ApartDraws(self._draw_indices)
-        super()._setup_model()
-        values = self._adaptation.values(self._scheduled_values(1.0))
-        needs_indices = self._chain.bind(values | self._options()).needs_old or self._measures_kl
-        check_parts(self, needs_indices, self._regularization.bind(values), self._hooks)
-
     def describe(self) -> dict[str, Any]:
         """Objective, other parts, coefficients (a schedule by its start and end), options, rules and stops as JSON."""
         return describe(self)
-
-    def _hook_values(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("vf_learning_rate", *HOOK_ARGUMENTS)}
-
-    @property
-    def _coefficients(self) -> dict[str, Coefficient]:
-        """Everything that may follow a schedule and a rule, without what is left out."""
-        return {
-            name: c for name, c in self._known_coefficients.items() if not (c.optional and getattr(self, name) is None)
-        }
-
-    @property
-    def _known_coefficients(self) -> dict[str, Coefficient]:
-        return STOCK_COEFFICIENTS | self._chain.coefficients | self._regularization.coefficients
-
-    def _own_rule(self) -> dict[str, Any] | None:
-        """The feedback rule of a named class for the coefficient that it adapts."""
-        return None
-
-    def _build_adaptation(self) -> None:
-        check_values(self, self._coefficients, {**self._chain.options, LOG_KL.name: LOG_KL})
-        bases = self._scheduled_values(1.0)
-        self.adapt = with_own_rule(self.adapt, self.adapted, self._own_rule())
-        controllers = build_controllers(self.adapt, self._known_coefficients, RULES, self._regularization.shares)
-        check_adapted(self, controllers, bases)
-        self._adaptation = Adaptation(controllers, self.adaptive_state)
-        for caution in self._chain.cautions(self._adaptation.values(bases) | self._options()):
-            warn_user(caution)
-        warn_of_stops(self.target_kl, self._stopping, self._adaptation)
-
-    @property
-    def _execution(self) -> Execution:
-        """Follows an assignment to ``compile``; what was compiled before is kept."""
-        if self.compile not in self._executions:
-            self._executions[self.compile] = execution_of(self, self.compile)
-        return self._executions[self.compile]
-
-    def _scheduled_values(self, progress_remaining: float) -> dict[str, float]:
-        """Every coefficient by its schedule alone; read anew each time, as SB3 reads its own attributes."""
-        # Negative in the last update, if rollouts do not divide the budget; the stock classes look at theirs there.
-        of_stock, within = dict.fromkeys(STOCK_SCHEDULES, progress_remaining), max(progress_remaining, 0.0)
-        return {name: self._schedule(name)(of_stock.get(name, within)) for name in self._coefficients}
-
-    def _schedule(self, name: str) -> Schedule:
-        # SB3 steps its optimiser by a schedule made from the argument, which callbacks may replace.
-        return self.lr_schedule if name == LEARNING_RATE.name else as_schedule(name, getattr(self, name))
-
-    def _options(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in self._chain.options}
-
-    def _excluded_save_params(self) -> list[str]:
-        """Without what ``_setup_model`` builds again."""
-        return [*super()._excluded_save_params(), *REBUILT]
 
     @classmethod
     def load(
