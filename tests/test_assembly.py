@@ -28,7 +28,7 @@ def learn(model: VariantPPO, steps: int = 64, **more: Any) -> VariantPPO:
         {"adapt": {"clip_range": BAND}},
         {"hooks": [UpdateHook()]},
     ],
-    ids=str,
+    ids=lambda given: next(iter(given)),
 )
 def test_an_assigned_argument_is_as_good_as_a_given_one(given: dict[str, Any]) -> None:
     assigned = VariantPPO("MlpPolicy", SpacesEnv(), **SMALL)
