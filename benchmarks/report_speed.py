@@ -37,7 +37,7 @@ STEPS = EVALUATIONS * 1000
 # Functions that the report module calls, each of them a part, and what they do.
 PARTS = {
     "all_tables": "reading the runs",
-    "write": "writing the tables",
+    "write_beside": "writing the tables",
     "summarise": "statistics",
     "svg": "figures to SVG",
     "contents": "sections",

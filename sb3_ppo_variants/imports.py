@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -52,3 +53,11 @@ def look_in(folders: Iterable[str]) -> None:
     :param folders: their paths
     """
     sys.path += [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
+
+
+def import_folders(file: Path) -> tuple[str, ...]:
+    """The folders in which modules that a file names are found: the working directory, then that of the file.
+
+    :param file: a study, say
+    """
+    return (os.getcwd(), str(file.resolve().parent))

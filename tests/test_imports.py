@@ -22,6 +22,7 @@ FLOORS = {
         ["compiled", "hooks"],
         ["parts", "loading", "description", "registration"],
         ["signatures"],
+        ["assembly"],
         ["algorithm"],
         ["variants"],
         ["ppo", "maskable", "recurrent", "maskable_recurrent"],

@@ -26,8 +26,8 @@ from sb3_ppo_variants.bench.commands import (
     video,
     watch,
 )
-from sb3_ppo_variants.bench.commands.common import CommandError, import_folders
-from sb3_ppo_variants.imports import look_in
+from sb3_ppo_variants.bench.commands.common import CommandError
+from sb3_ppo_variants.imports import import_folders, look_in
 from sb3_ppo_variants.messages import counted
 
 COMMANDS = (run, status, watch, report, compare, table, figure, plan, scores, video, card, push, merge)

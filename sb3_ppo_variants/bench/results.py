@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sb3_ppo_variants.bench.commands.common import import_folders
 from sb3_ppo_variants.bench.report.report import own_tables
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.whole import LeftOut
@@ -24,7 +23,7 @@ from sb3_ppo_variants.bench.table.metrics import check_metrics
 from sb3_ppo_variants.bench.table.table import KEYS, RUN_KEYS, TIMING_COLUMNS
 from sb3_ppo_variants.bench.tuning.rounds import tuned
 from sb3_ppo_variants.bench.validation import StudyMistakes, read_study
-from sb3_ppo_variants.imports import look_in
+from sb3_ppo_variants.imports import import_folders, look_in
 from sb3_ppo_variants.messages import warn_user
 
 RUN_COLUMNS = [*RUN_KEYS, "metric", "score", "normalised_score"]

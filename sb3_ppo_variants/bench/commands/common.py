@@ -111,11 +111,6 @@ def folders_of(study: Study, parsed: argparse.Namespace) -> Folders:
     return Folders(parsed.results / study.name)
 
 
-def import_folders(study: Path) -> tuple[str, ...]:
-    """Return the folders in which modules of a study are found: the working directory, then that of the study file."""
-    return (os.getcwd(), str(study.resolve().parent))
-
-
 def require(package: str, extra: str) -> None:
     """Raise when a package of an extra is missing."""
     if importlib.util.find_spec(package) is None:

@@ -16,10 +16,10 @@ from sb3_ppo_variants.bench.commands.common import (
     add_study,
     add_workers,
     folders_of,
-    import_folders,
     say,
 )
 from sb3_ppo_variants.bench.commands.report import MIXED_VERSIONS, write_report
+from sb3_ppo_variants.imports import import_folders
 from sb3_ppo_variants.messages import COMPILES, counted
 
 if TYPE_CHECKING:

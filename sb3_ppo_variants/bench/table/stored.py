@@ -63,7 +63,8 @@ def write_beside(tables: Tables, folder: Path) -> Tables:
     :param folder: where they go
     :return: the same tables; ``left_out`` says so if they were not written
     """
-    stored = read_of_any_study(folder)
+    # What the earlier tables have beyond these was said when they were read.
+    stored = read_of_any_study(folder) if any(item.folder == folder for item in tables.left_out) else None
     if stored is None or stored.results.columns.empty:
         write(tables, folder)
         return tables
