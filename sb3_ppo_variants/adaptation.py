@@ -166,7 +166,7 @@ class Adaptation:
             self.state[name] = dict(INITIAL_STATE)
 
 
-def check_others(adapt: Any, adapted: str | None, owner: str) -> None:
+def refuse_rule_of_class(adapt: Any, adapted: str | None, owner: str) -> None:
     """Refuse a rule for the coefficient that a named class adapts by its own arguments.
 
     :param adapt: the user's rules

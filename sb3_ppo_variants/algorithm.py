@@ -14,7 +14,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from typing_extensions import Self
 
-from sb3_ppo_variants.adaptation import check_others
+from sb3_ppo_variants.adaptation import refuse_rule_of_class
 from sb3_ppo_variants.assembly import Assembly
 from sb3_ppo_variants.chain import build_chain
 from sb3_ppo_variants.coefficients import CLIP_RANGE
@@ -83,7 +83,7 @@ class VariantAlgorithm(Assembly):
         compile: bool | str = False,
         **kwargs: Any,
     ) -> None:
-        check_others(adapt, self.adapted, type(self).__name__)
+        refuse_rule_of_class(adapt, self.adapted, type(self).__name__)
         known = arguments_of_parts(build_chain(as_list(objective), TERMS), regularizers)
         stock = inspect.signature(self.stock.__init__)
         own = {name: kwargs.pop(name) for name in set(kwargs) - set(stock.parameters)}
@@ -163,7 +163,7 @@ class VariantAlgorithm(Assembly):
         :raises TypeError: for an argument that the constructor does not have
         :raises ValueError: when a named class is given a zip with another objective
         """
-        check_others(kwargs.get("adapt"), cls.adapted, cls.__name__)
+        refuse_rule_of_class(kwargs.get("adapt"), cls.adapted, cls.__name__)
         model: Self = super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
         known = model._known_coefficients | model._chain.options | HOOK_ARGUMENTS
         for name, value in kwargs.items():

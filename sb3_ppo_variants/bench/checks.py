@@ -11,13 +11,11 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch as th
-from sb3_contrib.common.maskable.distributions import make_masked_proba_distribution
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.bench.runs.callbacks import make_callback
-from sb3_ppo_variants.bench.runs.environments import make_env
+from sb3_ppo_variants.bench.runs.environments import allowed_action, make_env
 from sb3_ppo_variants.bench.runs.train import make_model
 from sb3_ppo_variants.bench.statistics.decisions import can_decide
 from sb3_ppo_variants.bench.study.arms import AXES
@@ -261,10 +259,7 @@ def _step(env: VecEnv) -> None:
     env.action_space.seed(0)
     action = env.action_space.sample()
     if is_masking_supported(env):
-        distribution: Any = make_masked_proba_distribution(env.action_space)
-        masks = get_action_masks(env)
-        distribution.proba_distribution(th.zeros(1, masks.shape[-1])).apply_masking(masks)
-        action = distribution.mode()[0].numpy()
+        action = allowed_action(env.action_space, get_action_masks(env)[0])
     env.step(np.stack([action]))
 
 

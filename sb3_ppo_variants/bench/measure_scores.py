@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from scipy import stats
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.bench.report.numbers import significant
-from sb3_ppo_variants.bench.runs.environments import make_wrapped
+from sb3_ppo_variants.bench.runs.environments import allowed_action, make_wrapped
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.intervals import Array
 from sb3_ppo_variants.bench.statistics.scores import scores, split_runs
@@ -40,22 +39,6 @@ class RandomPolicy:
         if self.masked:
             return np.stack([allowed_action(self.space, mask) for mask in get_action_masks(self.env)]), state
         return np.stack([self.space.sample() for _ in range(self.env.num_envs)]), state
-
-
-def allowed_action(space: Any, mask: Array) -> Any:
-    """Draw one of the allowed actions.
-
-    :param space: Discrete, MultiDiscrete or MultiBinary
-    :param mask: as sb3-contrib's ``action_masks()`` gives it, true for each allowed choice of each number
-    """
-    allowed = np.asarray(mask).astype(np.int8)
-    if isinstance(space, spaces.Discrete):
-        return space.sample(mask=allowed)
-    if isinstance(space, spaces.MultiDiscrete):
-        return space.sample(mask=tuple(np.split(allowed, np.cumsum(space.nvec)[:-1])))
-    zero, one = allowed.reshape(-1, 2).T
-    # Gymnasium's mask of a MultiBinary space: 0 and 1 are fixed, 2 is free.
-    return space.sample(mask=np.where(zero & one, 2, one).astype(np.int8))
 
 
 def random_returns(run: Run, episodes: int) -> Array:

@@ -12,7 +12,8 @@ import pytest
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from sb3_ppo_variants.bench.measure_scores import RandomPolicy, allowed_action, random_returns
+from sb3_ppo_variants.bench.measure_scores import RandomPolicy, random_returns
+from sb3_ppo_variants.bench.runs.environments import allowed_action
 from sb3_ppo_variants.bench.trials import estimated_seconds
 from tests.bench.studies import RUN
 from tests.environments import SpacesEnv

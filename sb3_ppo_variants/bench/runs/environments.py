@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
@@ -144,3 +145,19 @@ def _channels_last(space: spaces.Space[Any]) -> bool:
     """Whether SB3 moves the channels of some image of the space to the front."""
     parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
     return any(is_image_space(part) and not is_image_space_channels_first(part) for part in parts)  # type: ignore[arg-type]
+
+
+def allowed_action(space: Any, mask: np.ndarray) -> Any:
+    """Draw one of the allowed actions.
+
+    :param space: Discrete, MultiDiscrete or MultiBinary
+    :param mask: as sb3-contrib's ``action_masks()`` gives it, true for each allowed choice of each number
+    """
+    allowed = np.asarray(mask).astype(np.int8)
+    if isinstance(space, spaces.Discrete):
+        return space.sample(mask=allowed)
+    if isinstance(space, spaces.MultiDiscrete):
+        return space.sample(mask=tuple(np.split(allowed, np.cumsum(space.nvec)[:-1])))
+    zero, one = allowed.reshape(-1, 2).T
+    # Gymnasium's mask of a MultiBinary space: 0 and 1 are fixed, 2 is free.
+    return space.sample(mask=np.where(zero & one, 2, one).astype(np.int8))
