@@ -52,7 +52,8 @@ class OuterStep(UpdateHook):
                 moved = parameter - before[name]
                 if model.outer_momentum:
                     earlier = momentum.get(name, th.zeros(()))
-                    moved = kept[name] = moved + model.outer_momentum * earlier.to(parameter.device)
+                    moved = moved + model.outer_momentum * earlier.to(parameter.device)
+                    kept[name] = moved.cpu()  # a zip with tensors of a GPU loses them where there is none
                 parameter.copy_(before[name] + model.outer_step * moved)
         if kept:
             model.hook_state[MOMENTUM] = kept

@@ -8,6 +8,7 @@ import torch as th
 
 from sb3_ppo_variants import RecurrentVariantPPO, UpdateHook, VariantPPO
 from sb3_ppo_variants.hooks.outer_step import OuterStep
+from tests.compiled.conftest import needs_gpu
 from tests.environments import SpacesEnv
 from tests.models import SMALL, logged, same_weights
 
@@ -72,6 +73,13 @@ def test_momentum_is_saved(cls: Any, tmp_path: Any) -> None:
     assert kept.keys() == loaded.keys() == dict(model.policy.named_parameters()).keys()
     assert all(th.equal(kept[name], loaded[name]) for name in kept)
     cls.stock.load(tmp_path / "model.zip")
+
+
+@needs_gpu
+def test_the_momentum_of_a_gpu_can_be_loaded_without_one() -> None:
+    model = VariantPPO("MlpPolicy", SpacesEnv(), outer_momentum=0.5, device="cuda", **SMALL).learn(64)
+    kept = model.hook_state["outer_momentum"]
+    assert {tensor.device.type for tensor in kept.values()} == {"cpu"}
 
 
 class Fails(UpdateHook):
