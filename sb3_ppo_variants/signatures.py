@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from sb3_ppo_variants.coefficients import LOSS_WEIGHTS
 from sb3_ppo_variants.parts import HOOK_ARGUMENTS
 
 # The argument of the base class that a named class has decided.
 DECIDED = ("objective",)
+SCHEDULED = "float | Schedule | str"
 
 
 def constructor_signature(cls: Any) -> inspect.Signature:
@@ -28,6 +30,8 @@ def constructor_signature(cls: Any) -> inspect.Signature:
         named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         added = added | {p.name: p.replace(kind=p.KEYWORD_ONLY) for p in named if p.name not in added}
     base = {p.name: p for p in parameters}
+    if constructor is cls.stock.__init__:  # a plain float there
+        base |= {c.name: base[c.name].replace(annotation=SCHEDULED) for c in LOSS_WEIGHTS}
     hidden = {*base, *(() if cls.fixed_objective is None else DECIDED)}
     own = [parameter for name, parameter in added.items() if name not in hidden]
     if constructor is cls.stock.__init__:

@@ -13,8 +13,11 @@ from tests.environments import SpacesEnv
 
 @each_class
 def test_the_arguments_of_the_stock_class_come_first_with_their_defaults(cls: Any) -> None:
-    stock = [p for p in inspect.signature(cls.stock).parameters.values()]
-    assert list(inspect.signature(cls).parameters.values())[: len(stock)] == stock
+    stock = inspect.signature(cls.stock).parameters
+    own = list(inspect.signature(cls).parameters.values())[: len(stock)]
+    changed = {p.name: (p.default, p.annotation) for p in own if p != stock[p.name]}
+    assert [p.name for p in own] == list(stock)
+    assert changed == {name: (stock[name].default, "float | Schedule | str") for name in ("ent_coef", "vf_coef")}
 
 
 @each_class

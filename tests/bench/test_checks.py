@@ -68,13 +68,16 @@ def test_arguments_that_are_no_numbers(write_study: WriteStudy) -> None:
             arms:
               comma: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {gamma: "0,99", n_steps: yes}}
               half: {algorithm: stable_baselines3.PPO, arguments: {n_epochs: 2.5, n_steps: 64.0, target_kl: null}}
-              right: {algorithm: stable_baselines3.PPO, arguments: {gamma: 1, learning_rate: lin_3e-4}}
+              right: {algorithm: stable_baselines3.PPO, arguments: {gamma: 1, learning_rate: lin_3e-4_1e-4}}
+              scheduled: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {ent_coef: lin_0.01, vf_coef: exp_0.5}}
+              weight: {algorithm: stable_baselines3.PPO, arguments: {ent_coef: lin_0.01}}
         """,
     )
     assert found == [
         "arms.comma: on CartPole-v1: gamma is '0,99'; give a number",
         "arms.comma: on CartPole-v1: n_steps is True; give a whole number",
         "arms.half: on CartPole-v1: n_epochs is 2.5; give a whole number",
+        "arms.weight: on CartPole-v1: ent_coef is 'lin_0.01'; give a number",
     ]
 
 

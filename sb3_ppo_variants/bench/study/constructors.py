@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.common.utils import LinearSchedule
 
 from sb3_ppo_variants.bench.study.identity import is_hashed
 from sb3_ppo_variants.imports import import_object
+from sb3_ppo_variants.schedules import as_schedule
 
 SCHEDULED = ("learning_rate", "clip_range", "clip_range_vf")
 HIDDEN = ("self", "policy", "env", "seed", "_init_setup_model")
@@ -70,6 +72,8 @@ def constructor(algorithm: type[BaseAlgorithm]) -> Constructor:
     # The nearest class comes last and wins.
     defaults = {p.name: (to_json(p.default), cls) for cls, p in reversed(declared) if p.default is not p.empty}
     accepted = list(inspect.signature(algorithm).parameters.values())
+    # The signature of a class wins over its ancestors.
+    annotations = {p.name: p.annotation for p in [*(p for _, p in reversed(declared)), *accepted]}
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted)
     if open_ended:
         accepted += [parameter for _, parameter in declared]
@@ -80,10 +84,10 @@ def constructor(algorithm: type[BaseAlgorithm]) -> Constructor:
         open_ended=open_ended,
         # SB3 has types as annotations, a module with postponed ones their names.
         numbers={
-            p.name: kind
-            for _, p in reversed(declared)
+            name: kind
+            for name, annotation in annotations.items()
             for kind in (int, float)
-            if p.annotation is kind or p.annotation == kind.__name__
+            if annotation is kind or annotation == kind.__name__
         },
     )
 
@@ -143,8 +147,10 @@ def merge_arguments(levels: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 def to_constructor(arguments: dict[str, Any]) -> dict[str, Any]:
     """Turn a study's plain values into constructor arguments.
 
-    ``"lin_x"`` for the three arguments that RL Zoo knows as schedules becomes a linear schedule from x to 0;
-    a dotted path under a name that ends in ``_class`` or ``_fn`` becomes the object it names. The rest is untouched.
+    A string for one of the three arguments that RL Zoo knows as schedules becomes the schedule that it names; a dotted
+    path under a name that ends in ``_class`` or ``_fn`` becomes the object it names. The rest is untouched.
+
+    :raises ValueError: for a string that names no schedule
     """
     return {name: _to_constructor(name, value) for name, value in arguments.items()}
 
@@ -154,8 +160,14 @@ def _to_constructor(name: str, value: Any) -> Any:
         return to_constructor(value)
     if not isinstance(value, str):
         return value
-    if name in SCHEDULED and value.startswith("lin_"):
-        return LinearSchedule(start=float(value.removeprefix("lin_")), end=0.0, end_fraction=1.0)
+    if name in SCHEDULED:
+        return _scheduled(name, value)
     if name.endswith(("_class", "_fn")):
         return import_object(value)
     return value
+
+
+def _scheduled(name: str, value: str) -> Schedule:
+    schedule = as_schedule(name, value)
+    # Without a floor SB3's own, so that published runs can be made again bit for bit.
+    return LinearSchedule(schedule(1.0), 0.0, 1.0) if value.startswith("lin_") and value.count("_") == 1 else schedule

@@ -74,6 +74,27 @@ def test_to_constructor_converts_what_yaml_cannot_say() -> None:
     assert converted["policy_kwargs"] == {"activation_fn": th.nn.ReLU, "net_arch": [8]}
 
 
+@pytest.mark.parametrize("name", ["learning_rate", "clip_range", "clip_range_vf"])
+def test_schedules_with_a_floor_and_exponential_ones(name: str) -> None:
+    floor, exponential = (to_constructor({name: given})[name] for given in ("lin_4_2", "exp_0.2"))
+    assert [floor(1.0), floor(0.75), floor(0.25)] == [4.0, 3.0, 2.0]
+    assert exponential(1.0) == 0.2
+    assert exponential(0.0) == pytest.approx(0.2 * 0.366032, rel=1e-5)  # 0.99 to the power of 100
+
+
+@pytest.mark.parametrize("given", ["lin_x", "0.2", "lin_1_2", "linear"])
+def test_a_string_that_names_no_schedule(given: str) -> None:
+    with pytest.raises(ValueError, match=f"clip_range='{given}': a schedule as a string is 'lin_' or 'exp_'"):
+        to_constructor({"clip_range": given})
+
+
+def test_weights_of_the_loss_are_numbers_for_the_stock_class_alone() -> None:
+    assert constructor(PPO).not_a_number("ent_coef", "lin_0.01") == "a number"
+    assert constructor(VariantPPO).not_a_number("ent_coef", "lin_0.01") is None
+    assert constructor(DualClipPPO).not_a_number("vf_coef", "lin_0.5") is None
+    assert constructor(VariantPPO).not_a_number("gae_lambda", "lin_0.5") == "a number"
+
+
 def test_json_holds_no_addresses() -> None:
     assert to_json({"a": (1, None, "x"), "b": th.nn.ReLU, "c": object()}) == {
         "a": [1, None, "x"],
