@@ -10,6 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+# Modules of torch, as Python code that uses them calls them.
+IN_TORCH = {"nn": "torch.nn", "th": "torch"}
+
 
 def import_object(path: str) -> Any:
     """Import ``package.module.name``.
@@ -44,7 +47,8 @@ def _not_found(name: str, missing: str) -> str:
         return f"module {name} imports {missing}, which is not installed"
     places = dict.fromkeys(os.path.abspath(folder) for folder in sys.path)
     own = [place for place in places if not place.startswith((sys.prefix, sys.base_prefix)) and os.path.isdir(place)]
-    return f"module {missing} is neither installed nor in {' or '.join(own)}"
+    hint = f"; write {IN_TORCH[missing]}" if missing in IN_TORCH else ""
+    return f"module {missing} is neither installed nor in {' or '.join(own)}{hint}"
 
 
 def look_in(folders: Iterable[str]) -> None:

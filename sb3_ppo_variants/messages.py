@@ -12,9 +12,12 @@ from typing import Any
 PACKAGES = ("sb3_ppo_variants", "stable_baselines3", "sb3_contrib", "torch", "contextlib")
 
 
-def nearest(name: object, choices: Iterable[str]) -> str | None:
-    """The choice that is spelled most like a name, or None when none is near."""
-    return next(iter(difflib.get_close_matches(str(name), list(choices), n=1)), None)
+def nearest(name: object, choices: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The choice that is spelled most like a name, or None when none is near.
+
+    :param likeness: of those that are near at least, 0 to 1
+    """
+    return next(iter(difflib.get_close_matches(str(name), list(choices), n=1, cutoff=likeness)), None)
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

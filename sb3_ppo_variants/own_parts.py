@@ -39,7 +39,8 @@ def resolve(
             return wrap(found)
         except TypeError as error:
             raise TypeError(f"{argument}: {name_of(found)} cannot be called as one: {error}") from error
-    raise TypeError(f"{argument}: {part!r} is neither a name nor a function; names: {', '.join(known)}")
+    hint = "; coefficients are arguments of their own" if isinstance(part, Mapping) else ""
+    raise TypeError(f"{argument}: {part!r} is neither a name nor a function{hint}; names: {', '.join(known)}")
 
 
 def _named(argument: str, name: str, record: type, known: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, is_vecenv_wrapped
 
 from sb3_ppo_variants.adaptation import Adaptation
@@ -30,6 +31,11 @@ from sb3_ppo_variants.terms import TERMS
 
 # What the hooks of the package take, by name.
 HOOK_ARGUMENTS = {argument.name: argument for hook in HOOKS.values() for argument in hook.arguments}
+POLICY_ARGUMENTS = {*inspect.signature(ActorCriticPolicy).parameters} - {
+    "observation_space",
+    "action_space",
+    "lr_schedule",
+}
 
 
 def as_list(objective: Any) -> list[Any]:
@@ -80,6 +86,8 @@ def unknown_argument(owner: str, name: str, value: Any, known: Iterable[str]) ->
     for part in REGULARIZERS.values():
         if name in [coefficient.name for coefficient in part.coefficients]:
             return f"{name}={value!r} belongs to {part.name!r}, which is not among the regularizers"
+    if name in POLICY_ARGUMENTS:
+        return f"{owner}: {name} is an argument of the policy; policy_kwargs={{{name!r}: {value!r}}} gives it to it"
     return f"{owner}: " + one_of("argument", name, known)
 
 

@@ -96,6 +96,7 @@ def test_parts_share_a_coefficient_only_if_it_means_the_same() -> None:
     [
         ("tests.own_code.NOTHING", "parts='tests.own_code.NOTHING': module tests.own_code has no NOTHING"),
         ("nowhere.PART", "parts='nowhere.PART': module nowhere is neither installed nor in "),
+        ("nn.functional.relu", "module nn is neither installed nor in .*; write torch.nn$"),
         (
             "tests.own_code:oen",
             r"parts='oen' is not known. Did you mean 'one'\?.* Importing tests.own_code does",

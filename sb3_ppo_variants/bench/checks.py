@@ -119,7 +119,7 @@ def resolution_mistakes(study: Study) -> Iterator[str]:
                 continue
             accepted = constructor(import_algorithm(run.algorithm))
             for name, value in run.arguments.items():
-                if wanted := accepted.not_a_number(name, value):
+                if wanted := accepted.wanted(name, value):
                     yield f"arms.{arm}: on {environment}: {name} is {value!r}; give {wanted}"
             new = [callback for callback in run.callbacks or [] if callback not in tried]
             tried += new
@@ -205,6 +205,12 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str], warned: dict[s
         evaluated = EVALUATED if runs[0].vec_env == "envpool" else ""
         yield f"environments.{runs[0].environment}: {evaluated}{_one_line(error)}{_advice(runs[0].environment, error)}"
         return
+    written = runs[0].environment.rpartition(":")[2]
+    if spec and spec.id != written:
+        warn_user(
+            f"environments.{written}: gymnasium makes {spec.id}, and a later one may make another version; write "
+            f"{spec.id}"
+        )
     if runs[0].vec_env == "envpool":
         yield from _envpool_mistakes(runs[0], env)
     first = made.setdefault(spec.id, runs[0].environment) if spec else runs[0].environment

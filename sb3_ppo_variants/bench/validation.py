@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sb3_ppo_variants.bench.checks import argument_mistakes, resolution_mistakes, run_mistakes
-from sb3_ppo_variants.bench.study.places import KEYS, belongs
+from sb3_ppo_variants.bench.study.places import KEYS, belongs, near_key
 from sb3_ppo_variants.bench.study.seeds import DECIDED, LISTED
 from sb3_ppo_variants.bench.study.space import BOUNDS, CHOICES
 from sb3_ppo_variants.bench.study.study import Study
@@ -25,9 +25,15 @@ MOST_LETTERS = 600
 
 
 # What pydantic calls by the names of Python.
-IN_YAML = dict.fromkeys(("tuple_type", "list_type"), "a list is needed, such as [one, two]") | dict.fromkeys(
-    ("dict_type", "model_type", "model_attributes_type"), "a mapping is needed, such as {key: value}"
-)
+MAPPING = ("dict_type", "model_type", "model_attributes_type")
+IN_YAML = {"missing": "is missing"}
+IN_YAML |= dict.fromkeys(("tuple_type", "list_type"), "a list is needed, such as [one, two]")
+# What a mapping at a place looks like.
+EXAMPLES = {
+    "evaluation": "{every: 10_000, episodes: 10}",
+    "arms": "{dual_clip: {algorithm: sb3_ppo_variants.DualClipPPO}}",
+    "arms.*": "{algorithm: sb3_ppo_variants.DualClipPPO}",
+}
 
 
 class StudyMistakes(Exception):
@@ -96,11 +102,21 @@ def _line(detail: Any) -> str:
     place = ".".join(str(part)[:100] for part in detail["loc"] if part not in INNER)
     if detail["type"] == "extra_forbidden":
         name = str(detail["loc"][-1])[:100]
+        if place == name and (near := near_key(name)):
+            return f"{place}: unknown key; did you mean {near}?"
         where = belongs(name)
         if where is not None:
             return f"{place}: not a key here; {where}"
         return f"{place}: unknown key{did_you_mean(name, [key for keys in KEYS.values() for key in keys])}"
-    message = IN_YAML.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+    if detail["type"] in MAPPING:
+        message = f"a mapping is needed, such as {_example(place)}"
+    else:
+        message = IN_YAML.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
     value = detail["input"]
     shown = "" if isinstance(value, (dict, list)) or detail["type"] == "missing" else f" (given: {reprlib.repr(value)})"
     return f"{place}: {message}{shown}" if place else f"{message}{shown}"
+
+
+def _example(place: str) -> str:
+    level, *names = place.split(".")
+    return EXAMPLES.get("arms.*" if level == "arms" and len(names) == 1 else place, "{key: value}")

@@ -71,6 +71,7 @@ def test_arguments_that_are_no_numbers(write_study: WriteStudy) -> None:
               right: {algorithm: stable_baselines3.PPO, arguments: {gamma: 1, learning_rate: lin_3e-4_1e-4}}
               scheduled: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {ent_coef: lin_0.01, vf_coef: exp_0.5}}
               weight: {algorithm: stable_baselines3.PPO, arguments: {ent_coef: lin_0.01}}
+              zoo: {algorithm: stable_baselines3.PPO, arguments: {policy_kwargs: "dict(net_arch=[64])"}}
         """,
     )
     assert found == [
@@ -78,6 +79,8 @@ def test_arguments_that_are_no_numbers(write_study: WriteStudy) -> None:
         "arms.comma: on CartPole-v1: n_steps is True; give a whole number",
         "arms.half: on CartPole-v1: n_epochs is 2.5; give a whole number",
         "arms.weight: on CartPole-v1: ent_coef is 'lin_0.01'; give a number",
+        "arms.zoo: on CartPole-v1: policy_kwargs is 'dict(net_arch=[64])'; give a mapping, such as "
+        "{net_arch: [64, 64]}",
     ]
 
 
@@ -92,7 +95,8 @@ def test_a_named_class_says_which_argument_is_unknown(write_study: WriteStudy) -
     )
     assert found == [
         "arms.dual_clip.arguments.dual_clp: unknown argument of DualClipPPO; did you mean dual_clip?",
-        "arms.dual_clip.arguments.kl_coef: unknown argument of DualClipPPO; sb3_ppo_variants.VariantPPO takes it",
+        "arms.dual_clip.arguments.kl_coef: unknown argument of DualClipPPO; sb3_ppo_variants.VariantPPO takes it: "
+        "write it below arms of this class",
     ]
 
 
@@ -256,6 +260,15 @@ def test_an_environment_of_a_module_has_a_plan() -> None:
 def test_an_environment_under_two_names_is_a_mistake(write_study: WriteStudy) -> None:
     found = mistakes_in(write_study, "arguments: {device: cpu}\nenvironments: [CartPole-v1, CartPole]\n")
     assert found == ["environments: CartPole-v1 and CartPole are the same environment"]
+
+
+def test_an_environment_without_its_version(write_study: WriteStudy, recwarn: pytest.WarningsRecorder) -> None:
+    head = "name: bare\ntotal_timesteps: 64\nseeds: 1\nevaluation: {every: 64, last: 1}\n"
+    load_study(write_study(f"{head}arguments: {{device: cpu}}\nenvironments: [CartPole]\n"))
+    assert [str(warning.message) for warning in recwarn] == [
+        "environments.CartPole: gymnasium makes CartPole-v1, and a later one may make another version; write "
+        "CartPole-v1"
+    ]
 
 
 def test_a_list_of_callbacks_cannot_be_given_paths(write_study: WriteStudy) -> None:

@@ -96,7 +96,7 @@ def test_mistakes_are_printed_without_a_traceback(write_study: WriteStudy, capsy
     shown = capsys.readouterr().err
     assert "has 4 mistakes:" in shown
     assert "  seeds: must be a number of seeds, 1 to 1000" in shown
-    assert "  environments: Field required" in shown
+    assert "  environments: is missing" in shown
     assert "Traceback" not in shown
 
 

@@ -124,6 +124,17 @@ def test_what_yaml_has_no_word_for_is_said_in_those_of_yaml(write_study: WriteSt
     ]
 
 
+def test_near_keys_and_what_a_mapping_looks_like(write_study: WriteStudy) -> None:
+    text = "name: words\ntotal_timesteps: 100\nseed: 3\nevaluation: 50\nenvironments: [CartPole-v1]\n"
+    assert sorted(mistakes(write_study(f"{text}arms: {{dual: sb3_ppo_variants.DualClipPPO}}\n"))) == [
+        "arms.dual: a mapping is needed, such as {algorithm: sb3_ppo_variants.DualClipPPO} "
+        "(given: 'sb3_ppo_variants.DualClipPPO')",
+        "evaluation: a mapping is needed, such as {every: 10_000, episodes: 10} (given: 50)",
+        "seed: unknown key; did you mean seeds?",
+        "seeds: is missing",
+    ]
+
+
 def test_a_wrong_level_of_a_grid_names_its_arm(write_study: WriteStudy) -> None:
     head = "name: grid\ntotal_timesteps: 100\nseeds: 1\nevaluation: {every: 50, last: 1}\nenvironments: [CartPole-v1]\n"
     arm = "arms: {v: {algorithm: stable_baselines3.PPO, grid: {n_envs: [1, x]}}}"

@@ -69,6 +69,8 @@ def make_wrapped(
     with warnings.catch_warnings():
         # SB3 asks for it first, whether an environment has it or not.
         warnings.filterwarnings("ignore", message=".*render_mode='rgb_array'")
+        # The checks of a study say it in their own words.
+        warnings.filterwarnings("ignore", message=".*instead of the unversioned environment")
         env: VecEnv = make_vec_env(
             run.environment,
             n_envs,

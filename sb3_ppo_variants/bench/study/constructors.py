@@ -38,14 +38,16 @@ class Constructor:
     open_ended: bool
     numbers: dict[str, type] = field(default_factory=dict)
 
-    def not_a_number(self, name: str, value: Any) -> str | None:
-        """What an argument has to be, if it is a number and the value is none of the kind.
+    def wanted(self, name: str, value: Any) -> str | None:
+        """What an argument has to be, if the value is of another kind.
 
         Many constructors take such a value, and training ends by it later.
 
         :param name: of the argument
         :param value: given for it
         """
+        if name.endswith("_kwargs"):
+            return None if value is None or isinstance(value, Mapping) else "a mapping, such as {net_arch: [64, 64]}"
         kind = self.numbers.get(name)
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if kind is None or (is_number and (kind is float or value % 1 == 0)):

@@ -18,7 +18,7 @@ from sb3_ppo_variants.bench.study.space import Axis
 from sb3_ppo_variants.bench.study.strict import Strict
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.study.tune import Tune
-from sb3_ppo_variants.messages import did_you_mean
+from sb3_ppo_variants.messages import did_you_mean, nearest
 from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.terms import TERMS
 
@@ -60,6 +60,14 @@ def belongs(name: str) -> str | None:
     return None
 
 
+def near_key(name: str) -> str | None:
+    """The key of the study that a name is spelled almost like; None for none.
+
+    :param name: as it is written at the top of the file
+    """
+    return nearest(name, KEYS["the study"], likeness=0.85)
+
+
 def elsewhere(argument: str, accepted: Constructor) -> str:
     """Say what takes an argument that a class does not, or which one of the class is near; nothing when none is.
 
@@ -71,7 +79,7 @@ def elsewhere(argument: str, accepted: Constructor) -> str:
     coefficients = {each.name for term in TERMS.values() for each in term.arguments}
     coefficients |= {each.name for part in REGULARIZERS.values() for each in part.coefficients}
     if argument in {*constructor(import_algorithm(GENERAL)).names, *coefficients}:
-        return f"; {GENERAL} takes it"
+        return f"; {GENERAL} takes it: write it below arms of this class"
     return did_you_mean(argument, accepted.names)
 
 

@@ -89,10 +89,10 @@ def test_a_string_that_names_no_schedule(given: str) -> None:
 
 
 def test_weights_of_the_loss_are_numbers_for_the_stock_class_alone() -> None:
-    assert constructor(PPO).not_a_number("ent_coef", "lin_0.01") == "a number"
-    assert constructor(VariantPPO).not_a_number("ent_coef", "lin_0.01") is None
-    assert constructor(DualClipPPO).not_a_number("vf_coef", "lin_0.5") is None
-    assert constructor(VariantPPO).not_a_number("gae_lambda", "lin_0.5") == "a number"
+    assert constructor(PPO).wanted("ent_coef", "lin_0.01") == "a number"
+    assert constructor(VariantPPO).wanted("ent_coef", "lin_0.01") is None
+    assert constructor(DualClipPPO).wanted("vf_coef", "lin_0.5") is None
+    assert constructor(VariantPPO).wanted("gae_lambda", "lin_0.5") == "a number"
 
 
 def test_json_holds_no_addresses() -> None:

@@ -68,7 +68,7 @@ def test_runs_are_those_of_a_number_of_seeds() -> None:
                 "seeds.stpe: unknown key; did you mean step?",
             ],
         ),
-        ("{from: 5, to: 30}", ["seeds.until: Field required"]),
+        ("{from: 5, to: 30}", ["seeds.until: is missing"]),
         ("{from: 5, to: 4, until: decided}", ["seeds: to must be from or more, 5 (given: 4)"]),
         (
             "{from: 5, to: 33, until: decided}",
