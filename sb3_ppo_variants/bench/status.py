@@ -22,8 +22,8 @@ from sb3_ppo_variants.bench.table.stored import stored_runs
 from sb3_ppo_variants.bench.terminal import PADDING, cut, table_of
 from sb3_ppo_variants.bench.watch import share
 
-# Stale runs are done, with other package versions or other own code than there are now.
-STATES = ("done", "running", "failed", "missing", "stale", "damaged")
+# Stale runs are finished, with other package versions or other own code than there are now.
+STATES = ("finished", "running", "failed", "missing", "stale", "damaged")
 # An arm and an environment, and the state of some of their runs.
 Counts = Counter[tuple[str, str, str]]
 # Characters that a name keeps however narrow a terminal is.
@@ -48,7 +48,7 @@ def status(study: Study, folders: Folders, width: int) -> tuple[Table, list[str]
     today = functools.cache(source_hash)
     for run, record in [*whole, *stored]:
         stale = record["provenance"]["versions"] != installed or changed_sources(record, today)
-        counts[run.arm, run.environment, "stale" if stale else "done"] += 1
+        counts[run.arm, run.environment, "stale" if stale else "finished"] += 1
     arms = (study.run(arm, next(iter(study.environments)), study.seeds[0]) for arm in study.arms)
     missing = dict.fromkeys(line for run in arms for line in missing_parts(run.arguments))
     failures = []

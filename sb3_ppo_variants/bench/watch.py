@@ -29,7 +29,7 @@ def view(snapshot: StudyState) -> RenderableType:
 
 
 def _counts(snapshot: StudyState) -> str:
-    counts = {"finished": snapshot.finished, "being made": len(snapshot.making), "missing": snapshot.missing}
+    counts = {"finished": snapshot.finished, "running": len(snapshot.making), "missing": snapshot.missing}
     failed = f", {snapshot.failed} failed" if snapshot.failed else ""
     interrupted = f" ({len(snapshot.interrupted)} interrupted)" if snapshot.interrupted else ""
     listed = ", ".join(f"{count} {state}" for state, count in counts.items())

@@ -54,7 +54,7 @@ def test_every_command_takes_it(study: Path, capsys: pytest.CaptureFixture[str])
     for command in (["status"], ["watch"], ["report"], ["card", *ARM, "--episodes", "1"]):
         assert main([command[0], str(study), *command[1:]]) == 0
     shown = capsys.readouterr().out
-    assert "aim: 2 finished, 0 being made, 0 missing" in shown
+    assert "aim: 2 finished, 0 running, 0 missing" in shown
     assert "Made hub/dual_clip_ppo-Aim-v0" in shown
     card = Path("hub/dual_clip_ppo-Aim-v0/README.md").read_text()
     enjoy = "enjoy --algo dual_clip_ppo --env Aim-v0 --gym-packages myenvs -f logs"

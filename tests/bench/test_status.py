@@ -39,16 +39,16 @@ def test_a_run_that_is_being_made_is_neither_missing_nor_failed(finished: Finish
         "1",
         "1",
     ]
-    assert table[2].split() == ["arm", "environment", "done", "running", "failed", "missing"]
+    assert table[2].split() == ["arm", "environment", "finished", "running", "failed", "missing"]
     assert lines[0].startswith("running: ppo on CartPole-v1, seed 1: 50 % of its steps, about ")
     assert lines[1].startswith("93 % of all steps, about ")
 
 
-@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("width", [64, 80])
 def test_names_are_cut_and_headings_are_not(width: int, tmp_path: Path) -> None:
     arm = {"algorithm": "stable_baselines3.PPO", "grid": {"learning_rate": [0.001, 0.01], "n_epochs": [10, 20]}}
     table, _ = shown(make_study(arms={"a_long_name_of_an_arm": arm}), Folders(tmp_path), width)
-    assert table[2].split() == ["arm", "environment", "done", "running", "failed", "missing"]
+    assert table[2].split() == ["arm", "environment", "finished", "running", "failed", "missing"]
     assert max(map(len, table)) <= width
     rows = [line for line in table if "=10 " in line or "=20 " in line]
     assert len(rows) == 8

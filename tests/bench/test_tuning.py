@@ -139,7 +139,7 @@ def test_plan_and_watch_count_trials(
     assert re.search(r"Their time: about \d+ s with 2 runs at a time, if what is tried takes as long as", output)
     assert "= 1 run, 0 finished, 1 to make." in output
     assert main(["watch", study, "--results", str(tmp_path)]) == 0
-    assert "tuned, tuning, 0 of 3 trials are known: 0 finished, 0 being made, 2 missing" in capsys.readouterr().out
+    assert "tuned, tuning, 0 of 3 trials are known: 0 finished, 0 running, 2 missing" in capsys.readouterr().out
     assert main(["status", study, "--results", str(tmp_path)]) == 0
     assert UNTUNED in capsys.readouterr().out
 

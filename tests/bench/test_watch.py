@@ -50,7 +50,7 @@ def test_a_sparkline(values: list[float], bars: str) -> None:
 
 def test_a_snapshot_is_shown() -> None:
     lines = shown(SNAPSHOT)
-    assert lines[0] == "mine: 3 finished, 2 being made, 2 missing, 1 failed"
+    assert lines[0] == "mine: 3 finished, 2 running, 2 missing, 1 failed"
     # 3430 of 7000 steps.
     assert lines[1].endswith("49 % of the steps, about 3 min left")
     assert lines[1].count("━") == 15
@@ -66,18 +66,18 @@ def test_a_snapshot_is_shown() -> None:
 def test_nothing_is_said_of_what_is_not_known() -> None:
     lines = shown(replace(SNAPSHOT, making=(), failed=0, steps=6999, seconds_left=None))
     # A study is at 100 % when all of it is made.
-    assert [line.lstrip("━╸ ") for line in lines] == ["mine: 3 finished, 0 being made, 2 missing", "99 % of the steps"]
+    assert [line.lstrip("━╸ ") for line in lines] == ["mine: 3 finished, 0 running, 2 missing", "99 % of the steps"]
 
 
 def test_interrupted_runs_are_among_the_missing_ones() -> None:
     lines = shown(replace(SNAPSHOT, making=(), failed=0, interrupted=(replace(MAKING, maker="interrupted"),)))
-    assert lines[0] == "mine: 3 finished, 0 being made, 2 missing (1 interrupted)"
+    assert lines[0] == "mine: 3 finished, 0 running, 2 missing (1 interrupted)"
     assert lines[-1].endswith("interrupted")
 
 
 def test_trials_are_shown_as_rounds() -> None:
     lines = shown(replace(SNAPSHOT, tuning="5 of 60 trials"))
-    assert lines[0] == "mine, tuning, 5 of 60 trials are known: 3 finished, 2 being made, 2 missing, 1 failed"
+    assert lines[0] == "mine, tuning, 5 of 60 trials are known: 3 finished, 2 running, 2 missing, 1 failed"
     assert lines[1].endswith("49 % of the steps of this round, about 3 min left")
 
 
@@ -103,7 +103,7 @@ def test_the_command_outside_of_a_terminal(
     before = state(tmp_path)
     assert main(["watch", str(finished.path), "--results", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "tiny: 7 finished, 1 being made, 0 missing"
+    assert lines[0] == "tiny: 7 finished, 1 running, 0 missing"
     # Seven runs and half of one.
     assert "93 % of the steps, about " in lines[1]
     assert sum("CartPole-v1" in line for line in lines) == 1
@@ -133,7 +133,7 @@ def test_the_command_in_a_terminal(
     assert main(call) == 0
     assert pauses == [2.0, 2.0]
     output = capsys.readouterr().out
-    assert output.index("7 finished, 0 being made, 1 missing") < output.index("8 finished, 0 being made, 0 missing")
+    assert output.index("7 finished, 0 running, 1 missing") < output.index("8 finished, 0 running, 0 missing")
     there.rename(away)
     assert main(call) == 0
     assert len(pauses) == 3

@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
     text = "draw a figure of the report for a paper, as PDF, with its numbers as CSV beside it"
     parser = add_command(commands, "figure", figure, text)
     add_study(parser)
-    parser.add_argument("name", metavar="NAME", help="that of the file of the report, such as curves or profiles")
+    parser.add_argument("name", metavar="NAME", help="name of a figure of the report, such as curves or profiles")
     parser.add_argument(
         "--width",
         choices=("one", "two"),

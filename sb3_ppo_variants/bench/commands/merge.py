@@ -18,7 +18,12 @@ def add_parser(commands: Any) -> None:
         "folders", metavar="FOLDER", type=Path, nargs="+", help="the folder of the study, such as results/mine"
     )
     parser.add_argument(
-        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="the folder of all runs; it may have some"
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        type=Path,
+        required=True,
+        help="the folder to copy into; it may have runs already",
     )
 
 

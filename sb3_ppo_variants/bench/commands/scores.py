@@ -18,7 +18,7 @@ from sb3_ppo_variants.bench.commands.common import (
 
 def add_parser(commands: Any) -> None:
     """Add the command to a parser."""
-    text = "measure the scores that count as 0 and 1, as lines for the study file"
+    text = "measure the returns that are normalised to 0 and 1, as lines for the study file"
     parser = add_command(commands, "scores", scores, text)
     add_study(parser)
     parser.add_argument("--episodes", metavar="N", type=positive, default=100, help="of random actions (default: 100)")

@@ -10,7 +10,9 @@ from sb3_ppo_variants.bench.commands.common import add_command, add_study, folde
 
 def add_parser(commands: Any) -> None:
     """Add the command to a parser."""
-    add_study(add_command(commands, "status", status, "show what is done, running, failed, missing, stale and damaged"))
+    add_study(
+        add_command(commands, "status", status, "show what is finished, running, failed, missing, stale and damaged")
+    )
 
 
 def status(parsed: argparse.Namespace) -> int:

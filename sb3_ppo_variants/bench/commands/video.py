@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
     add_run(parser, "that with the highest score")
     parser.add_argument("--episodes", metavar="N", type=positive, default=1, help="one video each (default: 1)")
     parser.add_argument(
-        "--output", metavar="DIR", type=Path, help="where the videos are written (default: videos beside the results)"
+        "--output", metavar="DIR", type=Path, help="where the videos are written (default: RESULTS/STUDY/videos)"
     )
 
 
