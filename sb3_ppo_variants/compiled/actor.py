@@ -152,12 +152,13 @@ class CompiledActor:
         return eager
 
     def _flat(self, observations: Any, others: Mapping[str, Any]) -> tuple[Spec, list[th.Tensor]]:
-        """The names of the arguments, and their tensors."""
+        """The names of the arguments, and their tensors, which native code takes to be contiguous."""
+        keys, own = (
+            (tuple(observations), observations.values()) if isinstance(observations, dict) else (None, [observations])
+        )
         # Masks are an array. The policy itself looks for its device at every call.
-        tensors = [th.as_tensor(array, device=self._weights[0].device) for array in others.values()]
-        if isinstance(observations, dict):
-            return (tuple(observations), tuple(others)), [*observations.values(), *tensors]
-        return (None, tuple(others)), [observations, *tensors]
+        tensors = [*own, *(th.as_tensor(array, device=self._weights[0].device) for array in others.values())]
+        return (keys, tuple(others)), [tensor.contiguous() for tensor in tensors]
 
     def _noise(self) -> dict[str, th.Tensor]:
         own = vars(self._policy.action_dist)

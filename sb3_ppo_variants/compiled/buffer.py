@@ -12,6 +12,8 @@ from sb3_contrib.common.maskable.buffers import MaskableDictRolloutBuffer, Maska
 from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 from stable_baselines3.common.utils import obs_as_tensor
 
+from sb3_ppo_variants.compiled.unsupported import is_original
+
 PLAIN = (RolloutBuffer, DictRolloutBuffer, MaskableRolloutBuffer, MaskableDictRolloutBuffer)
 # The types of actions that policies return; a buffer may keep others.
 ACTION_TYPES = ((spaces.Box, np.float32), (spaces.Discrete, np.int64), (spaces.MultiDiscrete, np.int64))
@@ -66,6 +68,12 @@ class DirectRecord:
 
     def __init__(self, buffer: Any, observations: Any) -> None:
         self._buffer: Any = buffer
+        self._find(observations)
+
+    def _find(self, observations: Any) -> None:
+        """Find the memory of the steps, which is another one after a callback has reset the buffer."""
+        buffer = self._buffer
+        self._found_in = buffer.observations
         shape = (buffer.buffer_size, buffer.n_envs)
         actions = buffer.actions.reshape(*shape, *buffer.action_space.shape)
         columns = [_tensors(array) for array in (actions, buffer.values.reshape(*shape, 1), buffer.log_probs)]
@@ -80,6 +88,8 @@ class DirectRecord:
 
     def observe(self, observations: Any) -> Any:
         """As in :class:`Record`."""
+        if self._buffer.observations is not self._found_in:
+            self._find(observations)
         position = self._buffer.pos
         _write(self._observations[position], observations)
         return self._tensors[position]
@@ -110,12 +120,14 @@ class DirectRecord:
         :param action_masks: of MaskablePPO
         """
         buffer, position = self._buffer, self._buffer.pos
+        if buffer.observations is not self._found_in:
+            self._find(obs)
         outputs = self._outputs[position]
         _write(self._observations[position], obs)
         if value is not outputs.values:  # eager code acted
-            self._actions[position][...] = action
-            outputs.values.copy_(value)
-            outputs.log_probs.copy_(log_prob)
+            self._actions[position][...] = action.reshape(self._actions[position].shape)
+            outputs.values.copy_(value.reshape(outputs.values.shape))
+            outputs.log_probs.copy_(log_prob.reshape(outputs.log_probs.shape))
         buffer.rewards[position] = reward
         buffer.episode_starts[position] = episode_start
         if action_masks is not None:
@@ -131,17 +143,19 @@ def record(buffer: Any, observations: Any, device: th.device) -> Record | Direct
     :param observations: before the first step
     :param device: of the policy
     """
+    if device.type != "cpu" or not _is_plain(buffer, "add"):
+        return Record(buffer, device)
     types = [kind for space, kind in ACTION_TYPES if isinstance(buffer.action_space, space)]
     pairs = _pairs(buffer.observations, observations)
     alike = all(isinstance(given, np.ndarray) and kept.dtype == given.dtype for kept, given in pairs)
-    direct = device.type == "cpu" and alike and buffer.actions.dtype in types and _is_plain(buffer, "add")
-    return DirectRecord(buffer, observations) if direct else Record(buffer, device)
+    return DirectRecord(buffer, observations) if alike and buffer.actions.dtype in types else Record(buffer, device)
 
 
 def _is_plain(buffer: Any, method: str) -> bool:
     """Whether a method is that of SB3's or sb3-contrib's buffers."""
+    function = getattr(type(buffer), method)
     known = [getattr(cls, method) for cls in PLAIN]
-    return getattr(type(buffer), method) in known and method not in vars(buffer)
+    return function in known and is_original(function) and method not in vars(buffer)
 
 
 def _pairs(kept: Any, given: Any) -> list[tuple[np.ndarray, Any]]:

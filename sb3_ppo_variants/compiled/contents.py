@@ -6,7 +6,7 @@ import random
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import cache
-from types import CodeType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,40 @@ def names_in(code: CodeType) -> tuple[str, ...]:
     """
     inner = [name for constant in code.co_consts if isinstance(constant, CodeType) for name in names_in(constant)]
     return tuple(dict.fromkeys([*code.co_names, *inner]))
+
+
+def names_below(kind: type, method: Any) -> tuple[str, ...]:
+    """The names that a user's method mentions, and those that the methods and properties of these names mention.
+
+    :param kind: the class
+    :param method: of it, or of an object of it
+    """
+    found: dict[str, None] = {}
+    waiting = [method]
+    while waiting:
+        item = waiting.pop()
+        function = getattr(item, "fget", None) or getattr(item, "__func__", item)
+        if is_of_user(function) and hasattr(function, "__code__"):
+            new = [word for word in names_in(function.__code__) if word not in found]
+            found |= dict.fromkeys(new)
+            waiting += [getattr(kind, word) for word in new if hasattr(kind, word)]
+    return tuple(found)
+
+
+def variables_of(function: FunctionType) -> list[Any]:
+    """The values of the variables of other functions that a function mentions.
+
+    :param function: of a user
+    """
+    return [cell.cell_contents for cell in function.__closure__ or () if cell != CellType()]
+
+
+def is_library(owner: Any) -> bool:
+    """Whether something is a module that is taken to stay as it is.
+
+    :param owner: a module or another object
+    """
+    return isinstance(owner, ModuleType) and owner.__name__.split(".")[0] in LIBRARIES
 
 
 def slots_of(value: Any) -> list[str]:

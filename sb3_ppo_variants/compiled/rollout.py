@@ -50,9 +50,10 @@ def collect_rollouts(
         self.policy.reset_noise(env.num_envs)
     if use_masking:
         check_masks(env)
-    steps, within_bounds = record(rollout_buffer, self._last_obs, self.device), _within_bounds(self)
     masks: dict[str, Any] = {}
+    action_masks = None
     callback.on_rollout_start()
+    steps, within_bounds = record(rollout_buffer, self._last_obs, self.device), _within_bounds(self)
     n_steps = 0
     with without_deep_copies(env):
         while n_steps < n_rollout_steps:
@@ -82,11 +83,12 @@ def collect_rollouts(
             self._last_obs = new_obs
             self._last_episode_starts = dones
 
-    if isinstance(self.action_space, spaces.Discrete):
-        actions = actions.reshape(-1, 1)  # as callbacks find them after SB3's loop
+    # As callbacks find them after SB3's loop; MaskablePPO's leaves them those of the last step.
+    actions = actions.reshape(-1, 1) if isinstance(self.action_space, spaces.Discrete) else actions
     values = predicted_values(self.policy, obs_as_tensor(self._last_obs, self.device))
     compute_returns_and_advantage(rollout_buffer, values, dones)
-    callback.update_locals(locals())
+    if use_masking is None:
+        callback.update_locals(locals())
     callback.on_rollout_end()
     return True
 

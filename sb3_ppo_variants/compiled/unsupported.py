@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch as th
@@ -9,6 +10,7 @@ from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import PPO
 from torch.nn.modules import module as all_modules
 
+from sb3_ppo_variants.compiled.contents import is_of_user
 from sb3_ppo_variants.maskable_lstm.ppo import MaskableRecurrentPPO
 
 STOCK = (PPO, MaskablePPO, RecurrentPPO, MaskableRecurrentPPO)
@@ -63,6 +65,17 @@ def refuse_replaced_forward(policy: th.nn.Module) -> None:
         raise Unsupported("something else has taken the place of the policy's forward, torch.compile say")
 
 
+def is_original(method: Any) -> bool:
+    """Whether a method of a library's class is the library's own: other packages put wrappers in the place of some.
+
+    :param method: as a function
+    """
+    module = sys.modules.get(str(getattr(method, "__module__", None)))
+    code = getattr(method, "__code__", None)
+    in_its_file = code is not None and module is not None and code.co_filename == module.__file__
+    return in_its_file and not is_of_user(method)
+
+
 def refuse_other_rollout(collect_rollouts: Any) -> None:
     """Refuse a loop of a user's class.
 
@@ -70,6 +83,6 @@ def refuse_other_rollout(collect_rollouts: Any) -> None:
     :raises Unsupported: when it is that of no stock class
     """
     function = getattr(collect_rollouts, "__func__", collect_rollouts)
-    if function not in [stock.collect_rollouts for stock in STOCK]:
+    if function not in [stock.collect_rollouts for stock in STOCK] or not is_original(function):
         names = ", ".join(stock.__name__ for stock in STOCK)
         raise Unsupported(f"{function.__qualname__} is that of none of {names}")

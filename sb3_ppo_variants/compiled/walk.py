@@ -19,13 +19,15 @@ from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.compiled import contents
-from sb3_ppo_variants.compiled.contents import LIBRARIES, MISSING, Same, is_of_user, names_in
+from sb3_ppo_variants.compiled.contents import MISSING, Same, is_of_user, names_in
 from sb3_ppo_variants.compiled.unsupported import HOOKS, Ended
 from sb3_ppo_variants.loop.losses import LossComputation
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, Enum, th.dtype, th.device, th.Size)
 # Objects with a life of their own; which one it is counts, not what is in it.
 OPAQUE = (gym.Space, gym.Env, VecEnv, BaseAlgorithm, th.optim.Optimizer, ModuleType, BuiltinFunctionType, th.Generator)
+# Of these some code sees what it names.
+MEMBERS = (ModuleType, BaseAlgorithm, gym.Env, VecEnv)
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 
 
@@ -52,6 +54,7 @@ class Walk:
         self.reads: list[Callable[[], Any]] = [lambda: [len(hooks) for hooks in self.hooks if hooks]]
         self.undo: list[Callable[[], None]] = []
         self._names: dict[int, str] = {}
+        self._named: set[tuple[int, tuple[str, ...]]] = set()
         self._kept: list[Any] = []  # so that no other object has the identity of one that was visited
 
     def visit(self, name: str, value: Any) -> None:
@@ -189,8 +192,7 @@ class Walk:
         self.reads.append(partial(_methods, model))
         for method, function in zip(LOSS_METHODS, _methods(model), strict=True):
             self.visit(f"{name}.{method}", function)
-            if is_of_user(function) and hasattr(function, "__code__"):
-                self._visit_names(name, own, names_in(function.__code__))
+            self._visit_names(name, own, contents.names_below(type(model), function))
 
     # Code.
 
@@ -204,11 +206,18 @@ class Walk:
         self.visit(f"{name}.__kwdefaults__", function.__kwdefaults__)
         for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             self._visit_cell(f"{variable} in {name}", cell)
+        self._visit_dict(f"{name}.__dict__", vars(function))
         names = names_in(code)
         self._visit_names(function.__module__, known, names)
-        for module in [known.get(word) for word in names]:
-            if isinstance(module, ModuleType) and module.__name__.split(".")[0] not in LIBRARIES:
-                self._visit_names(module.__name__, vars(module), names)
+        self._visit_members([*(known.get(word) for word in names), *contents.variables_of(function)], names)
+
+    def _visit_members(self, owners: Iterable[Any], names: tuple[str, ...]) -> None:
+        """What some code names of modules, models and environments, whose other contents it does not see."""
+        for owner in owners:
+            if isinstance(owner, MEMBERS) and not contents.is_library(owner) and (id(owner), names) not in self._named:
+                self._named.add((id(owner), names))
+                self._visit_names(getattr(owner, "__name__", self._names[id(owner)]), vars(owner), names)
+                self._visit_members([vars(owner).get(word) for word in names], names)
 
     def _visit_cell(self, name: str, cell: CellType) -> None:
         try:

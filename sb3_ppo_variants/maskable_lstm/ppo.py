@@ -109,7 +109,7 @@ class MaskableRecurrentPPO(RecurrentPPO):
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
         if not is_masking_supported(env):
             raise ValueError("the environment has no action masks: wrap it in sb3_contrib's ActionMasker")
-        with _masks_at_each_step(self.policy, env, rollout_buffer):
+        with _masks_at_each_step(self.policy, env, rollout_buffer, callback):
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
 
     def train(self) -> None:
@@ -138,13 +138,21 @@ class MaskableRecurrentPPO(RecurrentPPO):
 
 
 @contextmanager
-def _masks_at_each_step(policy: MaskableRecurrentActorCriticPolicy, env: VecEnv, buffer: Any) -> Iterator[None]:
+def _masks_at_each_step(
+    policy: MaskableRecurrentActorCriticPolicy, env: VecEnv, buffer: Any, callback: BaseCallback
+) -> Iterator[None]:
     """A block in which the policy's decisions in a rollout are masked, and the buffer keeps the masks.
 
     :param policy: whose ``forward`` decides
     :param env: is asked for the masks
     :param buffer: takes each step when it is done
+    :param callback: may call the policy too, at the start of the rollout and in the middle of a step
     """
+    own, start = vars(callback).get("on_rollout_start"), callback.on_rollout_start
+
+    def begin() -> None:
+        start()
+        buffer.masks_of_step = None
 
     def give_masks(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if buffer.masks_of_step is not None:
@@ -153,10 +161,14 @@ def _masks_at_each_step(policy: MaskableRecurrentActorCriticPolicy, env: VecEnv,
         return args, kwargs | {"action_masks": buffer.masks_of_step}
 
     hook = policy.register_forward_pre_hook(give_masks, with_kwargs=True)
+    vars(callback)["on_rollout_start"] = begin
     try:
         yield
     finally:
         hook.remove()
+        del vars(callback)["on_rollout_start"]
+        if own is not None:
+            vars(callback)["on_rollout_start"] = own
 
 
 @contextmanager

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch as th
+from gymnasium.spaces import Box
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
 from sb3_ppo_variants import RecurrentVariantPPO
+from sb3_ppo_variants.compiled import actor
 from tests.compiled.conftest import Traces, needs_compiler
 from tests.compiled.test_rollout import EndsTheTraining, Records, ShapesRewards, assert_alike
 from tests.environments import SpacesEnv
@@ -96,6 +98,43 @@ def test_callbacks_change_rewards_and_end_a_rollout(traces: Traces, callback: ty
     assert np.allclose(mine.rollout_buffer.rewards, stock.rollout_buffer.rewards)
     for one, other in zip(mine._last_lstm_states.pi, stock._last_lstm_states.pi, strict=True):
         assert th.allclose(one, other, atol=1e-4)
+
+
+class EverySecond(VecEnvWrapper):
+    """Shows every second number of an observation: a copy after a reset, and a view of the others after a step."""
+
+    def __init__(self, venv: VecEnv) -> None:
+        shown = Box(-np.inf, np.inf, venv.reset()[:, ::2].shape[1:])  # type: ignore[call-overload,index]
+        super().__init__(venv, observation_space=shown)
+
+    def reset(self) -> Any:
+        return self.venv.reset()[:, ::2].copy()  # type: ignore[call-overload,index]
+
+    def step_wait(self) -> Any:
+        observations, *others, infos = self.venv.step_wait()
+        for info in infos:
+            if "terminal_observation" in info:
+                info["terminal_observation"] = info["terminal_observation"][::2]
+        return observations[:, ::2], *others, infos  # type: ignore[call-overload,index]
+
+
+class TracesOfContiguous(Traces):
+    """Native code reads its inputs as if they were contiguous."""
+
+    def __call__(self, function: Any, example: Any, roots: Any, fixed: int) -> Any:
+        run, description = super().__call__(function, example, roots, fixed)
+
+        def read(tensors: Any) -> Any:
+            assert all(tensor.is_contiguous() for tensor in tensors[fixed:])
+            return run(tensors)
+
+        return read, description
+
+
+def test_observations_are_read_as_they_lie_in_memory(traces: Traces, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actor, "native", TracesOfContiguous())
+    mine, stock = (model("box", compile, EverySecond(environments())).learn(64) for compile in (True, False))
+    assert_same_rollouts(mine, stock)
 
 
 class GRU(th.nn.GRU):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -192,6 +193,87 @@ class Asks(ActorCriticPolicy):
         return super().__call__(*args, **kwargs)
 
 
+def test_a_wrapper_around_the_stock_loop_is_not_passed_by(traces: Traces, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As packages that log put them there."""
+    calls = []
+
+    @functools.wraps(PPO.collect_rollouts)
+    def counted(*args: Any, **kwargs: Any) -> bool:
+        calls.append("loop")
+        return collect(*args, **kwargs)
+
+    @functools.wraps(RolloutBuffer.add)
+    def counted_add(*args: Any, **kwargs: Any) -> None:
+        calls.append("add")
+        add(*args, **kwargs)
+
+    collect, add = PPO.collect_rollouts, RolloutBuffer.add
+    monkeypatch.setattr(RolloutBuffer, "add", counted_add)
+    VariantPPO("MlpPolicy", environments(), compile=True, **SMALL).learn(64)
+    assert calls == ["add"] * 32
+    monkeypatch.setattr(PPO, "collect_rollouts", counted)
+    with pytest.warns(UserWarning, match="collect_rollouts is that of none of PPO"):
+        VariantPPO("MlpPolicy", environments(), compile=True, **SMALL).learn(64)
+    assert calls[32] == "loop"
+
+
+class Resets(BaseCallback):
+    """Empties the buffer, which then has other arrays."""
+
+    def _on_rollout_start(self) -> None:
+        self.model.rollout_buffer.reset()  # type: ignore[attr-defined]
+
+    def _on_step(self) -> bool:
+        if self.n_calls == 3:
+            self.model.rollout_buffer.reset()  # type: ignore[attr-defined]
+        return self.n_calls < 20
+
+
+class Packed(RolloutBuffer):
+    """Keeps its observations under another name."""
+
+    def reset(self) -> None:
+        super().reset()
+        self.packed = self.__dict__.pop("observations").astype(np.float16)
+
+    def add(self, obs: Any, *rest: Any) -> None:
+        self.observations = self.packed
+        super().add(obs, *rest)
+        del self.observations
+
+    def get(self, batch_size: int | None = None) -> Any:
+        if not self.generator_ready:
+            self.observations = self.packed.astype(np.float32)
+        yield from super().get(batch_size)
+
+
+class Squeezed(ActorCriticPolicy):
+    """Gives values of another shape, which the buffer flattens."""
+
+    def forward(self, obs: Any, deterministic: bool = False) -> Any:
+        actions, values, log_probs = super().forward(obs, deterministic)
+        return actions, values.flatten(), log_probs
+
+
+@pytest.mark.filterwarnings("ignore:compile=True runs in eager mode")
+@pytest.mark.parametrize(
+    ("policy", "arguments", "callback"),
+    [("MlpPolicy", {}, Resets), ("MlpPolicy", {"rollout_buffer_class": Packed}, None), (Squeezed, {}, None)],
+    ids=["buffer that is reset", "buffer of its own", "shapes of its own"],
+)
+def test_what_sb3_takes_is_taken(traces: Traces, policy: Any, arguments: dict[str, Any], callback: Any) -> None:
+    mine, stock = (
+        VariantPPO(policy, environments(), compile=compile, **arguments, **SMALL).learn(
+            64, callback=callback and callback()
+        )
+        for compile in (True, False)
+    )
+    for name in ("actions", "values", "log_probs", "rewards"):
+        one, other = (getattr(model.rollout_buffer, name)[: stock.rollout_buffer.pos] for model in (mine, stock))
+        assert np.any(one != 0), name
+        assert np.allclose(one, other, rtol=1e-4, atol=1e-4), name
+
+
 def test_a_policy_with_a_call_of_its_own_acts_in_eager_mode(traces: Traces) -> None:
     with pytest.raises(Unsupported, match="taken the place of the policy's forward"):
         VariantPPO(Asks, environments(), compile="strict", **SMALL).learn(64)
@@ -202,4 +284,6 @@ def test_masks_are_asked_for_only_where_they_are_used(traces: Traces) -> None:
     model = MaskableVariantPPO("MlpPolicy", env, compile="strict", **SMALL)
     with pytest.raises(ValueError, match="action mask"):
         model.learn(64)
-    assert model.learn(64, use_masking=False).num_timesteps == 64
+    seen = []
+    model.learn(64, use_masking=False, callback=lambda names, _: seen.append(names["action_masks"]) or True)
+    assert seen == [None] * 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,28 @@ def set_global_level() -> None:
     LEVEL += 1
 
 
+def with_attribute() -> Any:
+    return vars(with_attribute)["scale"]
+
+
+OUTER, INNER = ModuleType("outer"), ModuleType("inner")
+vars(OUTER)["inner"], vars(INNER)["scale"] = INNER, 1.0
+ENV = SpacesEnv()
+vars(ENV)["scale"] = 1.0
+
+
+def of_a_module_in_a_module() -> Any:
+    return OUTER.inner.scale
+
+
+def of_an_environment() -> Any:
+    return ENV.scale  # type: ignore[attr-defined]
+
+
+def of_an_environment_in_a_closure(env: Any) -> Callable[[], Any]:
+    return lambda: env.scale
+
+
 READ, ADD = counter()
 CHANGES: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "attribute": (SimpleNamespace(a=1.0), lambda it: setattr(it, "a", 2.0)),
@@ -76,6 +98,10 @@ CHANGES: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "argument of a partial function": (partial(with_default, value=[1.0]), lambda it: it.keywords["value"].append(1)),
     "global name": (with_default, lambda it: set_global_level()),
     "default": (with_default, lambda it: setattr(with_default, "__defaults__", (2.0,))),
+    "attribute of a function": (with_attribute, lambda it: vars(it).update(scale=2.0)),
+    "module in a module": (of_a_module_in_a_module, lambda it: setattr(INNER, "scale", 2.0)),
+    "environment": (of_an_environment, lambda it: setattr(ENV, "scale", 2.0)),
+    "environment in a closure": (of_an_environment_in_a_closure(ENV), lambda it: setattr(ENV, "scale", 3.0)),
     "module": (th.nn.Dropout(0.1), lambda it: setattr(it, "p", 0.2)),
     "mode": (th.nn.Dropout(0.1), lambda it: it.eval()),
     "hook": (th.nn.Dropout(0.1), lambda it: it.register_forward_hook(print)),
@@ -127,8 +153,23 @@ class HuberValue(VariantPPO):
         return th.nn.functional.huber_loss(values, returns, delta=self.delta)
 
 
-def test_an_attribute_that_the_losses_of_a_subclass_name() -> None:
-    model = HuberValue("MlpPolicy", SpacesEnv(), **SMALL)
+class HuberValueWithParts(VariantPPO):
+    delta = 1.0
+
+    @property
+    def half(self) -> float:
+        return self.delta / 2
+
+    def helper(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
+        return th.nn.functional.huber_loss(values, returns, delta=2 * self.half)
+
+    def value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
+        return self.helper(returns, values)
+
+
+@pytest.mark.parametrize("cls", [HuberValue, HuberValueWithParts])
+def test_an_attribute_that_the_losses_of_a_subclass_name(cls: Any) -> None:
+    model = cls("MlpPolicy", SpacesEnv(), **SMALL)
     model.delta = 2.0
     before = Snapshot({"model": model})
     model.num_timesteps += 1
