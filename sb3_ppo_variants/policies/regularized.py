@@ -93,7 +93,8 @@ class RegularizedNetworks(BasePolicy):
     :param residual_actor: the residual network of RN-D as the actor, of as many blocks as ``net_arch["pi"]`` has
         layers, all of one width; a critic without layer normalisation unless ``layer_norm`` is on too
     :param kwargs: as in the policy
-    :raises ValueError: for a residual actor without layers, or with layers of several widths
+    :raises ValueError: for a residual actor without layers, or with layers of several widths, and for layer
+        normalisation where there is no hidden layer, as by default with a CNN
     """
 
     mlp_extractor: MlpExtractor
@@ -109,6 +110,11 @@ class RegularizedNetworks(BasePolicy):
             raise ValueError(f"policy={type(self).__name__} takes no Dict observations; a MultiInputPolicy does")
         super()._build_mlp_extractor()  # type: ignore[misc]
         networks = self.mlp_extractor
+        if self.layer_norm and not (len(networks.policy_net) or len(networks.value_net)):
+            raise ValueError(
+                f"layer_norm=True with net_arch={self.net_arch}: policy={type(self).__name__} has no hidden layer to "
+                "normalise; give one, policy_kwargs={'net_arch': [256]} say"
+            )
         if self.residual_actor:
             networks.policy_net = residual_network(networks.policy_net)
         elif self.layer_norm:

@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cloudpickle  # type: ignore[import-untyped]
+import numpy as np
 import torch as th
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -19,6 +21,7 @@ from stable_baselines3.common.utils import get_system_info
 
 from sb3_ppo_variants.loop.backup import LOGGER_STATE
 from sb3_ppo_variants.messages import warn_user
+from sb3_ppo_variants.resume.buffers import buffer_state
 from sb3_ppo_variants.resume.environments import PROCESSES, pickled_environment
 from sb3_ppo_variants.resume.file import FORMAT, full_name, write_members
 from sb3_ppo_variants.resume.generators import (
@@ -50,14 +53,14 @@ class ResumeCallback(BaseCallback):
     :raises ValueError: for a bad value, or as the child of an event callback, which passes no rollouts on
     """
 
-    def __init__(self, path: str | Path, every: int = 10_000, verbose: int = 0) -> None:
+    def __init__(self, path: str | Path, every: int | np.integer[Any] = 10_000, verbose: int = 0) -> None:
         super().__init__(verbose)
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        if isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1:
             raise ValueError(f"every={every!r}: a whole number of environment steps, at least 1")
         if Path(path).is_dir():
             raise ValueError(f"path={str(path)!r}: a file, not a folder")
         self.path = Path(path)
-        self.every = every
+        self.every = int(every)
         self._saved_at = 0
         self._in_rollout = False
         self._warned = False
@@ -143,6 +146,8 @@ class ResumeCallback(BaseCallback):
             "generators": waiting["generators"] or self._generators or generator_states(),
             "policy": {name: getattr(self.model, name) for name in POLICY_STATE if hasattr(self.model, name)},
             "modules": module_state(self.model.policy),
+            "buffer": buffer_state(self._on_policy_model.rollout_buffer),
+            "lr_schedule": cloudpickle.dumps(self.model.lr_schedule),
             "logger": {name: values | waiting["logger"].get(name, {}) for name, values in logged.items()},
             # Also where the environment is pickled: an `env` given instead of it needs them.
             "statistics": {} if normalize is None else {name: vars(normalize).get(name) for name in STATISTICS},

@@ -8,7 +8,7 @@ import os
 import zipfile
 from pathlib import Path
 
-FORMAT = 2
+FORMAT = 3
 NEEDED = ("about.json", "model.zip", "state.pt")
 
 

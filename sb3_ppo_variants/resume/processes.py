@@ -27,7 +27,8 @@ class ResumableEnv(gym.Wrapper[Any, Any, Any, Any]):
         :param folder: of the file that the bytes go to
         """
         try:
-            return pickled(self.env, folder, {})
+            # A new process opens the files of Monitor anew, and empties them.
+            return pickled(self.env, folder, {}, with_files=True)
         except Exception as error:  # an environment may hold anything, and raise anything
             return f"{type(error).__name__}: {error}"
 

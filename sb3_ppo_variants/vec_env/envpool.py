@@ -49,7 +49,7 @@ class EnvPoolVecEnv(VecEnv):
     :param override_existing: whether ``monitor.csv`` is begun anew, or appended to, as in ``Monitor``
     :param env_kwargs: arguments of the environment, see ``envpool.make_spec(env_id).config``
     :raises ImportError: without EnvPool
-    :raises ValueError: for an id, an argument or an observation space that EnvPool or SB3 does not know
+    :raises ValueError: for an id, an argument, a key or an observation space that EnvPool or SB3 does not know
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class EnvPoolVecEnv(VecEnv):
         **env_kwargs: Any,
     ) -> None:
         self.arguments = {"num_threads": num_threads, **env_kwargs}
-        self.envpool = _checked(env_id, n_envs, self.arguments)
+        self.envpool = _checked(env_id, n_envs, self.arguments, info_keywords)
         self.env_id, self.info_keywords, self.num_envs = env_id, info_keywords, n_envs
         self.pool = self._make(range(seed or 0, (seed or 0) + n_envs))
         super().__init__(n_envs, self.pool.observation_space, _single_precision(self.pool.action_space))
@@ -169,8 +169,8 @@ class EnvPoolVecEnv(VecEnv):
         return list(self._get_indices(indices))
 
 
-def _checked(env_id: str, n_envs: int, arguments: dict[str, Any]) -> ModuleType:
-    """Import EnvPool and look whether it has the environment and its arguments."""
+def _checked(env_id: str, n_envs: int, arguments: dict[str, Any], info_keywords: tuple[str, ...]) -> ModuleType:
+    """Import EnvPool and look whether it has the environment, its arguments and the keys of its infos."""
     for name, value in {"n_envs": n_envs, **arguments}.items():
         # EnvPool ends the process for some of these.
         if name in COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -183,10 +183,17 @@ def _checked(env_id: str, n_envs: int, arguments: dict[str, Any]) -> ModuleType:
     if env_id not in known:
         near = nearest(env_id, known)
         raise ValueError(f"env_id={env_id!r} is not known to EnvPool." + (f" Did you mean {near!r}?" if near else ""))
-    known = sorted({*envpool.make_spec(env_id).config._fields, "render_mode"} - OWN_FIELDS)
+    spec = envpool.make_spec(env_id)
+    known = sorted({*spec.config._fields, "render_mode"} - OWN_FIELDS)
     for name in arguments:
         if name not in known:
             raise ValueError(one_of(f"env_kwargs: an argument of {env_id}", name, known))
+    keys = sorted(
+        {"elapsed_step", *(key.removeprefix("info:") for key in spec.state_array_spec if key.startswith("info:"))}
+    )
+    for name in info_keywords:
+        if name not in keys:
+            raise ValueError(one_of(f"info_keywords: a key of the infos of {env_id}", name, keys))
     return envpool
 
 

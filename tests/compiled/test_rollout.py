@@ -285,5 +285,5 @@ def test_masks_are_asked_for_only_where_they_are_used(traces: Traces) -> None:
     with pytest.raises(ValueError, match="action mask"):
         model.learn(64)
     seen = []
-    model.learn(64, use_masking=False, callback=lambda names, _: seen.append(names["action_masks"]) or True)
+    model.learn(64, use_masking=False, callback=lambda names, _: seen.append(names["action_masks"]))
     assert seen == [None] * 32

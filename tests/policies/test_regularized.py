@@ -77,6 +77,12 @@ def test_a_residual_actor_has_layers_of_one_width(widths: list[int]) -> None:
         make(residual_actor=True, net_arch=widths)
 
 
+@pytest.mark.parametrize("policy", ["RegularizedCnnPolicy", "BinnedCnnPolicy"])
+def test_layer_normalisation_needs_a_hidden_layer(policy: str) -> None:
+    with pytest.raises(ValueError, match=rf"layer_norm=True with net_arch=\[\]: policy={policy} has no hidden layer"):
+        VariantPPO(policy, SpacesEnv("image"), policy_kwargs={"layer_norm": True}, **SMALL)
+
+
 @pytest.mark.parametrize("action", ["box", "discrete"])
 @pytest.mark.parametrize(("policy", "observation"), [("Mlp", "vector"), ("Cnn", "image"), ("MultiInput", "dict")])
 def test_it_trains(policy: str, observation: str, action: str) -> None:

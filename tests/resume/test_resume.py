@@ -175,8 +175,8 @@ def test_other_versions_and_unreadable_environments(tmp_path: Path) -> None:
         pytest.raises(ValueError, match="its environments cannot be read.*Pass `env`"),
     ):
         resume_model(PPO, path)
-    rewritten(path, "about.json", lambda content: content.replace(b'"format": 2', b'"format": 9'))
-    with pytest.raises(ValueError, match="has the format 9, this version reads 2"):
+    rewritten(path, "about.json", lambda content: content.replace(b'"format": 3', b'"format": 9'))
+    with pytest.raises(ValueError, match="has the format 9, this version reads 3"):
         resume_model(PPO, path)
 
 

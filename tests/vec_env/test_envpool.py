@@ -190,6 +190,10 @@ def test_dictionaries_of_observations() -> None:
         ({"env_id": "CartPole-v1", "n_envs": 0}, r"n_envs=0: must be a whole number, at least 1"),
         ({"env_id": "CartPole-v1", "num_threads": -1}, r"num_threads=-1: must be"),
         ({"env_id": "CartPole-v1", "max_episode_steps": 0}, r"max_episode_steps=0: must be"),
+        (
+            {"env_id": "CartPole-v1", "info_keywords": ("step",)},
+            r"info_keywords: .* of CartPole-v1='step' is not known",
+        ),
     ],
 )
 def test_bad_input(given: dict[str, Any], message: str) -> None:
