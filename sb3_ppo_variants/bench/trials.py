@@ -66,15 +66,19 @@ def _trial(run: Run) -> float:
 def estimated_seconds(run: Run) -> float:
     """Estimate a run from at least 1000 steps of training, in whole rollouts, and one episode of evaluation.
 
-    Episodes of evaluations are taken to last to the environment's time limit, because those of a trained policy are
-    not like those of the trial; where they end earlier, the run is faster.
+    Native code is made before, and the minute that this takes is not part of the time. Episodes of evaluations are
+    taken to last to the environment's time limit, because those of a trained policy are not like those of the trial;
+    where they end earlier, the run is faster.
     """
     th.set_num_threads(1)
     env, evaluation_env = make_env(run), make_evaluation_env(replace(run, vec_env="dummy"))
     model = make_model(run, env)
     model.set_logger(Logger(None, []))
+    steps = min(TRIAL_STEPS, run.total_timesteps)
+    if run.arguments.get("compile"):
+        model.learn(steps)  # makes the native code, once for all steps of a run
     started = time.perf_counter()
-    model.learn(min(TRIAL_STEPS, run.total_timesteps))
+    model.learn(steps)
     step = (time.perf_counter() - started) / model.num_timesteps
     started = time.perf_counter()
     _, lengths = evaluator(model)(model, evaluation_env, n_eval_episodes=1, return_episode_rewards=True)

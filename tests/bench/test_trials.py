@@ -3,7 +3,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+from sb3_ppo_variants.bench import trials
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.trials import calibrate, estimated_seconds, measured_seconds
@@ -34,3 +38,22 @@ def test_an_estimate_grows_with_the_run(finished: Finished) -> None:
     # By a factor of 1000 and of 10 000 evaluated episodes of 200 steps: no noise of the clock hides that.
     assert estimated_seconds(longer) > 50 * estimated_seconds(run)
     assert estimated_seconds(evaluated) > 50 * estimated_seconds(run)
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_native_code_is_made_before_the_clock_runs(
+    compile: bool, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first training takes an hour, any other a second, and an evaluation no time."""
+    clock = SimpleNamespace(now=0.0, first=True)
+
+    def learn(steps: int) -> None:
+        clock.now += 3600.0 if clock.first else 1.0
+        clock.first = False
+
+    model = SimpleNamespace(learn=learn, set_logger=lambda _: None, num_timesteps=1000)
+    monkeypatch.setattr(trials, "make_model", lambda run, env: model)
+    monkeypatch.setattr(trials, "evaluator", lambda _: lambda *args, **kwargs: ([0.0], [1]))
+    monkeypatch.setattr(trials, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    run = replace(finished.study.run("ppo", "CartPole-v1", 0), total_timesteps=2000, arguments={"compile": compile})
+    assert estimated_seconds(run) == (2.0 if compile else 7200.0)
