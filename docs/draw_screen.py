@@ -28,7 +28,7 @@ def draw() -> Figure:
     axes.hlines(places, lows, highs, color=BASELINE_COLOUR, linewidth=3, alpha=0.35)
     means = [gained[arm].value for arm in order]
     axes.plot(means, places, "D", color=BASELINE_COLOUR, markersize=6, label="mean, with the 95 % interval")
-    axes.set(xlabel=f"score above {study.baseline}: 0 a random policy, 1 the reference of each task")
+    axes.set(xlabel=f"normalised score minus that of {study.baseline}")
     axes.set_yticks(places, order)
     axes.grid(visible=False, axis="y")
     figure.legend(loc="outside upper left", ncols=4, handletextpad=0.2)

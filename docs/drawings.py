@@ -12,11 +12,12 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from docs import draw_cliff, draw_speed, draw_table1, draw_variants
+from docs import draw_cliff, draw_screen, draw_speed, draw_table1, draw_variants
 from sb3_ppo_variants.bench.report.figures.style import STYLE
 
 FIGURES: dict[str, Callable[[], Figure]] = draw_variants.FIGURES | {
     "cliff": draw_cliff.draw,
+    "screen": draw_screen.draw,
     "speed": draw_speed.draw,
     "table1": draw_table1.draw,
 }
