@@ -285,5 +285,10 @@ def test_masks_are_asked_for_only_where_they_are_used(traces: Traces) -> None:
     with pytest.raises(ValueError, match="action mask"):
         model.learn(64)
     seen = []
-    model.learn(64, use_masking=False, callback=lambda names, _: seen.append(names["action_masks"]))
+
+    def see(names: dict[str, Any], _: Any) -> bool:
+        seen.append(names["action_masks"])
+        return True
+
+    model.learn(64, use_masking=False, callback=see)
     assert seen == [None] * 32
