@@ -41,6 +41,8 @@ OWN_ARGUMENTS = {
     "seed": "seeds are set by the study's own key seeds",
     "tensorboard_log": "every run logs into its own folder, to progress.csv; say trackers: [tensorboard]",
 }
+# The arm need not be in the file.
+OF_STOCK = f"; {STOCK} is stock PPO with the settings of the study: write those of other classes at their arms"
 EVALUATED = "vec_env: envpool evaluates in Gymnasium's environment, which cannot be made: "
 # The places in a study file at which arguments are named, each with the names.
 Places = Iterator[tuple[str, Iterable[str]]]
@@ -285,7 +287,7 @@ def _blamed(run: Run, error: BaseException) -> str:
         if name not in accepted.names and re.search(rf"\b{re.escape(name)}\b", message):
             near = did_you_mean(name, accepted.names)
             return f"arms.{run.arm}.arguments.{name}: on {run.environment}: {message}{near}"
-    return f"arms.{run.arm}: on {run.environment}: {message}"
+    return f"arms.{run.arm}: on {run.environment}: {message}{OF_STOCK if run.arm == STOCK else ''}"
 
 
 def _one_line(error: BaseException) -> str:

@@ -117,6 +117,22 @@ def test_what_only_building_can_tell(write_study: WriteStudy) -> None:
     assert found[2].startswith("environments.NoSuchTask-v7: NameNotFound")
 
 
+def test_a_policy_of_another_class_for_the_whole_study(write_study: WriteStudy) -> None:
+    found = mistakes_in(
+        write_study,
+        """
+            arguments: {device: cpu}
+            environments: [CartPole-v1]
+            policy: MlpLstmPolicy
+            arms: {memory: {algorithm: sb3_ppo_variants.RecurrentVariantPPO}}
+        """,
+    )
+    assert found == [
+        "arms.ppo: on CartPole-v1: ValueError: Policy MlpLstmPolicy unknown; ppo is stock PPO with the settings of the "
+        "study: write those of other classes at their arms"
+    ]
+
+
 def test_callbacks_that_cannot_be_made(write_study: WriteStudy) -> None:
     found = mistakes_in(
         write_study,
