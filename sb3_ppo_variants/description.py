@@ -19,7 +19,8 @@ def describe(model: Any) -> dict[str, Any]:
             name: start if start == ends[name] else {"start": start, "end": ends[name]}
             for name, start in starts.items()
         },
-        "options": model._options(),
+        "options": model._options()
+        | {argument.name: getattr(model, argument.name) for hook in model._hooks for argument in hook.arguments},
         "adapt": {
             name: {
                 "rule": controller.rule.name,

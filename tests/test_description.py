@@ -18,16 +18,18 @@ def test_all_parts_are_named_with_their_numbers() -> None:
         regularizers="churn",
         hooks=["tests.own_code.Nothing"],
         reset_adam_step=True,
+        outer_step=1.5,
         stop={own_code.LARGEST: 3},
         adapt={"clip_range": {"rule": "band", "follow": "approx_kl", "target": 0.02, "low": 0.1, "high": 0.4}},
     )
     found = json.loads(json.dumps(model.describe()))
     assert found["objective"] == ["clip", "distance", "kl_penalty"]
     assert found["regularizers"] == ["churn"]
-    assert found["hooks"] == ["ResetAdamStep", "Nothing"]
+    assert found["hooks"] == ["OuterStep", "ResetAdamStep", "Nothing"]
     assert found["coefficients"]["distance_coef"] == {"start": 0.5, "end": 0.0}
     assert found["coefficients"]["vf_coef"] == 0.5
-    assert found["options"] == {"kl_direction": "forward", "kl_estimator": "exact"}
+    of_hooks = {"reset_adam_step": True, "outer_step": 1.5, "outer_momentum": 0.0}
+    assert found["options"] == {"kl_direction": "forward", "kl_estimator": "exact", **of_hooks}
     assert found["stop"] == {"largest": 3.0}
     band = {"rule": "band", "follow": "approx_kl", "target": 0.02, "width": 1.5, "factor": 2.0}
     assert found["adapt"] == {"clip_range": {**band, "low": 0.1, "high": 0.4}}
