@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dis
 import random
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import cache
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from stable_baselines3.common.distributions import Distribution
 LIBRARIES = {"torch", "numpy", "stable_baselines3", "sb3_contrib", "gymnasium", "sb3_ppo_variants"}
 LIBRARIES |= sys.stdlib_module_names
 MISSING = object()
+READS_ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
+NO_OPERATION = ("CACHE", "NOP", "PUSH_NULL", "EXTENDED_ARG")
 
 
 class Same:
@@ -55,8 +58,34 @@ def names_in(code: CodeType) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*code.co_names, *inner]))
 
 
+@cache
+def chains_from(code: CodeType, variable: str) -> tuple[tuple[str, ...], ...]:
+    """The attributes that some code reads from a variable: ``("b", "c")`` for ``a.b.c`` and the variable ``a``.
+
+    :param code: of a function, functions within it included
+    :param variable: its name
+    """
+    found = [
+        chain
+        for constant in code.co_consts
+        if isinstance(constant, CodeType)
+        for chain in chains_from(constant, variable)
+    ]
+    chain: list[str] | None = None
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if name in READS_ATTRIBUTE and chain is not None:
+            chain.append(instruction.argval)
+        elif name not in NO_OPERATION:
+            found += [tuple(chain)] if chain else []
+            # Python 3.13 loads two variables at once.
+            loaded = instruction.argval[-1:] if isinstance(instruction.argval, tuple) else (instruction.argval,)
+            chain = [] if name.startswith("LOAD_") and loaded == (variable,) else None
+    return tuple(dict.fromkeys(found))
+
+
 def names_below(kind: type, method: Any) -> tuple[str, ...]:
-    """The names that a user's method mentions, and those that the methods and properties of these names mention.
+    """The names that a user's method mentions, and those that it reads from its object by other methods and properties.
 
     :param kind: the class
     :param method: of it, or of an object of it
@@ -67,18 +96,11 @@ def names_below(kind: type, method: Any) -> tuple[str, ...]:
         item = waiting.pop()
         function = getattr(item, "fget", None) or getattr(item, "__func__", item)
         if is_of_user(function) and hasattr(function, "__code__"):
-            new = [word for word in names_in(function.__code__) if word not in found]
-            found |= dict.fromkeys(new)
-            waiting += [getattr(kind, word) for word in new if hasattr(kind, word)]
+            code = function.__code__
+            of_self = [chain[0] for chain in chains_from(code, code.co_varnames[0])] if code.co_argcount else []
+            waiting += [getattr(kind, word) for word in of_self if word not in found and hasattr(kind, word)]
+            found |= dict.fromkeys(names_in(code) if item is method else of_self)
     return tuple(found)
-
-
-def variables_of(function: FunctionType) -> list[Any]:
-    """The values of the variables of other functions that a function mentions.
-
-    :param function: of a user
-    """
-    return [cell.cell_contents for cell in function.__closure__ or () if cell != CellType()]
 
 
 def is_library(owner: Any) -> bool:

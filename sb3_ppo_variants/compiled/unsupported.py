@@ -71,9 +71,9 @@ def is_original(method: Any) -> bool:
     :param method: as a function
     """
     module = sys.modules.get(str(getattr(method, "__module__", None)))
-    code = getattr(method, "__code__", None)
-    in_its_file = code is not None and module is not None and code.co_filename == module.__file__
-    return in_its_file and not is_of_user(method)
+    # `functools.wraps` gives a wrapper the name of the module, and not its names.
+    is_of_module = module is not None and getattr(method, "__globals__", None) is vars(module)
+    return is_of_module and not is_of_user(method)
 
 
 def refuse_other_rollout(collect_rollouts: Any) -> None:

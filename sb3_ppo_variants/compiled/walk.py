@@ -54,7 +54,6 @@ class Walk:
         self.reads: list[Callable[[], Any]] = [lambda: [len(hooks) for hooks in self.hooks if hooks]]
         self.undo: list[Callable[[], None]] = []
         self._names: dict[int, str] = {}
-        self._named: set[tuple[int, tuple[str, ...]]] = set()
         self._kept: list[Any] = []  # so that no other object has the identity of one that was visited
 
     def visit(self, name: str, value: Any) -> None:
@@ -206,18 +205,25 @@ class Walk:
         self.visit(f"{name}.__kwdefaults__", function.__kwdefaults__)
         for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             self._visit_cell(f"{variable} in {name}", cell)
+            if cell != CellType():
+                self._visit_members(variable, cell.cell_contents, contents.chains_from(code, variable))
         self._visit_dict(f"{name}.__dict__", vars(function))
         names = names_in(code)
-        self._visit_names(function.__module__, known, names)
-        self._visit_members([*(known.get(word) for word in names), *contents.variables_of(function)], names)
+        self._visit_names(known.get("__name__", function.__module__), known, names)
+        for word, owner in [(word, known.get(word)) for word in names]:
+            if isinstance(owner, ModuleType) and not contents.is_library(owner):
+                self._visit_names(owner.__name__, vars(owner), names)
+            self._visit_members(word, owner, contents.chains_from(code, word))
 
-    def _visit_members(self, owners: Iterable[Any], names: tuple[str, ...]) -> None:
-        """What some code names of modules, models and environments, whose other contents it does not see."""
-        for owner in owners:
-            if isinstance(owner, MEMBERS) and not contents.is_library(owner) and (id(owner), names) not in self._named:
-                self._named.add((id(owner), names))
-                self._visit_names(getattr(owner, "__name__", self._names[id(owner)]), vars(owner), names)
-                self._visit_members([vars(owner).get(word) for word in names], names)
+    def _visit_members(self, variable: str, owner: Any, chains: Iterable[tuple[str, ...]]) -> None:
+        """What some code reads from modules, models and environments, whose other contents it does not see."""
+        if not isinstance(owner, MEMBERS) or contents.is_library(owner):
+            return
+        name = owner.__name__ if isinstance(owner, ModuleType) else self._names.get(id(owner), variable)
+        for first, *rest in chains:
+            self._visit_names(name, vars(owner), [first])
+            if rest:
+                self._visit_members(f"{name}.{first}", vars(owner).get(first), [tuple(rest)])
 
     def _visit_cell(self, name: str, cell: CellType) -> None:
         try:

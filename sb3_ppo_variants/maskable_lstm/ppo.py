@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -148,11 +149,7 @@ def _masks_at_each_step(
     :param buffer: takes each step when it is done
     :param callback: may call the policy too, at the start of the rollout and in the middle of a step
     """
-    own, start = vars(callback).get("on_rollout_start"), callback.on_rollout_start
-
-    def begin() -> None:
-        start()
-        buffer.masks_of_step = None
+    own = vars(callback).get("on_rollout_start")
 
     def give_masks(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if buffer.masks_of_step is not None:
@@ -161,7 +158,7 @@ def _masks_at_each_step(
         return args, kwargs | {"action_masks": buffer.masks_of_step}
 
     hook = policy.register_forward_pre_hook(give_masks, with_kwargs=True)
-    vars(callback)["on_rollout_start"] = begin
+    vars(callback)["on_rollout_start"] = partial(_begin, callback.on_rollout_start, buffer)
     try:
         yield
     finally:
@@ -169,6 +166,12 @@ def _masks_at_each_step(
         del vars(callback)["on_rollout_start"]
         if own is not None:
             vars(callback)["on_rollout_start"] = own
+
+
+def _begin(start: Callable[[], None], buffer: Any) -> None:
+    """Let a callback begin; masks of a call of the policy are none of a step."""
+    start()
+    buffer.masks_of_step = None
 
 
 @contextmanager

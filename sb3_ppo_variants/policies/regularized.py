@@ -27,6 +27,8 @@ from stable_baselines3.common.policies import (
 )
 from stable_baselines3.common.torch_layers import FlattenExtractor, MlpExtractor
 
+from sb3_ppo_variants.messages import warn_user
+
 EXPANSION = 4  # of the inner layer of a block
 
 
@@ -93,8 +95,7 @@ class RegularizedNetworks(BasePolicy):
     :param residual_actor: the residual network of RN-D as the actor, of as many blocks as ``net_arch["pi"]`` has
         layers, all of one width; a critic without layer normalisation unless ``layer_norm`` is on too
     :param kwargs: as in the policy
-    :raises ValueError: for a residual actor without layers, or with layers of several widths, and for layer
-        normalisation where there is no hidden layer, as by default with a CNN
+    :raises ValueError: for a residual actor without layers, or with layers of several widths
     """
 
     mlp_extractor: MlpExtractor
@@ -111,9 +112,9 @@ class RegularizedNetworks(BasePolicy):
         super()._build_mlp_extractor()  # type: ignore[misc]
         networks = self.mlp_extractor
         if self.layer_norm and not (len(networks.policy_net) or len(networks.value_net)):
-            raise ValueError(
-                f"layer_norm=True with net_arch={self.net_arch}: policy={type(self).__name__} has no hidden layer to "
-                "normalise; give one, policy_kwargs={'net_arch': [256]} say"
+            warn_user(
+                f"layer_norm=True with net_arch={self.net_arch} does nothing: policy={type(self).__name__} has no "
+                "hidden layer to normalise; give one, policy_kwargs={'net_arch': [256]} say"
             )
         if self.residual_actor:
             networks.policy_net = residual_network(networks.policy_net)

@@ -10,16 +10,15 @@ from typing import Any, TypeVar
 import cloudpickle  # type: ignore[import-untyped]
 import torch as th
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.utils import get_system_info
 
 from sb3_ppo_variants.messages import counted, warn_user
 from sb3_ppo_variants.resume.environments import ENVIRONMENT, PROCESSES, unpickled_environment
 from sb3_ppo_variants.resume.file import FORMAT, full_name, read_members
 from sb3_ppo_variants.resume.generators import before_each_rollout, let_wait, not_before_rollouts, set_generator_states
-from sb3_ppo_variants.resume.modules import set_module_state
+from sb3_ppo_variants.resume.modules import set_module_state, set_plain
 from sb3_ppo_variants.resume.processes import processes_of
-from sb3_ppo_variants.schedules import sampled
 
 Algorithm = TypeVar("Algorithm", bound=OnPolicyAlgorithm)
 
@@ -56,8 +55,8 @@ def resume_model(
     state = th.load(io.BytesIO(members["state.pt"]), map_location=model.device, weights_only=False)
     vars(model).update(state["policy"])
     set_module_state(model.policy, state["modules"])
-    vars(model.rollout_buffer).update(state["buffer"])
-    model.lr_schedule = _schedule(model.lr_schedule, state["lr_schedule"])
+    set_plain(vars(model.rollout_buffer), state["buffer"])
+    model.lr_schedule = cloudpickle.loads(state["lr_schedule"])  # `load` makes that of the arguments
     if env is not None:
         _check_number(model, env)
     if env is None or (PROCESSES in members and processes_of(env) is not None):
@@ -70,12 +69,6 @@ def resume_model(
         _set_given_environment(model, env, state["statistics"])
     _restore_before_rollout(model, state)
     return model
-
-
-def _schedule(of_arguments: Schedule, saved: bytes) -> Schedule:
-    """The saved schedule of the learning rate, where something has replaced that of the arguments."""
-    schedule: Schedule = cloudpickle.loads(saved)
-    return of_arguments if sampled(schedule) == sampled(of_arguments) else schedule
 
 
 def _restore_before_rollout(model: OnPolicyAlgorithm, state: dict[str, Any]) -> None:

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+from collections import OrderedDict, deque
 from typing import Any
 
 import numpy as np
 import torch as th
 
 SCALARS = (bool, int, float, str, type(None), np.generic)
-CONTAINERS = (list, tuple, set, frozenset, deque)
+LISTS, SETS, DICTS = (list, deque), (set, frozenset), (dict, OrderedDict)
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 # Of every module: its parameters, buffers, parts and hooks, which have their own ways.
-OF_TORCH = frozenset(vars(th.nn.Module()))
+OF_TORCH = frozenset(vars(th.nn.Module())) - {"training"}
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: Any, within: tuple[int, ...] = ()) -> bool:
     """Whether a value is a number, a string, a tensor, an array, or a container of these.
 
-    Parameters and views of them are none: they belong to the state dictionary.
+    Parameters are none: they belong to the state dictionary.
 
     :param value: an attribute
+    :param within: identities of the containers that it is in; one that holds itself is not plain
     """
-    if isinstance(value, Mapping):
-        return isinstance(value, dict) and all(is_plain(part) for pair in value.items() for part in pair)
-    if isinstance(value, CONTAINERS):
-        return all(map(is_plain, value))
+    if type(value) in (*LISTS, *SETS, *DICTS, tuple):
+        parts = [*value, *value.values()] if type(value) in DICTS else value
+        return id(value) not in within and all(is_plain(part, (*within, id(value))) for part in parts)
     is_parameter = isinstance(value, th.Tensor) and (value.requires_grad or isinstance(value, th.nn.Parameter))
     return isinstance(value, (*SCALARS, th.Tensor, np.ndarray)) and not is_parameter
 
@@ -47,7 +46,6 @@ def module_state(policy: th.nn.Module) -> dict[str, Any]:
     }
 
 
-@th.no_grad()
 def set_module_state(policy: th.nn.Module, state: dict[str, Any]) -> None:
     """Set what :func:`module_state` gave.
 
@@ -58,23 +56,46 @@ def set_module_state(policy: th.nn.Module, state: dict[str, Any]) -> None:
         parameter.requires_grad_(state["trained"][name])
     for name, buffer in state["buffers"].items():
         module, _, last = name.rpartition(".")
-        _set(policy.get_submodule(module)._buffers, last, buffer)
+        set_plain(policy.get_submodule(module)._buffers, {last: buffer})
     for name, module in policy.named_modules():
-        for key, value in state["attributes"][name].items():
-            _set(vars(module), key, value)
+        set_plain(vars(module), state["attributes"][name])
 
 
-def _set(owner: dict[str, Any], name: str, value: Any) -> None:
-    """Set an attribute; a tensor stays the one that is there, of which another may be a view."""
-    present = owner.get(name)
-    if isinstance(present, th.Tensor) and isinstance(value, th.Tensor) and _kind(present) == _kind(value):
-        present.copy_(value)
-    else:
-        owner[name] = value
+@th.no_grad()
+def set_plain(owner: dict[str, Any], values: dict[str, Any]) -> None:
+    """Set plain attributes, within the objects that are there: something else may hold them, or a view of them.
+
+    :param owner: of the attributes
+    :param values: name to value
+    """
+    for name, value in values.items():
+        owner[name] = _written(owner.get(name), value)
 
 
-def _kind(tensor: th.Tensor) -> tuple[Any, ...]:
-    return tensor.shape, tensor.dtype
+def _written(present: Any, value: Any) -> Any:
+    """The present object with the contents of another one, or that one where they cannot be written."""
+    if isinstance(value, (th.Tensor, np.ndarray)):
+        return _filled(present, value)
+    if type(present) is not type(value) or type(value) not in (*LISTS, *DICTS, set):
+        return value
+    if type(value) in LISTS:
+        earlier = [*present, *[None] * (len(value) - len(present))]
+        value = [_written(*pair) for pair in zip(earlier, value, strict=False)]
+    elif type(value) in DICTS:
+        value = {key: _written(present.get(key), part) for key, part in value.items()}
+    present.clear()
+    (present.extend if type(present) in LISTS else present.update)(value)
+    return present
+
+
+def _filled(present: Any, value: Any) -> Any:
+    if type(present) is not type(value) or (present.shape, present.dtype) != (value.shape, value.dtype):
+        return value
+    try:
+        present[...] = value
+    except (RuntimeError, ValueError):  # several places of an expanded tensor are one; an array may be read-only
+        return value
+    return present
 
 
 def unsaved_parts(policy: Any) -> list[str]:

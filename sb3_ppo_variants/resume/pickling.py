@@ -101,6 +101,7 @@ def _set_state(target: Any, state: dict[str, Any]) -> None:
 def _reopened(path: Path, extra_keys: tuple[str, ...], size: int, content: bytes | None) -> ResultsWriter:
     """The file of a Monitor, without what was written to it later."""
     if content is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     exists = path.exists()
     if exists and path.stat().st_size > size:

@@ -178,6 +178,32 @@ def test_an_attribute_that_the_losses_of_a_subclass_name(cls: Any) -> None:
     assert before.changes(Snapshot({"model": model})) == ["model.delta"]
 
 
+class Counting(VariantPPO):
+    """Has a method of the name of one of torch's, which the losses do not call."""
+
+    def log(self) -> None:
+        print(self.num_timesteps)
+
+    def value_loss(self, returns: th.Tensor, values: th.Tensor) -> th.Tensor:
+        return (1 + (returns - values).abs()).log().mean()
+
+
+def test_only_what_code_reads_of_an_object_is_followed() -> None:
+    model = Counting("MlpPolicy", SpacesEnv(), **SMALL)
+
+    def weighted(surrogate: th.Tensor, minibatch: Any) -> th.Tensor:
+        return surrogate * ENV.number * minibatch.samples.returns  # type: ignore[attr-defined,no-any-return]
+
+    vars(ENV).update(number=1.0, returns=1.0)
+    roots = {"model": model, "term": weighted}
+    before = Snapshot(roots)
+    vars(ENV)["returns"] = 2.0  # as VecNormalize has them
+    model.num_timesteps += 1
+    assert before.holds(roots)
+    vars(ENV)["number"] = 2.0
+    assert before.changes(Snapshot(roots))
+
+
 def test_too_much_is_not_looked_at() -> None:
     with pytest.raises(Ended, match="more than 20,000 values"):
         Snapshot({"it": [[number] for number in range(20_001)]})

@@ -79,7 +79,7 @@ def test_a_residual_actor_has_layers_of_one_width(widths: list[int]) -> None:
 
 @pytest.mark.parametrize("policy", ["RegularizedCnnPolicy", "BinnedCnnPolicy"])
 def test_layer_normalisation_needs_a_hidden_layer(policy: str) -> None:
-    with pytest.raises(ValueError, match=rf"layer_norm=True with net_arch=\[\]: policy={policy} has no hidden layer"):
+    with pytest.warns(UserWarning, match=rf"net_arch=\[\] does nothing: policy={policy} has no hidden layer"):
         VariantPPO(policy, SpacesEnv("image"), policy_kwargs={"layer_norm": True}, **SMALL)
 
 

@@ -17,6 +17,7 @@ from sb3_ppo_variants.imports import import_object
 from sb3_ppo_variants.schedules import as_schedule
 
 SCHEDULED = ("learning_rate", "clip_range", "clip_range_vf")
+MAPPINGS = ("policy_kwargs", "rollout_buffer_kwargs")
 HIDDEN = ("self", "policy", "env", "seed", "_init_setup_model")
 
 
@@ -46,7 +47,7 @@ class Constructor:
         :param name: of the argument
         :param value: given for it
         """
-        if name.endswith("_kwargs"):
+        if name in MAPPINGS:
             return None if value is None or isinstance(value, Mapping) else "a mapping, such as {net_arch: [64, 64]}"
         kind = self.numbers.get(name)
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -149,10 +150,11 @@ def merge_arguments(levels: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 def to_constructor(arguments: dict[str, Any]) -> dict[str, Any]:
     """Turn a study's plain values into constructor arguments.
 
-    A string for one of the three arguments that RL Zoo knows as schedules becomes the schedule that it names; a dotted
-    path under a name that ends in ``_class`` or ``_fn`` becomes the object it names. The rest is untouched.
+    ``"lin_x"`` and ``"exp_x"``, with or without a floor, become schedules for the three arguments that RL Zoo knows as
+    such; a dotted path under a name that ends in ``_class`` or ``_fn`` becomes the object it names. The rest is
+    untouched.
 
-    :raises ValueError: for a string that names no schedule
+    :raises ValueError: for such a string without a number
     """
     return {name: _to_constructor(name, value) for name, value in arguments.items()}
 
@@ -162,7 +164,7 @@ def _to_constructor(name: str, value: Any) -> Any:
         return to_constructor(value)
     if not isinstance(value, str):
         return value
-    if name in SCHEDULED:
+    if name in SCHEDULED and value.startswith(("lin_", "exp_")):
         return _scheduled(name, value)
     if name.endswith(("_class", "_fn")):
         return import_object(value)

@@ -82,10 +82,17 @@ def test_schedules_with_a_floor_and_exponential_ones(name: str) -> None:
     assert exponential(0.0) == pytest.approx(0.2 * 0.366032, rel=1e-5)  # 0.99 to the power of 100
 
 
-@pytest.mark.parametrize("given", ["lin_x", "0.2", "lin_1_2", "linear"])
+@pytest.mark.parametrize("given", ["lin_x", "exp_", "lin_1_2"])
 def test_a_string_that_names_no_schedule(given: str) -> None:
     with pytest.raises(ValueError, match=f"clip_range='{given}': a schedule as a string is 'lin_' or 'exp_'"):
         to_constructor({"clip_range": given})
+
+
+def test_words_of_other_classes_are_left_to_them() -> None:
+    given = {"learning_rate": "cosine", "policy_kwargs": {"features_extractor_kwargs": {"clip_range": "auto"}}}
+    assert to_constructor(given) == given
+    assert constructor(PPO).wanted("augment_kwargs", [{"a": 1}]) is None
+    assert constructor(PPO).wanted("policy_kwargs", "dict()") == "a mapping, such as {net_arch: [64, 64]}"
 
 
 def test_weights_of_the_loss_are_numbers_for_the_stock_class_alone() -> None:
