@@ -13,7 +13,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number
-from sb3_ppo_variants.feedback import INITIAL_STATE, KL_STATISTICS, Rule, State, rule_from_function
+from sb3_ppo_variants.feedback import (
+    INITIAL_STATE,
+    KL_STATISTICS,
+    OF_ADAPT,
+    STATISTICS,
+    Rule,
+    State,
+    rule_from_function,
+)
 from sb3_ppo_variants.messages import one_of, warn_user
 from sb3_ppo_variants.own_parts import resolve
 
@@ -88,7 +96,7 @@ class Controller:
             warn_user(f"{self.follow} is {measured} after this update: {held}")
             return counted
         direction = 1 if self.coefficient.tighter == "up" else -1
-        moved = counted | self.rule.function(counted, measured, direction=direction, **self.arguments)
+        moved = counted | self.rule.next_state(counted, measured, direction, self.arguments)
         free = base * moved["multiplier"]
         value = self.bounded(base, moved["multiplier"])
         return moved | {"multiplier": value / base, "held": float(not math.isclose(free, value, rel_tol=1e-9))}
@@ -236,6 +244,8 @@ def _controller(
     follows = (*rule.follows, *(shares if targeted else ()))
     if follow not in follows:
         raise ValueError(one_of(f"{where}['follow']", follow, follows))
+    if follow not in (*STATISTICS, *shares):
+        raise ValueError(f"{where}['rule']: {rule.name} follows {follow!r}, which no model measures")
     tighter = spec.pop("tighter", _tighter(coefficient, follow))
     if rule.directed and tighter not in ("down", "up"):
         raise ValueError(f"{where}['tighter']={tighter!r}: say which way makes the update smaller, 'down' or 'up'")
@@ -260,7 +270,7 @@ def _checked_numbers(where: str, spec: Mapping[str, Any], numbers: tuple[Number,
     known = {number.name: number for number in numbers}
     for name in spec:
         if name not in known:
-            raise ValueError(one_of(f"{where}: key", name, ("rule", "follow", "tighter", *known)))
+            raise ValueError(one_of(f"{where}: key", name, (*OF_ADAPT, *known)))
     values: dict[str, float] = {}
     for name, number in known.items():
         value = spec.get(name, number.default)

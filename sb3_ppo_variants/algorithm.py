@@ -20,7 +20,7 @@ from sb3_ppo_variants.chain import build_chain
 from sb3_ppo_variants.coefficients import CLIP_RANGE
 from sb3_ppo_variants.description import describe
 from sb3_ppo_variants.feedback import State
-from sb3_ppo_variants.loading import changed_arguments
+from sb3_ppo_variants.loading import changed_arguments, saved_attributes
 from sb3_ppo_variants.loop.hook import UpdateHook
 from sb3_ppo_variants.messages import one_of
 from sb3_ppo_variants.parts import (
@@ -160,14 +160,15 @@ class VariantAlgorithm(Assembly):
 
         :param kwargs: arguments of the constructor to change; a coefficient that is given another value than the saved
             one starts with no learned factor, and another ``adapt`` forgets all of them
-        :raises TypeError: for an argument that the constructor does not have
+        :raises TypeError: for what is neither an argument of the constructor nor an attribute of the saved model
         :raises ValueError: when a named class is given a zip with another objective
         """
         refuse_rule_of_class(kwargs.get("adapt"), cls.adapted, cls.__name__)
         model: Self = super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
         known = model._known_coefficients | model._chain.options | HOOK_ARGUMENTS
+        taken = {*known, *cls._constructor_names(), *inspect.signature(cls.stock.__init__).parameters}
         for name, value in kwargs.items():
-            if name not in known and name not in cls._constructor_names():
+            if name not in taken and name not in saved_attributes(path):
                 raise TypeError(cls._unknown_argument(name, value, known))
         adaptive = {"adapt", *model._adaptation.controllers}
         changed = changed_arguments(path, adaptive, kwargs, custom_objects)

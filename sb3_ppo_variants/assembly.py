@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from copy import copy, deepcopy
+from collections.abc import Mapping
+from copy import copy
 from typing import Any, ClassVar
 
 from stable_baselines3.common.type_aliases import Schedule
 
 from sb3_ppo_variants.adaptation import Adaptation, build_controllers, with_own_rule
 from sb3_ppo_variants.chain import build_chain
-from sb3_ppo_variants.coefficients import LEARNING_RATE, LOG_KL, LOSS_WEIGHTS, VF_LEARNING_RATE, Coefficient
+from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOG_KL, LOSS_WEIGHTS, VF_LEARNING_RATE, Coefficient
 from sb3_ppo_variants.feedback import State
 from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.backup import Backup
 from sb3_ppo_variants.loop.execution import Execution
 from sb3_ppo_variants.loop.training import TrainingLoop
 from sb3_ppo_variants.messages import Warnings, warn_user
+from sb3_ppo_variants.own_parts import part_name
 from sb3_ppo_variants.parts import (
     HOOK_ARGUMENTS,
     arguments_of_parts,
@@ -25,12 +27,13 @@ from sb3_ppo_variants.parts import (
     check_parts,
     check_values,
     execution_of,
+    is_declared,
     warn_of_stops,
 )
 from sb3_ppo_variants.regularization import build_regularization
 from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
-from sb3_ppo_variants.schedules import as_schedule, read_words
+from sb3_ppo_variants.schedules import POINTS, as_schedule, read_words
 from sb3_ppo_variants.stopping import as_saved, build_stopping
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
@@ -39,11 +42,18 @@ from sb3_ppo_variants.terms import TERMS
 STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 # What `_setup_model` builds from the arguments.
 REBUILT = (
-    "_chain", "_regularization", "_hooks", "_apart", "_adaptation",
+    "_chain", "_regularization", "_hooks", "_hooks_from", "_apart", "_adaptation",
     "_stopping", "_built_from", "_executions", "_backup", "_warnings", "_finished_returns",
 )  # fmt: skip
 # The stock arguments that may be adapted, whatever the objective.
 STOCK_COEFFICIENTS = {c.name: c for c in (LEARNING_RATE, *LOSS_WEIGHTS, VF_LEARNING_RATE)}
+
+
+def _copied(adapt: Any) -> Any:
+    """The rules of a model, with copies of their dictionaries alone: a function stays the one that it is."""
+    if not isinstance(adapt, Mapping):
+        return adapt
+    return {name: dict(rule) if isinstance(rule, Mapping) else rule for name, rule in adapt.items()}
 
 
 class Assembly(TrainingLoop):
@@ -74,6 +84,7 @@ class Assembly(TrainingLoop):
         self._warnings = Warnings()
         self._finished_returns = []
         self._apart = ApartDraws(self._draw_indices)
+        self._hooks_from: list[Any] | None = None
         self._build_parts()
         super()._setup_model()
         self._check_parts()
@@ -81,42 +92,61 @@ class Assembly(TrainingLoop):
     def _build_parts(self) -> None:
         """Build the parts; what the rules have learned goes on."""
         self.objective = as_list(self.objective)
-        if self.fixed_objective is not None and self.objective != self.fixed_objective:
-            raise ValueError(
-                f"{type(self).__name__} has the objective {self.fixed_objective}, not {self.objective}; "
-                "a model with another one is loaded by the host's own Variant class, VariantPPO.load for PPO"
-            )
+        if self.fixed_objective is not None:
+            self._check_objective(self.fixed_objective)
         self._chain = build_chain(self.objective, TERMS)
         self._regularization = build_regularization(self.regularizers, REGULARIZERS)
         for name, argument in arguments_of_parts(self._chain, self.regularizers).items():
-            if getattr(self, name, argument.default) is None and name not in self._chain.optional:
-                raise TypeError(f"{name} is needed by the objective and has no default")
+            if argument != CLIP_RANGE and is_declared(self, name) and name not in HOOK_ARGUMENTS:
+                raise ValueError(f"objective: {name!r} is taken by {type(self).__name__}; rename the coefficient")
+            if getattr(self, name, argument.default) is None and not getattr(argument, "optional", False):
+                raise TypeError(f"{name} is needed by a term or a regularizer and has no default")
             setattr(self, name, getattr(self, name, argument.default))
         self.stop = as_saved(self.stop)
         self._stopping = build_stopping(self.stop, STOPS)
         self._build_adaptation()
-        self._hooks = build_hooks(self._hook_values(), self.hooks)
+        if self._hooks_from != (of_hooks := self._of_hooks()):  # a hook remembers: one that stays is not made again
+            self._hooks, self._hooks_from = build_hooks(self._hook_values(), self.hooks), of_hooks
         self._built_from = self._given()
 
+    def _check_objective(self, own: list[Any]) -> None:
+        """Refuse another objective than that of the class.
+
+        :param own: that of the class
+        """
+        if list(map(part_name, self.objective)) != list(map(part_name, own)):
+            raise ValueError(
+                f"{type(self).__name__} has the objective {own}, not {self.objective}; "
+                "a model with another one is loaded by the host's own Variant class, VariantPPO.load for PPO"
+            )
+        self.objective = list(own)  # a function in a zip is another object
+
     def _check_parts(self) -> None:
-        """Refuse parts that policy and rollout buffer cannot serve."""
-        values = self._adaptation.values(self._scheduled_values(1.0))
-        needs_indices = self._chain.bind(values | self._options()).needs_old or self._measures_kl
-        check_parts(self, needs_indices, self._regularization.bind(values), self._hooks)
+        """Refuse parts that policy and rollout buffer cannot serve, at any point of training."""
+        values = [self._adaptation.values(self._scheduled_values(point)) for point in POINTS]
+        chains = [self._chain.bind(at | self._options()) for at in values]
+        for chain in chains:
+            chain.try_out(TERMS)
+        needs_indices = self._measures_kl or any(chain.needs_old for chain in chains)
+        check_parts(self, needs_indices, [self._regularization.bind(at) for at in values], self._hooks)
 
     def _given(self) -> list[Any]:
         """What the parts are built from; copies of what may be changed in place."""
-        parts = [as_list(part) for part in (self.objective, self.regularizers, self.hooks)]
-        return [*parts, copy(self.stop), deepcopy(self.adapt), self._own_rule(), self._hook_values()]
+        parts = [as_list(part) for part in (self.objective, self.regularizers)]
+        return [*parts, copy(self.stop), _copied(self.adapt), self._own_rule(), *self._of_hooks()]
+
+    def _of_hooks(self) -> list[Any]:
+        return [as_list(self.hooks), self._hook_values()]
 
     def collect_rollouts(self, *args: Any, **kwargs: Any) -> bool:
         """Collect a rollout as in the stock class, with the parts that the attributes of the model name now.
 
         :raises ValueError: for an attribute that was changed to a value that is not allowed
         """
-        if self._given() != self._built_from:
+        if self._given() != self._built_from or self._adaptation.state is not self.adaptive_state:
             self._build_parts()
             self._check_parts()
+        check_values(self, self._coefficients, self._chain.options)
         return super().collect_rollouts(*args, **kwargs)
 
     def _hook_values(self) -> dict[str, Any]:

@@ -11,20 +11,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from numbers import Real
 from typing import Any, Literal
 
 import torch as th
 
 from sb3_ppo_variants.coefficients import Coefficient, Option
 from sb3_ppo_variants.kl import Distributions
-from sb3_ppo_variants.minibatch import Minibatch, trial_minibatch
+from sb3_ppo_variants.messages import one_of
+from sb3_ppo_variants.minibatch import Minibatch, NotKnown, trial_minibatch
 from sb3_ppo_variants.own_parts import (
+    LOGGED,
     by_name,
+    check_keywords,
+    check_tuple,
     coefficients_of,
     name_of,
     refuse_repeated,
     resolve,
     trial_values,
+    tried,
     version_of,
 )
 
@@ -46,8 +52,10 @@ class Term:
     :param prepare: ``(old, actions, *, coefficients) -> {name: tensor}``, called once per rollout without gradient; the
         term finds the rows of its samples in ``minibatch.prepared``
     :param log: ``(minibatch, *, coefficients) -> {key: scalar}``, called once per update with all its samples
-    :param caution: given all values, a warning about them or ``None``
+    :param caution: given all values but those that are left out, a warning about them or ``None``
     :param version: of a part of your own; another version gives the runs of a study another identity
+    :raises ValueError: for another stage, and for a function that does not take the arguments
+    :raises TypeError: for arguments that are no tuple
     """
 
     name: str
@@ -61,6 +69,14 @@ class Term:
     log: Callable[..., dict[str, th.Tensor]] | None = None
     caution: Callable[[Mapping[str, Any]], str | None] | None = None
     version: str | int | None = None
+
+    def __post_init__(self) -> None:
+        check_tuple(self, "coefficients")
+        check_tuple(self, "options")
+        if self.stage not in (None, *STAGES):
+            raise ValueError(f"Term {self.name!r}: " + one_of("stage", self.stage, STAGES))
+        for function in (self.function, self.prepare, self.log):
+            check_keywords(self, function, [argument.name for argument in self.arguments])
 
     @property
     def arguments(self) -> tuple[Coefficient | Option, ...]:
@@ -87,7 +103,27 @@ class Term:
 
         :param values: name to value, for the whole chain
         """
-        return any(c.off is not None and values[c.name] == c.off for c in self.coefficients)
+        return any(c.off is not None and values.get(c.name) == c.off for c in self.coefficients)
+
+    def try_out(self, values: Mapping[str, Any]) -> None:
+        """Call the function and the log on three artificial samples, as an update does.
+
+        What fails for another reason than a divergence that is not known may need what real samples have: it is left
+        to the update.
+
+        :param values: name to value, for the whole chain
+        :raises ValueError: for a divergence that the update does not know
+        """
+        minibatch = trial_minibatch(known_kl=self.asks_for_kl(values))
+        own = self.select(values)
+        try:
+            self.function(minibatch.advantages * minibatch.ratio, minibatch, **own)
+            if self.log is not None:
+                self.log(minibatch.detach(), **own)
+        except NotKnown as error:
+            raise ValueError(f"objective: {self.name}: {error}") from error
+        except Exception:
+            return
 
 
 def term_from_function(function: Callable[..., th.Tensor]) -> Term:
@@ -97,11 +133,11 @@ def term_from_function(function: Callable[..., th.Tensor]) -> Term:
     find out whether it needs the exact divergence.
 
     :param function: ``(surrogate, minibatch, *, my_coef=0.1) -> surrogate``, shapes ``(batch,)``
-    :raises ValueError: when an argument is not a number, or when a tensor of another shape comes back
+    :raises ValueError: when an argument is not a number, the function fails, or a tensor of another shape comes back
     """
     name, coefficients = name_of(function), coefficients_of(function)
     trial = trial_minibatch()
-    surrogate = function(trial.advantages * trial.ratio, trial, **trial_values(coefficients))
+    surrogate = tried("objective", function, trial.advantages * trial.ratio, trial, **trial_values(coefficients))
     _check_surrogate(name, surrogate, trial.ratio)
     return Term(name, function, coefficients=coefficients, needs_kl=trial.asked_for_kl, version=version_of(function))
 
@@ -129,8 +165,11 @@ class BoundChain:
         self.terms = terms
         self.steps = [partial(term.function, **term.select(values)) for term in terms]
         self.needs_kl = any(term.asks_for_kl(values) for term in terms)
-        self.preparations = [partial(term.prepare, **term.select(values)) for term in terms if term.prepare is not None]
-        self.logs = [partial(term.log, **term.select(values)) for term in terms if term.log is not None]
+        self.preparations = [
+            (term.name, partial(term.prepare, **term.select(values))) for term in terms if term.prepare is not None
+        ]
+        self.logs = [(term.name, partial(term.log, **term.select(values))) for term in terms if term.log is not None]
+        self._values = values
 
     def with_values(self, values: Mapping[str, Any]) -> BoundChain:
         """The same terms with other coefficients, such as tensors; whether a term is switched off is not checked again.
@@ -146,13 +185,30 @@ class BoundChain:
         """Whether the old distribution is needed, for the exact divergence or for what a term prepares."""
         return self.needs_kl or bool(self.preparations)
 
+    def try_out(self, known: Mapping[str, Term]) -> None:
+        """Call the terms of users on artificial samples, see :meth:`Term.try_out`.
+
+        :param known: the terms of the package
+        :raises ValueError: naming the term
+        """
+        for term in self.terms:
+            if known.get(term.name) is not term:
+                term.try_out(self._values)
+
     def prepare(self, old: Distributions, actions: th.Tensor) -> dict[str, th.Tensor]:
         """The tensors that the terms compute from the old policy, once per rollout.
 
         :param old: of every valid step
         :param actions: taken there, shape ``(n, action_dim)``
+        :raises ValueError: for a name that two terms give
         """
-        return {name: tensor for prepare in self.preparations for name, tensor in prepare(old, actions).items()}
+        prepared: dict[str, th.Tensor] = {}
+        for term, prepare in self.preparations:
+            made = prepare(old, actions)
+            for name in made.keys() & prepared.keys():
+                raise ValueError(f"objective: {term} prepares {name!r}, as another term does; rename one")
+            prepared |= made
+        return prepared
 
     def __call__(self, minibatch: Minibatch) -> th.Tensor:
         """The surrogate to maximise, per sample.
@@ -170,8 +226,28 @@ class BoundChain:
         """What the terms log of an update.
 
         :param minibatch: all samples of the update
+        :raises ValueError: for a key that is taken, and for what is no number
         """
-        return {key: value.item() for log in self.logs for key, value in log(minibatch).items()}
+        found: dict[str, float] = {}
+        taken = LOGGED | {*self._values}
+        for term, log in self.logs:
+            logged = log(minibatch)
+            if not isinstance(logged, Mapping):
+                raise ValueError(f"objective: the log of {term} must return a dictionary, not {logged!r}")
+            for key, value in logged.items():
+                if key in taken or key in found:
+                    raise ValueError(f"objective: {term} logs {key!r}, which is logged already; rename it")
+                found[key] = _number(f"objective: {term} logs {key!r}", value)
+        return found
+
+
+def _number(what: str, value: Any) -> float:
+    if isinstance(value, Real):
+        return float(value)
+    if not isinstance(value, th.Tensor) or value.numel() != 1:
+        shape = tuple(value.shape) if isinstance(value, th.Tensor) else type(value).__name__
+        raise ValueError(f"{what}, which must be one number, not {shape}")
+    return value.item()
 
 
 class Chain:

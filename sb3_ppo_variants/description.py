@@ -20,7 +20,11 @@ def describe(model: Any) -> dict[str, Any]:
             for name, start in starts.items()
         },
         "options": model._options()
-        | {argument.name: getattr(model, argument.name) for hook in model._hooks for argument in hook.arguments},
+        | {
+            argument.name: getattr(model, argument.name, argument.default)
+            for hook in model._hooks
+            for argument in hook.arguments
+        },
         "adapt": {
             name: {
                 "rule": controller.rule.name,

@@ -6,10 +6,18 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from sb3_ppo_variants.coefficients import Number
-from sb3_ppo_variants.own_parts import coefficients_of, name_of, trial_values, version_of
+from sb3_ppo_variants.own_parts import (
+    check_keywords,
+    check_tuple,
+    coefficients_of,
+    name_of,
+    trial_values,
+    version_of,
+)
 
 # What a rule may follow; `kl` and `kl_max` cost a pass over the rollout, the others are there anyway.
 KL_STATISTICS = ("kl", "kl_max")
@@ -19,6 +27,8 @@ EPISODE_RETURN = "episode_return"
 STATISTICS = (*UPDATE_SIZES, EPISODE_RETURN)
 
 State = dict[str, float]
+# What a user writes in ``adapt`` besides the arguments of a rule.
+OF_ADAPT = ("rule", "follow", "tighter", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,8 @@ class Rule:
     :param follows: the statistics that it can make sense of
     :param directed: whether it needs to know which way makes the update smaller
     :param version: of a part of your own; another version gives the runs of a study another identity
+    :raises ValueError: for a function that does not take the arguments, and for an argument that ``adapt`` has itself
+    :raises TypeError: for arguments or statistics that are no tuple
     """
 
     name: str
@@ -40,6 +52,32 @@ class Rule:
     follows: tuple[str, ...] = UPDATE_SIZES
     directed: bool = True
     version: str | int | None = None
+
+    def __post_init__(self) -> None:
+        check_tuple(self, "arguments")
+        check_tuple(self, "follows")
+        names = [argument.name for argument in self.arguments]
+        for name in names:
+            if name in OF_ADAPT:
+                raise ValueError(f"Rule {self.name!r}: {name!r} is a key of adapt; rename the argument")
+        check_keywords(self, self.function, ["direction", *names])
+
+    def next_state(self, state: State, measured: float, direction: int, arguments: Mapping[str, float]) -> State:
+        """The state after an update.
+
+        :param state: before
+        :param measured: the statistic of the update
+        :param direction: as of the function
+        :param arguments: of the function
+        :raises ValueError: when the function returns no multiplier
+        """
+        after: Any = self.function(state, measured, direction=direction, **arguments)
+        multiplier = after.get("multiplier") if isinstance(after, Mapping) else None
+        if not (isinstance(multiplier, Real) and math.isfinite(multiplier)):
+            raise ValueError(
+                f"adapt: {self.name} must return a dictionary with a finite number as 'multiplier', not {after!r}"
+            )
+        return {**after, "multiplier": float(multiplier)}
 
 
 INITIAL_STATE: Mapping[str, float] = {"multiplier": 1.0, "updates": 0.0, "updates_at_bound": 0.0}
@@ -59,8 +97,8 @@ def rule_from_function(function: Callable[..., State]) -> Rule:
     if "direction" not in inspect.signature(function).parameters:
         raise ValueError(f"adapt: {name} needs the keyword argument direction: (state, measured, *, direction, ...)")
     arguments = tuple(Number(c.name, c.default) for c in coefficients_of(function) if c.name != "direction")
-    state: Any = function(dict(INITIAL_STATE), 0.01, direction=1, **trial_values(arguments))
-    multiplier = state.get("multiplier") if isinstance(state, Mapping) else None
-    if not (isinstance(multiplier, float) and math.isfinite(multiplier) and multiplier > 0):
+    rule = Rule(name, function, arguments, follows=STATISTICS, version=version_of(function))
+    state = rule.next_state(dict(INITIAL_STATE), 0.01, 1, trial_values(arguments))
+    if state["multiplier"] <= 0:
         raise ValueError(f"adapt: {name} must return a dictionary with a number above 0 as 'multiplier', not {state!r}")
-    return Rule(name, function, arguments, follows=STATISTICS, version=version_of(function))
+    return rule

@@ -39,6 +39,17 @@ def changed_arguments(
     return {name for name, value in given.items() if not _same(name, value, (saved or {}).get(name))}
 
 
+def saved_attributes(path: str | Path | BufferedIOBase) -> set[str]:
+    """The names of the attributes that a zip holds.
+
+    :param path: as in ``load``
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        saved, _, _ = load_from_zip_file(path, device="cpu")
+    return {*(saved or {})}
+
+
 def _same(name: str, given: Any, saved: Any) -> bool:
     if given is None or saved is None or isinstance(given, Mapping):
         return bool(given == saved)

@@ -8,7 +8,12 @@ from typing import Any
 
 import torch as th
 
-from sb3_ppo_variants.kl import Direction, Distributions, kl_divergence
+from sb3_ppo_variants.kl import DIRECTIONS, Direction, Distributions, kl_divergence
+from sb3_ppo_variants.messages import one_of
+
+
+class NotKnown(RuntimeError):
+    """A part asks for something that nothing says it needs."""
 
 
 class StatesApart:
@@ -67,13 +72,17 @@ class Minibatch:
 
         :param direction: ``"forward"`` for KL(old || new), ``"reverse"`` for KL(new || old)
         :return: shape ``(batch,)``, in nats, summed over action dimensions
-        :raises RuntimeError: when the term's record does not say that it needs the divergence
+        :raises ValueError: for another direction
+        :raises NotKnown: where nobody said that the divergence is needed
         """
+        if direction not in DIRECTIONS:
+            raise ValueError(one_of("direction", direction, DIRECTIONS))
         if direction not in self._kl:
             if self._old is None or self._new is None:
-                raise RuntimeError(
-                    "the exact KL is not known here: the record of a term has to say needs_kl=True, and logs and stops "
-                    "find the directions that its function asked for"
+                raise NotKnown(
+                    f"the exact {direction} KL is not known here: the record of a term has to say needs_kl=True, and a "
+                    "log finds the directions that the function of its term asked for; a term that asks for it at some "
+                    "values of its coefficients only needs a record too"
                 )
             pair = (self._old, self._new) if direction == "forward" else (self._new, self._old)
             self._kl[direction] = kl_divergence(*pair)
@@ -83,22 +92,24 @@ class Minibatch:
     def features(self) -> tuple[th.Tensor, th.Tensor]:
         """The last hidden layer of the policy before its activation function, now and before the update.
 
-        :raises RuntimeError: when the record of the regularizer does not say that it needs them
+        :raises NotKnown: when the record of the regularizer does not say that it needs them
         """
         self.asked_for_features = True
         if self._features is None:
-            raise RuntimeError("a regularizer asks for features, but no record says needs_features=True")
+            raise NotKnown("features are not known here: the record of a regularizer has to say needs_features=True")
         return self._features
 
     @property
     def apart(self) -> StatesApart:
         """States drawn apart from the minibatch.
 
-        :raises RuntimeError: when the record of the regularizer does not say that it needs them
+        :raises NotKnown: when the record of the regularizer does not say that it needs them
         """
         self.asked_for_states_apart = True
         if self._apart is None:
-            raise RuntimeError("a regularizer asks for states apart, but no record says needs_states_apart=True")
+            raise NotKnown(
+                "states apart are not known here: the record of a regularizer has to say needs_states_apart=True"
+            )
         return self._apart
 
     @property
@@ -139,13 +150,14 @@ class Minibatch:
         return Minibatch.from_tensors(self.advantages, self.log_ratio.detach(), self.ratio.detach(), self.prepared, kl)
 
 
-def trial_minibatch(**more: Any) -> Minibatch:
+def trial_minibatch(known_kl: bool = True, **more: Any) -> Minibatch:
     """Three artificial samples, on which a user's function is called before training.
 
+    :param known_kl: whether the exact divergence is known
     :param more: arguments of :class:`Minibatch`
     """
-    distribution = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
-    return Minibatch(th.tensor([1.0, 0.0, -1.0]), th.tensor([0.1, 0.0, -0.1]), distribution, distribution, **more)
+    policy = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1))) if known_kl else None
+    return Minibatch(th.tensor([1.0, 0.0, -1.0]), th.tensor([0.1, 0.0, -0.1]), policy, policy, **more)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,15 @@ Function = Callable[..., Any]
 # The parts that users have given a name: class of the record -> name -> record.
 REGISTERED: defaultdict[type, dict[str, Any]] = defaultdict(dict)
 
+# What the loop logs of an update itself, without ``train/``.
+LOGGED = frozenset(
+    {
+        "approx_kl", "clip_fraction", "clip_range", "clip_range_vf", "ent_coef", "entropy_loss", "explained_variance",
+        "grad_norm", "gradient_steps", "kl", "kl_max", "learning_rate", "loss", "n_updates", "policy_gradient_loss",
+        "ratio_deviation", "ratio_max", "std", "value_loss", "vf_coef", "vf_learning_rate",
+    }
+)  # fmt: skip
+
 
 def resolve(
     argument: str, part: Any, record: type[Part], known: Mapping[str, Part], wrap: Callable[[Function], Part]
@@ -68,6 +77,14 @@ def name_of(function: Function) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
+def part_name(part: Any) -> str:
+    """What a part is called, as a user gives it.
+
+    :param part: a name or path, a record or a function
+    """
+    return part if isinstance(part, str) else str(getattr(part, "name", None) or name_of(part))
+
+
 def version_of(part: Any) -> str | int | None:
     """What its author calls the version of a part, if anything.
 
@@ -77,15 +94,80 @@ def version_of(part: Any) -> str | int | None:
     return version if isinstance(version, (str, int)) else None
 
 
+def check_keywords(record: Any, function: Function | None, keywords: Iterable[str]) -> None:
+    """Refuse a function that cannot be called with the arguments that its record names.
+
+    :param record: with a name
+    :param function: of the record; ``None`` if there is none
+    :param keywords: names of the arguments that it is given
+    :raises ValueError: naming the part and the argument
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values()) if function is not None else []
+    except ValueError:  # functions of C have no signature
+        return
+    if function is None or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    keywords, part = [*keywords], f"{type(record).__name__} {record.name!r}"
+    taken = {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    missing = [keyword for keyword in keywords if keyword not in taken]
+    if missing:
+        raise ValueError(f"{part}: {name_of(function)} does not take {missing[0]!r}, which the record names")
+    unnamed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    unknown = [keyword for keyword in unnamed if keyword not in keywords]
+    if unknown:
+        raise ValueError(f"{part}: {name_of(function)} needs {unknown[0]!r}, which the record does not name")
+
+
+def check_tuple(record: Any, field: str) -> None:
+    """Refuse a field of a record that has to be a tuple and is none: ``(one)`` is ``one``.
+
+    :param record: with a name
+    :param field: its name
+    :raises TypeError: naming the part, the field and what it is
+    """
+    given = getattr(record, field)
+    if not isinstance(given, tuple):
+        part = f"{type(record).__name__} {record.name!r}"
+        raise TypeError(f"{part}: {field} must be a tuple, such as (one,), not {given!r}")
+
+
+def tried(argument: str, function: Function, *inputs: Any, **values: float) -> Any:
+    """What a user's function returns on artificial samples, before training.
+
+    :param argument: that it was given for
+    :param function: of the user
+    :param inputs: of the function
+    :param values: of its coefficients
+    :raises ValueError: when the function fails
+    """
+    try:
+        return function(*inputs, **values)
+    except TypeError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{argument}: {name_of(function)} fails on three artificial samples, which have no observations and no "
+            f"prepared tensors: {error}; a function that needs them is given as a record, see docs/own_term.md"
+        ) from error
+
+
 def coefficients_of(function: Function) -> tuple[Coefficient, ...]:
     """The coefficients of a user's function: its keyword-only arguments. ``clip_range`` is PPO's own.
 
     :param function: with numbers as their defaults, or without defaults
-    :raises ValueError: when a default is not a number
+    :raises ValueError: when a default is not a number, or an argument with a default is not keyword-only
     """
+    parameters = inspect.signature(function).parameters.values()
+    for parameter in parameters:
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.default is not parameter.empty:
+            raise ValueError(
+                f"{name_of(function)}: {parameter.name}={parameter.default!r} must be keyword-only to be an argument "
+                "of the model: write * before it"
+            )
     return tuple(
         CLIP_RANGE if parameter.name == CLIP_RANGE.name else _coefficient(name_of(function), parameter)
-        for parameter in inspect.signature(function).parameters.values()
+        for parameter in parameters
         if parameter.kind is parameter.KEYWORD_ONLY
     )
 
@@ -114,7 +196,9 @@ def refuse_repeated(argument: str, names: Sequence[str]) -> None:
     """
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise ValueError(f"{argument}={list(names)}: {sorted(twice)} is there more than once")
+        raise ValueError(
+            f"{argument}={list(names)}: {sorted(twice)} is there more than once; a function is called by its __name__"
+        )
 
 
 def by_name(argument: str, coefficients: Iterable[Coefficient]) -> dict[str, Coefficient]:

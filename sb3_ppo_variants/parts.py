@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor, is_vecenv_wrapp
 
 from sb3_ppo_variants.adaptation import Adaptation
 from sb3_ppo_variants.chain import Chain
-from sb3_ppo_variants.coefficients import LEARNING_RATE, Coefficient, Flag, Option
+from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, Coefficient, Flag, Option
 from sb3_ppo_variants.feedback import EPISODE_RETURN, State
 from sb3_ppo_variants.hooks import HOOKS
 from sb3_ppo_variants.imports import import_object
@@ -51,13 +51,26 @@ def arguments_of_parts(chain: Chain, regularizers: Any) -> dict[str, Any]:
 
     :param chain: of the objective
     :param regularizers: as the user gives them
-    :raises ValueError: for a name that a term and a regularizer have
+    :raises ValueError: for a name that a term and a regularizer, or one of them and a hook of the package, have
     """
     others = build_regularization(regularizers, REGULARIZERS).coefficients
-    shared = sorted({*others} & {*chain.coefficients, *chain.options})
-    if shared:
+    of_chain: dict[str, Any] = {**chain.coefficients, **chain.options}
+    if shared := [name for name in others if name in of_chain and others[name] != CLIP_RANGE]:
         raise ValueError(f"regularizers: a term has a coefficient {shared[0]!r} as well; rename one")
-    return chain.coefficients | chain.options | others | HOOK_ARGUMENTS
+    of_parts = of_chain | others
+    if shared := [name for name in of_parts if name in HOOK_ARGUMENTS]:
+        raise ValueError(f"objective: {shared[0]!r} is an argument of a hook; rename the coefficient")
+    return of_parts | HOOK_ARGUMENTS
+
+
+def is_declared(model: Any, name: str) -> bool:
+    """Whether the class of a model has an argument, attribute or method of a name.
+
+    :param model: of a host
+    :param name: of a new argument
+    """
+    declared = (name in vars(ancestor).get("__annotations__", {}) for ancestor in type(model).__mro__)
+    return name in dir(type(model)) or name in inspect.signature(model.stock.__init__).parameters or any(declared)
 
 
 def is_taken(model: Any, name: str) -> bool:
@@ -66,10 +79,7 @@ def is_taken(model: Any, name: str) -> bool:
     :param model: of a host
     :param name: of a new argument
     """
-    declared = (name in vars(ancestor).get("__annotations__", {}) for ancestor in type(model).__mro__)
-    of_stock = inspect.signature(model.stock.__init__).parameters
-    has_it = name in vars(model) or name in dir(type(model)) or name in of_stock
-    return has_it or name in model._excluded_save_params() or any(declared)
+    return name in vars(model) or name in model._excluded_save_params() or is_declared(model, name)
 
 
 def unknown_argument(owner: str, name: str, value: Any, known: Iterable[str]) -> str:
@@ -107,30 +117,36 @@ def build_hooks(values: Mapping[str, Any], own: Any) -> list[UpdateHook]:
 
 def _hook(given: Any) -> UpdateHook:
     try:
-        hook = import_object(given)() if isinstance(given, str) else given
+        hook = import_object(given) if isinstance(given, str) else given
+        hook = hook() if isinstance(given, str) and isinstance(hook, type) else hook
     except ImportError as error:
         raise ValueError(f"hooks: {given!r}: {error}") from error
+    except TypeError as error:
+        raise TypeError(f"hooks: {given!r} cannot be made without arguments: {error}") from error
     if not isinstance(hook, UpdateHook):
         raise TypeError(f"hooks: {given!r} is not an UpdateHook")
     return hook
 
 
-def check_parts(model: Any, needs_indices: bool, regularizers: BoundRegularizers, hooks: Sequence[UpdateHook]) -> None:
+def check_parts(
+    model: Any, needs_indices: bool, regularizers: Sequence[BoundRegularizers], hooks: Sequence[UpdateHook]
+) -> None:
     """Refuse parts that the policy and the rollout buffer of a model cannot serve.
 
     :param model: that is set up
     :param needs_indices: whether something is kept of every sample of the rollout
-    :param regularizers: of its first update
+    :param regularizers: those of updates from the start to the end of training
     :param hooks: of the model
     :raises ValueError: naming the argument, what was given and what is allowed
     """
     buffer: RolloutBuffer = model.rollout_buffer
-    if (needs_indices or regularizers.needs_old or regularizers.needs_states_apart) and not has_indices(buffer):
+    needs_indices = needs_indices or any(bound.needs_old or bound.needs_states_apart for bound in regularizers)
+    if needs_indices and not has_indices(buffer):
         raise ValueError(
             f"rollout_buffer_class={type(buffer).__name__} has no _get_samples, without which the exact "
             "KL, features and states apart do not know their samples; use a subclass of SB3's RolloutBuffer"
         )
-    if regularizers.needs_features:
+    if any(bound.needs_features for bound in regularizers):
         find_last_hidden_layer(model.policy)
     for hook in hooks:
         hook.check(model)

@@ -55,6 +55,8 @@ def register(part: Any = None, *, argument: str | None = None) -> Any:
     for name, (record, wrap, known) in KINDS.items():
         if isinstance(part, record) or name == argument:
             found: Any = part if isinstance(part, record) else wrap(part)
+            if "." in found.name or ":" in found.name:
+                raise ValueError(f"register: {found.name!r} would be read as a path; choose a name without . and :")
             if found.name in known:
                 raise ValueError(f"register: {found.name!r} is a name of the package, for {name}; choose another")
             REGISTERED[record][found.name] = found

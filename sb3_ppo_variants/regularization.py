@@ -18,12 +18,16 @@ from sb3_ppo_variants.coefficients import Coefficient
 from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.minibatch import Minibatch, StatesApart, trial_minibatch
 from sb3_ppo_variants.own_parts import (
+    LOGGED,
     by_name,
+    check_keywords,
+    check_tuple,
     coefficients_of,
     name_of,
     refuse_repeated,
     resolve,
     trial_values,
+    tried,
     version_of,
 )
 
@@ -40,6 +44,8 @@ class Regularizer:
     :param needs_features: whether it asks for the features of the policy
     :param needs_states_apart: whether it asks for states drawn apart from the minibatch
     :param version: of a part of your own; another version gives the runs of a study another identity
+    :raises ValueError: for a name whose loss PPO logs itself, and for a function that does not take the coefficients
+    :raises TypeError: for coefficients that are no tuple
     """
 
     name: str
@@ -50,24 +56,31 @@ class Regularizer:
     needs_states_apart: bool = False
     version: str | int | None = None
 
+    def __post_init__(self) -> None:
+        check_tuple(self, "coefficients")
+        check_keywords(self, self.function, [coefficient.name for coefficient in self.coefficients])
+        if f"{self.name}_loss" in LOGGED:
+            raise ValueError(f"regularizers: {self.name!r} would replace train/{self.name}_loss of PPO; rename it")
+
     @property
     def share(self) -> str:
         """The statistic that a rule may follow: the size of this loss over that of the policy loss."""
         return f"{self.name}_share"
 
     def select(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The regularizer's own arguments out of all values.
+        """The regularizer's own arguments out of all values, without those that are left out.
 
         :param values: name to value
         """
-        return {coefficient.name: values[coefficient.name] for coefficient in self.coefficients}
+        left_out = {c.name for c in self.coefficients if c.optional and c.name not in values}
+        return {c.name: values[c.name] for c in self.coefficients if c.name not in left_out}
 
     def is_off(self, values: Mapping[str, Any]) -> bool:
         """Whether a coefficient sits at the value that switches it off.
 
         :param values: name to value
         """
-        return any(c.off is not None and values[c.name] == c.off for c in self.coefficients)
+        return any(c.off is not None and values.get(c.name) == c.off for c in self.coefficients)
 
 
 class BoundRegularizers:
@@ -152,12 +165,13 @@ def regularizer_from_function(function: Callable[..., th.Tensor]) -> Regularizer
     asks for. One that reads ``minibatch.samples`` has none there: give a :class:`Regularizer` for it.
 
     :param function: ``(minibatch, *, my_coef=0.1) -> loss`` per sample, of shape ``(batch,)``
-    :raises ValueError: when an argument is not a number, or when something else than one value per sample comes back
+    :raises ValueError: when an argument is not a number, the function fails, or something else than one value per
+        sample comes back
     """
     name, coefficients = name_of(function), coefficients_of(function)
     distribution = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
     trial = trial_minibatch(features=(th.zeros(3, 2),) * 2, apart=StatesApart(distribution, distribution))
-    _checked(name, function(trial, **trial_values(coefficients)))
+    _checked(name, tried("regularizers", function, trial, **trial_values(coefficients)))
     return Regularizer(
         name,
         function,

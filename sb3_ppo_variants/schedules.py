@@ -117,9 +117,13 @@ def check_schedule(coefficient: Coefficient, schedule: Schedule, given: Any) -> 
         coefficient.check(value, shown=None if given == value else given)
 
 
+# Of progress remaining, from the start to the end of training.
+POINTS = tuple(1 - step / 10 for step in range(11))
+
+
 def sampled(schedule: Schedule) -> list[float]:
     """A schedule at 11 points from the start to the end of training.
 
     :param schedule: of progress remaining
     """
-    return [schedule(1 - step / 10) for step in range(11)]
+    return [schedule(point) for point in POINTS]

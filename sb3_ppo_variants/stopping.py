@@ -11,7 +11,7 @@ import torch as th
 
 from sb3_ppo_variants.coefficients import Number
 from sb3_ppo_variants.minibatch import Minibatch, trial_minibatch
-from sb3_ppo_variants.own_parts import name_of, refuse_repeated, resolve, version_of
+from sb3_ppo_variants.own_parts import name_of, refuse_repeated, resolve, tried, version_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Stop:
     :param of_minibatch: measure of a minibatch under the current policy, a scalar
     :param of_rollout: measure of the exact KL(old || new) of every valid step, a scalar
     :param version: of a part of your own; another version gives the runs of a study another identity
+    :raises ValueError: for a record without a measure
     """
 
     name: str
@@ -33,6 +34,10 @@ class Stop:
     of_minibatch: Callable[[Minibatch], th.Tensor] | None = None
     of_rollout: Callable[[th.Tensor], th.Tensor] | None = None
     version: str | int | None = None
+
+    def __post_init__(self) -> None:
+        if self.of_minibatch is None and self.of_rollout is None:
+            raise ValueError(f"Stop {self.name!r} measures nothing: give of_minibatch or of_rollout")
 
 
 class Stopping:
@@ -81,6 +86,7 @@ def build_stopping(stop: Any, known: Mapping[str, Stop]) -> Stopping:
     for given, limit in pairs:
         condition = resolve("stop", given, Stop, known, stop_from_function)
         replace(condition.limit, name=f"stop[{condition.name!r}]").check(limit)
+        _check_measures(condition)
         limits.append((condition, float(limit)))
     return Stopping(limits)
 
@@ -101,7 +107,26 @@ def stop_from_function(function: Callable[[Minibatch], th.Tensor]) -> Stop:
     :raises ValueError: when something else comes back, or when it asks for the exact divergence
     """
     name, trial = name_of(function), trial_minibatch()
-    measure = function(trial)
+    _check_measure(name, tried("stop", function, trial), trial)
+    return Stop(name, Number("limit"), of_minibatch=function, version=version_of(function))
+
+
+def _check_measures(stop: Stop) -> None:
+    """Refuse a record whose measures no update can look at. What fails on artificial samples is left to the update."""
+    trial = trial_minibatch()
+    measures: list[tuple[Callable[[Any], th.Tensor] | None, Any]]
+    measures = [(stop.of_minibatch, trial), (stop.of_rollout, th.zeros(3))]
+    for measure, samples in measures:
+        if measure is None:
+            continue
+        try:
+            found = measure(samples)
+        except Exception:
+            continue
+        _check_measure(stop.name, found, trial)
+
+
+def _check_measure(name: str, measure: Any, trial: Minibatch) -> None:
     if trial.asked_for_kl:
         raise ValueError(
             f"stop: {name} asks for the exact KL, which is looked at after each epoch: give "
@@ -110,4 +135,3 @@ def stop_from_function(function: Callable[[Minibatch], th.Tensor]) -> Stop:
     if not isinstance(measure, th.Tensor) or measure.shape != ():
         shape = tuple(measure.shape) if isinstance(measure, th.Tensor) else type(measure).__name__
         raise ValueError(f"stop: {name} must return one number, a tensor of shape (), not {shape}")
-    return Stop(name, Number("limit"), of_minibatch=function, version=version_of(function))

@@ -104,7 +104,7 @@ def test_a_default_that_is_no_number_is_refused() -> None:
 
 
 def test_two_meanings_of_one_name_are_refused() -> None:
-    other = Term("other", entropy_like, coefficients=(Coefficient("kl_coef", 7.0),))
+    other = Term("other", lambda s, m, *, kl_coef: s, coefficients=(Coefficient("kl_coef", 7.0),))
     with pytest.raises(ValueError, match="'kl_coef'"):
         Chain([TERMS["kl_penalty"], other])
 

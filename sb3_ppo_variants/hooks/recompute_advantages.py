@@ -100,7 +100,7 @@ class RecomputeAdvantages(UpdateHook):
         for name, column in (("advantages", advantages), ("returns", returns)):
             own = getattr(buffer, name)
             own[...] = buffer.swap_and_flatten(column).reshape(own.shape)
-            if update.rollout is not None:  # on a CPU the same memory
+            if update.rollout is not None:
                 part = getattr(update.rollout, name)
                 part.copy_(th.as_tensor(own, device=part.device).reshape(part.shape))
 

@@ -27,9 +27,9 @@ class UpdateHook:
 
     @property
     def changes_steps(self) -> bool:
-        """Whether :meth:`before_epoch` may change the learning rate, a coefficient or which parameters are trained.
+        """Whether :meth:`before_epoch` may change the rollout, the learning rate or which parameters are trained.
 
-        Native code then looks at them anew in each epoch. Here: whether the method is overridden.
+        The update then looks at them anew in each epoch. Here: whether the method is overridden.
         """
         return type(self).before_epoch is not UpdateHook.before_epoch
 
@@ -83,5 +83,8 @@ def blocks_around(hooks: Sequence[UpdateHook], model: Any, update: Any) -> Itera
     """
     with ExitStack() as stack:
         for hook in hooks:
-            stack.enter_context(hook.around_update(model, update))
+            block = hook.around_update(model, update)
+            if not isinstance(block, AbstractContextManager):
+                raise TypeError(f"hooks: around_update of {type(hook).__name__} must be a contextlib.contextmanager")
+            stack.enter_context(block)
         yield

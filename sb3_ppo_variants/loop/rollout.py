@@ -130,7 +130,7 @@ def has_indices(buffer: RolloutBuffer) -> bool:
 def whole_rollout(buffer: RolloutBuffer) -> Any:
     """The whole rollout in storage order on the device, as one of the buffer's minibatches.
 
-    On a CPU it is the buffer's own memory, without a copy.
+    On a CPU observations and actions are the buffer's own memory, without a copy.
 
     :param buffer: full
     :return: ``None`` for a buffer of a user's class, whose minibatches may be more than rows of the rollout, and for a

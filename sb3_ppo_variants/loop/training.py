@@ -168,6 +168,8 @@ class TrainingLoop(RolloutPasses):
                 for hook in self._hooks:
                     hook.before_epoch(self, update, epoch)
                 if epoch == 0 or changing:
+                    if self._hooks:  # they may have changed the buffer
+                        update.rollout = self._whole_rollout()
                     step = steps.enter_context(self._execution.step(update))
                 stopped = self._train_epoch(epoch, update, step)
                 self._n_updates += 1
@@ -206,7 +208,8 @@ class TrainingLoop(RolloutPasses):
                 stopped = True
                 break
         if not update.statistics.known_finite:
-            check_quantities(update.statistics.of_epoch(), f"epoch {epoch} of {self._name_of_update()}")
+            names = [part.name for part in update.regularizers.regularizers]
+            check_quantities(update.statistics.of_epoch(names), f"epoch {epoch} of {self._name_of_update()}")
         return stopped
 
     def _print_early_stop(self, minibatch: Minibatch, epoch: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,11 @@ class UpdateStatistics:
         all_taken = self.steps == len(self.minibatches.lengths)
         return all_taken and math.isfinite(self._scalars.all()[self._epoch_start :].sum().item())
 
-    def of_epoch(self) -> dict[str, list[th.Tensor]]:
-        """What must be finite in the epoch at hand, in the order in which one spoils the next."""
+    def of_epoch(self, names: Sequence[str]) -> dict[str, list[th.Tensor]]:
+        """What must be finite in the epoch at hand, in the order in which one spoils the next.
+
+        :param names: of the regularizers
+        """
         start = self._epoch_start
         policy, value, entropy, _, norm, *regularizers = self._scalars.all().unbind(dim=1)
         return {
@@ -55,7 +59,7 @@ class UpdateStatistics:
             "the policy loss": list(policy[start:]),
             "the value loss": list(value[start:]),
             "the entropy loss": list(entropy[start:]),
-            **{f"the loss of regularizer {index}": list(loss[start:]) for index, loss in enumerate(regularizers)},
+            **{f"the loss of {name}": list(loss[start:]) for name, loss in zip(names, regularizers, strict=True)},
             "the gradient": list(norm[start : self.steps]),
         }
 
@@ -131,6 +135,10 @@ class Update:
     rollout: Any = None
     kl: th.Tensor | None = None
     statistics: UpdateStatistics = field(default_factory=UpdateStatistics)
+
+    def __post_init__(self) -> None:
+        # Chain and losses have these values already: a hook that changed one here would change the log alone.
+        self.values = MappingProxyType(dict(self.values))
 
     @property
     def needs_kl(self) -> bool:
