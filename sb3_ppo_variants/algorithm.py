@@ -31,7 +31,7 @@ from sb3_ppo_variants.parts import (
     is_taken,
     unknown_argument,
 )
-from sb3_ppo_variants.signatures import constructor_signature
+from sb3_ppo_variants.signatures import DECIDED, constructor_signature
 from sb3_ppo_variants.terms import TERMS
 
 
@@ -168,7 +168,7 @@ class VariantAlgorithm(Assembly):
         known = model._known_coefficients | model._chain.options | HOOK_ARGUMENTS
         taken = {*known, *cls._constructor_names(), *inspect.signature(cls.stock.__init__).parameters}
         for name, value in kwargs.items():
-            if name not in taken and name not in saved_attributes(path):
+            if name not in taken and (name in DECIDED or name not in saved_attributes(path)):
                 raise TypeError(cls._unknown_argument(name, value, known))
         adaptive = {"adapt", *model._adaptation.controllers}
         changed = changed_arguments(path, adaptive, kwargs, custom_objects)

@@ -123,7 +123,10 @@ class Assembly(TrainingLoop):
 
     def _check_parts(self) -> None:
         """Refuse parts that policy and rollout buffer cannot serve, at any point of training."""
-        values = [self._adaptation.values(self._scheduled_values(point)) for point in POINTS]
+        values: list[dict[str, float]] = []
+        for point in POINTS:
+            at_point = self._adaptation.values(self._scheduled_values(point))
+            values += [at_point] if at_point not in values else []
         chains = [self._chain.bind(at | self._options()) for at in values]
         for chain in chains:
             chain.try_out(TERMS)

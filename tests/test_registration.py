@@ -62,7 +62,12 @@ def test_registered_again_the_last_one_counts() -> None:
     ("part", "arguments", "error", "said"),
     [
         (Term("clip", own_code.distance), {}, ValueError, "register: 'clip' is a name of the package, for objective"),
-        (Stop("kl", Number("limit")), {}, ValueError, "register: 'kl' is a name of the package, for stop"),
+        (
+            Stop("kl", Number("limit"), of_rollout=max),
+            {},
+            ValueError,
+            "register: 'kl' is a name of the package, for stop",
+        ),
         (own_code.distance, {}, TypeError, "is no Term, Regularizer, Rule or Stop; say argument= for a function"),
         (own_code.distance, {"argument": "objectiv"}, ValueError, "argument='objectiv' is not known. Did you mean"),
         (lambda surrogate, minibatch: 1.0, {"argument": "objective"}, ValueError, "must return one value per sample"),

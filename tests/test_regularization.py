@@ -87,7 +87,7 @@ def test_coefficients_belong_to_their_regularizer() -> None:
 
     with pytest.raises(ValueError, match="a term has a coefficient 'kl_coef' as well"):
         VariantPPO("MlpPolicy", SpacesEnv(), objective="kl_penalty", regularizers=taken, **SMALL)
-    parts = [Regularizer(f"a {default}", small_ratios, (Coefficient("a", default),)) for default in (1.0, 2.0)]
+    parts = [Regularizer(f"a {b}", lambda m, *, a: a * m.ratio, (Coefficient("a", b),)) for b in (1.0, 2.0)]
     with pytest.raises(ValueError, match="two parts have a coefficient 'a'"):
         Regularization(parts)
 

@@ -105,7 +105,7 @@ def test_a_term_that_breaks_its_promise_later(spoilt: Any, message: str) -> None
 
     def late(surrogate: th.Tensor, minibatch: Minibatch) -> th.Tensor:
         calls[0] += 1
-        return spoilt(surrogate) if calls[0] == 5 else surrogate
+        return spoilt(surrogate) if calls[0] == 6 else surrogate
 
     model = VariantPPO("MlpPolicy", SpacesEnv(), objective=["clip", late], **SMALL)
     before = everything_but_the_log(model)

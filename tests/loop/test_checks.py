@@ -134,10 +134,10 @@ def spoil(when: int, how: str) -> Any:
 @pytest.mark.parametrize(
     ("how", "when", "message"),
     [
-        # Two trials while the chain is built, then 2 minibatches in each epoch.
-        ("nan", 2 + 2, r"the policy loss is not finite in epoch 0 of the update at 32 timesteps"),
-        ("nan", 2 + 4, r"the policy loss is not finite in epoch 1"),
-        ("infinite slope", 2 + 1, r"the gradient is not finite in epoch 0"),
+        # Three trials while the chain is built, then 2 minibatches in each epoch.
+        ("nan", 3 + 2, r"the policy loss is not finite in epoch 0 of the update at 32 timesteps"),
+        ("nan", 3 + 4, r"the policy loss is not finite in epoch 1"),
+        ("infinite slope", 3 + 1, r"the gradient is not finite in epoch 0"),
     ],
 )
 def test_a_term_that_goes_wrong(how: str, when: int, message: str, tmp_path: Path) -> None:
