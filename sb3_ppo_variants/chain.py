@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from numbers import Real
 from typing import Any, Literal
 
 import torch as th
@@ -22,6 +21,7 @@ from sb3_ppo_variants.messages import one_of
 from sb3_ppo_variants.minibatch import Minibatch, NotKnown, trial_minibatch
 from sb3_ppo_variants.own_parts import (
     LOGGED,
+    as_number,
     by_name,
     check_keywords,
     check_tuple,
@@ -163,21 +163,24 @@ class BoundChain:
 
     def __init__(self, terms: Sequence[Term], values: Mapping[str, Any]) -> None:
         self.terms = terms
-        self.steps = [partial(term.function, **term.select(values)) for term in terms]
+        self._bind(values)
         self.needs_kl = any(term.asks_for_kl(values) for term in terms)
         self.preparations = [
             (term.name, partial(term.prepare, **term.select(values))) for term in terms if term.prepare is not None
         ]
-        self.logs = [(term.name, partial(term.log, **term.select(values))) for term in terms if term.log is not None]
+
+    def _bind(self, values: Mapping[str, Any]) -> None:
         self._values = values
+        self.steps = [partial(term.function, **term.select(values)) for term in self.terms]
+        self.logs = [(term.name, partial(term.log, **term.select(values))) for term in self.terms if term.log]
 
     def with_values(self, values: Mapping[str, Any]) -> BoundChain:
         """The same terms with other coefficients, such as tensors; whether a term is switched off is not checked again.
 
-        :param values: name to value of every coefficient and option
+        :param values: name to value; those that are not there stay
         """
         chain = copy.copy(self)
-        chain.steps = [partial(term.function, **term.select(values)) for term in self.terms]
+        chain._bind({**self._values, **values})
         return chain
 
     @property
@@ -237,17 +240,8 @@ class BoundChain:
             for key, value in logged.items():
                 if key in taken or key in found:
                     raise ValueError(f"objective: {term} logs {key!r}, which is logged already; rename it")
-                found[key] = _number(f"objective: {term} logs {key!r}", value)
+                found[key] = as_number(f"objective: {term} logs {key!r}", value)
         return found
-
-
-def _number(what: str, value: Any) -> float:
-    if isinstance(value, Real):
-        return float(value)
-    if not isinstance(value, th.Tensor) or value.numel() != 1:
-        shape = tuple(value.shape) if isinstance(value, th.Tensor) else type(value).__name__
-        raise ValueError(f"{what}, which must be one number, not {shape}")
-    return value.item()
 
 
 class Chain:

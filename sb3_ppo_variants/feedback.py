@@ -73,9 +73,9 @@ class Rule:
         """
         after: Any = self.function(state, measured, direction=direction, **arguments)
         multiplier = after.get("multiplier") if isinstance(after, Mapping) else None
-        if not (isinstance(multiplier, Real) and math.isfinite(multiplier)):
+        if not (isinstance(multiplier, Real) and not math.isnan(multiplier)):
             raise ValueError(
-                f"adapt: {self.name} must return a dictionary with a finite number as 'multiplier', not {after!r}"
+                f"adapt: {self.name} must return a dictionary with a number as 'multiplier', not {after!r}"
             )
         return {**after, "multiplier": float(multiplier)}
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any, TypeVar
+
+import torch as th
 
 from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number
 from sb3_ppo_variants.imports import import_module, import_object
@@ -185,6 +188,21 @@ def trial_values(coefficients: Iterable[Number]) -> dict[str, float]:
     :param coefficients: with defaults or without
     """
     return {c.name: 1.0 if c.default is None else c.default for c in coefficients}
+
+
+def as_number(what: str, value: Any) -> float:
+    """A number that a user's function returns, for the log.
+
+    :param what: the number is, for the message
+    :param value: a number, or a tensor with one
+    :raises ValueError: for anything else
+    """
+    if isinstance(value, Real):
+        return float(value)
+    if not isinstance(value, th.Tensor) or value.numel() != 1:
+        shape = tuple(value.shape) if isinstance(value, th.Tensor) else type(value).__name__
+        raise ValueError(f"{what}, which must be one number, not {shape}")
+    return value.item()
 
 
 def refuse_repeated(argument: str, names: Sequence[str]) -> None:

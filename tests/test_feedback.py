@@ -42,7 +42,7 @@ def to_zero(state: Any, measured: float, *, direction: int) -> Any:
     ("function", "said"),
     [
         (without_direction, "adapt: without_direction needs the keyword argument direction"),
-        (to_a_number, "adapt: to_a_number must return a dictionary with a finite number as 'multiplier', not 2.0"),
+        (to_a_number, "adapt: to_a_number must return a dictionary with a number as 'multiplier', not 2.0"),
         (to_zero, "adapt: to_zero must return .*, not {'multiplier': 0.0}"),
     ],
 )

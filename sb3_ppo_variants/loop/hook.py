@@ -27,7 +27,7 @@ class UpdateHook:
 
     @property
     def changes_steps(self) -> bool:
-        """Whether :meth:`before_epoch` may change the rollout, the learning rate or which parameters are trained.
+        """Whether :meth:`before_epoch` may change the rollout, a rate, a coefficient or what is trained.
 
         The update then looks at them anew in each epoch. Here: whether the method is overridden.
         """

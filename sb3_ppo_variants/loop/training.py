@@ -168,8 +168,9 @@ class TrainingLoop(RolloutPasses):
                 for hook in self._hooks:
                     hook.before_epoch(self, update, epoch)
                 if epoch == 0 or changing:
-                    if self._hooks:  # they may have changed the buffer
+                    if self._hooks:  # they may have changed the buffer, or a coefficient
                         update.rollout = self._whole_rollout()
+                        update.rebind()
                     step = steps.enter_context(self._execution.step(update))
                 stopped = self._train_epoch(epoch, update, step)
                 self._n_updates += 1

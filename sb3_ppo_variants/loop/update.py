@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -111,7 +110,7 @@ class UpdateStatistics:
 class Update:
     """One update in progress.
 
-    :param values: every coefficient of this update
+    :param values: every coefficient of this update; a hook may change all but the learning rates
     :param chain: the objective with these coefficients
     :param regularizers: the other losses with these coefficients
     :param parameters: of the policy by name, whose gradient is clipped; listed once, because the search takes time
@@ -136,9 +135,10 @@ class Update:
     kl: th.Tensor | None = None
     statistics: UpdateStatistics = field(default_factory=UpdateStatistics)
 
-    def __post_init__(self) -> None:
-        # Chain and losses have these values already: a hook that changed one here would change the log alone.
-        self.values = MappingProxyType(dict(self.values))
+    def rebind(self) -> None:
+        """Let chain and regularizers follow ``values``, in which a hook may have changed a coefficient."""
+        self.chain = self.chain.with_values(self.values)
+        self.regularizers = self.regularizers.with_values(self.values)
 
     @property
     def needs_kl(self) -> bool:
