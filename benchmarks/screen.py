@@ -33,6 +33,8 @@ EXCLUSIVE = (
 )
 # By how much the mean of a part of the combination is above that of the base.
 LEAST = 0.05
+# A run with less than this share of what others publish has not learned the task.
+LOW = 0.25
 
 # Arm -> its normalised scores, an array of shape ``(runs,)`` for each task.
 Scores = Mapping[str, list[Array]]
@@ -118,6 +120,19 @@ def _gain(gain: Estimate) -> list[str]:
     return [f"{gain.value:.2f}", f"{gain.low:.2f} to {gain.high:.2f}" if known else "n/a"]
 
 
+def ends(study: Study, found: Scores) -> str:
+    """How many runs end far below what others publish, as a sentence.
+
+    :param study: the study
+    :param found: normalised scores
+    """
+    counts = []
+    for position, name in enumerate(study.environments):
+        of_task = np.concatenate([tasks[position] for tasks in found.values()])
+        counts.append(f"{np.sum(of_task < LOW)} of {of_task.size} runs on {name}")
+    return f"{', '.join(counts[:-1])} and {counts[-1]} end below a score of {LOW}."
+
+
 def choice(study: Study, found: Scores) -> str:
     """What the rules choose, as sentences; nothing until all runs are made.
 
@@ -130,8 +145,9 @@ def choice(study: Study, found: Scores) -> str:
     gained = ranked(found, study.baseline)
     parts = combination(gained)
     single = " and ".join(f"`{part}`" for part in finalists(gained))
-    together = " and ".join(f"`{part}`" for part in parts) if parts else "no part, so there is none"
-    return f"Best part: {single}. The combination has {together}."
+    together = " and ".join(f"`{part}`" for part in parts)
+    combined = f"The combination has {together}." if parts else "No part gains enough for a combination."
+    return f"Best part: {single}. {combined}"
 
 
 def main() -> None:

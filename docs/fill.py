@@ -160,11 +160,11 @@ def paper(name: str) -> str:
 def screen_of_parts(name: str) -> str:
     """A part of the page on MuJoCo, from the published study ``mujoco_screen``.
 
-    :param name: ``gains``, or ``choice`` for the sentences on what goes on
+    :param name: ``gains``, ``ends`` for the runs that have not learned their task, or ``choice`` for what goes on
     """
     study = read_study(screen.STUDY)
     found = screen.normalised(study)
-    return {"gains": screen.gains_table, "choice": screen.choice}[name](study, found)
+    return {"gains": screen.gains_table, "ends": screen.ends, "choice": screen.choice}[name](study, found)
 
 
 def yardsticks_of(study: str) -> str:

@@ -67,8 +67,12 @@ def test_what_the_parts_gain(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [line.split(" | ")[0] for line in lines[3:]] == ["| rl_zoo", "| spo", "| gsde"]
     assert screen.choice(study, scores) == "Best part: `spo`. The combination has `spo`."
     assert lines[-1].startswith("| gsde | 0.25 | 0.55 | 0.40 | -0.10 | -")
+    low = {"base": [np.array([0.1, 0.3]), np.array([0.25, 0.24])], "spo": [np.array([0.2, 0.9]), np.array([1.0, 1.0])]}
+    assert screen.ends(study, low) == "2 of 4 runs on One-v0 and 1 of 4 runs on Two-v0 end below a score of 0.25."
     one = {arm: [of_runs[:1] for of_runs in tasks] for arm, tasks in scores.items()}
     assert screen.gains_table(study, one).splitlines()[-1].endswith("| n/a |")
+    equal = {arm: [np.array([0.5, 0.5])] * 2 for arm in scores}
+    assert screen.choice(study, equal) == "Best part: `spo`. No part gains enough for a combination."
     less = scores | {"gsde": [of_runs[:1] for of_runs in scores["gsde"]]}
     assert screen.choice(study, less) == "14 of the 16 runs are made, so nothing is chosen yet."
 
