@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from sb3_ppo_variants.bench.study.grid import Combination, with_parts
 from sb3_ppo_variants.bench.study.keys import Arm
+from sb3_ppo_variants.bench.study.nested import replaced
 
 LONGEST_NAME = 150
 MOST_ARMS = 1_000
@@ -100,7 +101,7 @@ def _changed(arm: Arm, changes: Mapping[str, Any], called: str) -> Arm:
     arguments = {name: value for name, value in changes.items() if name not in AXES}
     written = arm.model_dump(include=OWN_KEYS, exclude_unset=True)
     try:
-        return Arm.model_validate({**written, **own, "arguments": {**arm.arguments, **arguments}})
+        return Arm.model_validate({**written, **own, "arguments": replaced(arm.arguments, arguments)})
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

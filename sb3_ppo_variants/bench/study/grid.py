@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sb3_ppo_variants.bench.study.nested import repeated, replaced, shared
+
 ZIP = "zip"
 MOST_COMBINATIONS = 1_000
 OBJECTIVE = "objective"
@@ -44,8 +46,7 @@ def combinations(grid: Mapping[str, Any]) -> list[Combination]:
     """
     groups = [{name: levels} for name, levels in grid.items() if name != ZIP] + _zips(grid.get(ZIP, []))
     names = [name for group in groups for name in group]
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
+    if twice := repeated(names):
         raise ValueError(f"grid: {', '.join(twice)} is in more than one axis")
     if not names:
         raise ValueError("grid: give at least one axis")
@@ -134,19 +135,18 @@ def check_parts(parts: Parts, arguments: Mapping[str, Any]) -> None:
     :param arguments: those of the arm without any part
     :raises ValueError: when two parts set the same argument, or one adds a term to an objective that is not given
     """
-    owners: dict[str, str] = {}
     for part, changes in parts.items():
         if not changes:
             raise ValueError(f"ablate.parts.{part}: a part sets at least one argument")
-        for name in changes:
-            if name == OBJECTIVE and OBJECTIVE not in arguments:
-                raise ValueError(
-                    f"ablate.parts.{part}: adds to the objective, so say arguments.objective, that of the arm without "
-                    "any part ([] for the plain surrogate)"
-                )
-            if name != OBJECTIVE and name in owners:
-                raise ValueError(f"ablate.parts: {owners[name]} and {part} both set {name}")
-            owners[name] = part
+        if OBJECTIVE in changes and OBJECTIVE not in arguments:
+            raise ValueError(
+                f"ablate.parts.{part}: adds to the objective, so say arguments.objective, that of the arm without "
+                "any part ([] for the plain surrogate)"
+            )
+    for (one, changes), (other, others) in itertools.combinations(parts.items(), 2):
+        for name in shared(changes, others):
+            if name != OBJECTIVE:
+                raise ValueError(f"ablate.parts: {one} and {other} both set {name}")
 
 
 def with_parts(parts: Parts, chosen: tuple[str, ...], arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def with_parts(parts: Parts, chosen: tuple[str, ...], arguments: Mapping[str, An
             changes = dict(parts[part])
             if OBJECTIVE in changes:
                 changes[OBJECTIVE] = [*_as_list(merged[OBJECTIVE]), *_as_list(changes[OBJECTIVE])]
-            merged |= changes
+            merged = replaced(merged, changes)
     return merged
 
 

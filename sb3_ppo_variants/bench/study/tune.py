@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from sb3_ppo_variants.bench.study.keys import ZOO, Arm, Seed
+from sb3_ppo_variants.bench.study.nested import repeated, shared
 from sb3_ppo_variants.bench.study.space import ZOO_SPACE, WrittenSpace
 from sb3_ppo_variants.bench.study.strict import Strict
 
@@ -63,14 +64,16 @@ def space_mistakes(tune: Tune | None, arms: Mapping[str, Arm], seeds: Collection
         for name in (name for name, arm in arms.items() if arm.space):
             yield f"arms.{name}.space: needs tune, which says how many trials an arm gets"
         return
-    shared = sorted(set(tune.run_seeds).intersection(seeds))
-    if shared:
-        yield f"seeds: {shared[0]} is a seed of the trials of tune, whose runs must be others; choose seeds below it"
+    taken = sorted(set(tune.run_seeds).intersection(seeds))
+    if taken:
+        yield f"seeds: {taken[0]} is a seed of the trials of tune, whose runs must be others; choose seeds below it"
     for name, arm in arms.items():
         space = {**tune.space, **arm.space}
         if not space:
             yield f"arms.{name}: has nothing to tune; give tune.space or arms.{name}.space"
         varied = {axis for combination in arm.combinations for axis in combination.values}
         varied |= {argument for part in (arm.ablate.parts.values() if arm.ablate else ()) for argument in part}
-        for argument in sorted(varied.intersection(space)):
+        for argument in repeated(space):
+            yield f"arms.{name}: {argument} is in more than one axis of its space"
+        for argument in shared(varied, space):
             yield f"arms.{name}: {argument} is in its grid or a part of its ablation, and in its space"

@@ -29,6 +29,17 @@ def test_the_arms_of_a_grid() -> None:
     assert run.arguments == {"n_steps": 20, "gamma": 0.5, "batch_size": 5, "clip_range": 0.3}
 
 
+def test_a_level_wins_over_an_argument_of_the_arm_that_reaches_into_it() -> None:
+    arm = {"algorithm": PPO, "arguments": {"policy_kwargs.net_arch": [64]}}
+    grid = {"policy_kwargs": {"relu": {"activation_fn": "torch.nn.ReLU"}, "small": {"net_arch": [4]}}}
+    parts = {"plain": {"policy_kwargs": {"ortho_init": False}}, "slow": {"gamma": 0.8}}
+    found = study({"wide": {**arm, "grid": grid}, "mix": {**arm, "ablate": {"parts": parts}}})
+    assert found.arms["wide,policy_kwargs=relu"].arguments == {"policy_kwargs": {"activation_fn": "torch.nn.ReLU"}}
+    assert found.arms["wide,policy_kwargs=small"].arguments == {"policy_kwargs": {"net_arch": [4]}}
+    assert found.arms["mix"].arguments == {"policy_kwargs": {"ortho_init": False}, "gamma": 0.8}
+    assert found.arms["mix-without-plain"].arguments == {"policy_kwargs.net_arch": [64], "gamma": 0.8}
+
+
 def test_axes_over_the_arms_own_keys() -> None:
     found = study({"any": {"grid": {"algorithm": [PPO, "stable_baselines3.A2C"], "n_envs": [1, 3]}}})
     run = found.run("any,algorithm=A2C,n_envs=3", "CartPole-v1", 0)
@@ -161,6 +172,9 @@ def test_grids_and_ablations_that_are_none(write_study: WriteStudy) -> None:
               nobody: {arguments: {gamma: 0.9}}
               one: {algorithm: stable_baselines3.PPO, grid: {gamma: [0.9], clip_range: [0.1, 0.2]}}
               clash: {algorithm: stable_baselines3.PPO, ablate: {parts: {a: {gamma: 0.8}, b: {gamma: 0.9}}}}
+              inner:
+                algorithm: stable_baselines3.PPO
+                ablate: {parts: {a: {policy_kwargs.net_arch: [8]}, b: {policy_kwargs: {net_arch: [4]}}}}
               term: {algorithm: sb3_ppo_variants.VariantPPO, ablate: {parts: [dual_clip]}}
         """)
     )
@@ -169,6 +183,7 @@ def test_grids_and_ablations_that_are_none(write_study: WriteStudy) -> None:
         "arms.nobody: say algorithm, the dotted path of a Stable-Baselines3 class",
         "arms.one: grid.gamma: an axis has 2 levels or more, not 1",
         "arms.clash: ablate.parts: a and b both set gamma",
+        "arms.inner: ablate.parts: a and b both set policy_kwargs.net_arch",
         "arms.term: ablate.parts.dual_clip: adds to the objective, so say arguments.objective, that of the arm without "
         "any part ([] for the plain surrogate)",
     }

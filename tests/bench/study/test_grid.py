@@ -96,6 +96,10 @@ def test_the_name_of_an_algorithm_is_its_class() -> None:
         ({"zip": {"gamma": [0.9, 1.0]}}, "two or more axes"),
         ({"zip": {"gamma": [0.9, 1.0], "n_steps": [1, 2, 3]}}, "equally many levels"),
         ({"gamma": [0.9, 1.0], "zip": {"gamma": [1, 2], "n_steps": [1, 2]}}, "gamma is in more than one axis"),
+        (
+            {"policy_kwargs": {"a": {}, "b": {"net_arch": [8]}}, "policy_kwargs.net_arch": [[8], [4]]},
+            "grid: policy_kwargs.net_arch is in more than one axis",
+        ),
     ],
 )
 def test_what_is_no_grid(grid: dict[str, Any], message: str) -> None:

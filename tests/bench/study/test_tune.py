@@ -65,6 +65,19 @@ def test_an_argument_is_varied_in_one_way() -> None:
     ]
 
 
+def test_an_argument_that_reaches_into_another_is_varied_in_one_way() -> None:
+    parts = {"wide": {"policy_kwargs.net_arch": [256]}, "other": {"gamma": 0.9}}
+    arms = {
+        "grid": {"algorithm": PPO, "grid": {"policy_kwargs": {"small": {"net_arch": [4]}, "big": {"net_arch": [8]}}}},
+        "parts": {"algorithm": PPO, "ablate": {"parts": parts}, "space": {"policy_kwargs": [{"net_arch": [4]}, {}]}},
+    }
+    assert mistakes(arms=arms, tune={"trials": 2, "space": {"policy_kwargs.net_arch": [[16], [32]]}}) == [
+        "arms.grid: policy_kwargs.net_arch is in its grid or a part of its ablation, and in its space",
+        "arms.parts: policy_kwargs.net_arch is in more than one axis of its space",
+        "arms.parts: policy_kwargs.net_arch is in its grid or a part of its ablation, and in its space",
+    ]
+
+
 def test_arms_of_a_grid_have_the_space_of_the_grid() -> None:
     arm = {"algorithm": PPO, "grid": {"gamma": [0.9, 0.99]}, "space": {"ent_coef": [0.0, 0.1]}}
     study = make_study(arms={"g": arm})
