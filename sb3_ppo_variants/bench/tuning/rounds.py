@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from sb3_ppo_variants.messages import counted
 
 # Times that a run is made before it has failed for good.
 ATTEMPTS = 2
+# What is no fault of arguments; the last one is what the end of an environment's process leaves.
+OUTSIDE = (OSError, ImportError, MemoryError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,9 @@ def tuning_rounds(study: Study, folders: Folders) -> Iterator[tuple[list[Run], l
     """Yield the runs of each round, and those of them that are missing and have to be made before the next.
 
     A round is the next batch of every search. What is next is a function of the trials that are known alone. Runs that
-    fail are yielded once more before their trial is a failed one: they may have been killed.
+    fail are yielded once more before their trial is a failed one: they may have been killed. Where all runs of a round
+    fail, they have to raise errors of their own, and to have done so in an earlier command as well, or just after a
+    round that was made here and did not fail as a whole.
 
     :param study: as its file says
     :param folders: its folders
@@ -77,16 +82,18 @@ def tuning_rounds(study: Study, folders: Folders) -> Iterator[tuple[list[Run], l
     """
     from sb3_ppo_variants.bench.tuning.sampler import write_journal
 
-    trial_folders = folders_of_trials(folders)
+    trial_folders, works = folders_of_trials(folders), False
     while batches := open_batches(study, folders):
         runs = distinct_runs(batches)
-        missing = _unfinished(runs, trial_folders)
+        missing = to_make = _unfinished(runs, trial_folders)
+        known = works or _have_raised(runs, trial_folders)
         for _ in range(ATTEMPTS):
             yield runs, missing
             missing = _unfinished(runs, trial_folders)
             if not missing:
                 break
-        _check_ended(runs, trial_folders)
+        _check_ended(runs, trial_folders, known)
+        works = len(missing) < len(to_make)
         write_searches([_with_scores(batch, trial_folders) for batch in batches], folders)
         write_journal(read_searches(study, folders), trial_folders.root / "journal.log")
 
@@ -120,10 +127,28 @@ def _unfinished(runs: Sequence[Run], folders: Folders) -> list[Run]:
     return [run for run in runs if not folders.is_finished(run)]
 
 
-def _check_ended(runs: Sequence[Run], folders: Folders) -> None:
+def _have_raised(runs: Sequence[Run], folders: Folders) -> bool:
+    """Whether all of some runs have failed by errors that arguments may be the reason of."""
+    return all(folders.is_failed(run) and _is_own(raised(folders.reason(run))) for run in runs)
+
+
+def _is_own(reason: str) -> bool:
+    """Whether a run has raised an error by itself: it was not killed or stopped, and lacked no file, module or memory.
+
+    :param reason: the last line of a traceback, or a sentence
+    """
+    name = reason.partition(":")[0]
+    error = getattr(builtins, name, None)
+    outside = isinstance(error, type) and issubclass(error, OUTSIDE)
+    return name.replace(".", "_").isidentifier() and not outside
+
+
+def _check_ended(runs: Sequence[Run], folders: Folders, known: bool) -> None:
     """Check that the runs of a round say something about its trials.
 
     A full disk or a lost cluster is no reason to think ill of all arguments that were tried then.
+
+    :param known: whether they count when all of them raise errors
     """
     unfinished = _unfinished(runs, folders)
     failed = [run for run in unfinished if folders.is_failed(run)]
@@ -132,7 +157,7 @@ def _check_ended(runs: Sequence[Run], folders: Folders) -> None:
             f"{counted(len(unfinished) - len(failed), 'run')} could not be made, so that no trial of this round "
             "counts. The same command makes what is missing."
         )
-    if len(failed) == len(runs) > 1:
+    if len(failed) == len(runs) and not (known and _have_raised(runs, folders)):
         raise NotTuned(
             f"All {len(runs)} runs of the round failed, so that none of its trials counts. The same command makes them "
             f"again. {failed[0].arm} on {failed[0].environment}: {raised(folders.reason(failed[0]))}"

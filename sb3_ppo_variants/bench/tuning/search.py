@@ -101,7 +101,7 @@ class Search:
         }
         # A key that is added later changes nothing at its default.
         settings = self.tune.model_dump(exclude={"trials", "space"}, exclude_defaults=True)
-        last = self.study.judged(self.environment).last
+        last = None if self.tune.metric == "area" else self.study.judged(self.environment).last
         parts = json.dumps([settings, space, self.arm, last, example.hashed_json], sort_keys=True)
         return hashlib.sha256(parts.encode()).hexdigest()[:10]
 

@@ -35,8 +35,17 @@ def folders(tmp_path: Path) -> Folders:
     return Folders(tmp_path / "tuned")
 
 
-def make(study: Study, folders: Folders, returns: Returns = learning_rate, lives: int = 10**9) -> list[int]:
-    """Make the trials that are missing, until so many runs are made; return how many were missing in each round."""
+def make(
+    study: Study,
+    folders: Folders,
+    returns: Returns = learning_rate,
+    lives: int = 10**9,
+    reason: str = "RuntimeError: no luck",
+) -> list[int]:
+    """Make the trials that are missing, until so many runs are made; return how many were missing in each round.
+
+    :param reason: of the runs that fail
+    """
     counts = []
     for _, missing in tuning_rounds(study, folders):
         counts.append(len(missing))
@@ -47,7 +56,7 @@ def make(study: Study, folders: Folders, returns: Returns = learning_rate, lives
             try:
                 finish(folders_of_trials(folders), run, returns)
             except RuntimeError:
-                folders_of_trials(folders).fail(run, "RuntimeError: no luck")
+                folders_of_trials(folders).fail(run, reason)
     return counts
 
 
@@ -162,13 +171,64 @@ def test_a_score_without_a_finite_square_is_that_of_a_failed_run(study: Study, f
 
 
 def test_a_round_in_which_all_fails_says_nothing(study: Study, folders: Folders) -> None:
-    def broken(run: Run) -> list[float]:
-        raise RuntimeError
-
     with pytest.raises(NotTuned, match="All 8 runs of the round failed, .* ppo on CartPole-v1: RuntimeError: no luck"):
         make(study, folders, broken)
     assert not (folders.root / "trials.csv").exists()
     assert make(study, folders) == [8, 8, 4]
+
+
+def broken(run: Run) -> list[float]:
+    raise RuntimeError
+
+
+@pytest.fixture
+def one_by_one() -> Study:
+    """Three trials of two seeds, each drawn after the one before."""
+    space = {"learning_rate": {"low": 0.0001, "high": 0.1}}
+    return make_study(arms={}, tune={"trials": 3, "seeds": 2, "batch": 1, "space": space})
+
+
+def test_a_round_that_raises_for_a_second_command_has_failed_trials(one_by_one: Study, folders: Folders) -> None:
+    for trials in range(3):
+        with pytest.raises(NotTuned, match="All 2 runs of the round failed"):
+            make(one_by_one, folders, broken)
+        # Each command ends the round in which the last one failed, and fails in the next.
+        assert [trial.failed for trial in of(one_by_one, folders, "ppo")] == [True] * trials
+    assert make(one_by_one, folders, broken) == [2, 2]
+    assert [trial.failed for trial in of(one_by_one, folders, "ppo")] == [True] * 3
+
+
+def test_a_round_that_raises_after_one_that_did_not_has_failed_trials(one_by_one: Study, folders: Folders) -> None:
+    made: list[str] = []
+
+    def first(run: Run) -> list[float]:
+        if len(made) == 2:
+            raise RuntimeError
+        made.append(run.identity)
+        return learning_rate(run)
+
+    with pytest.raises(NotTuned, match="All 2 runs of the round failed"):
+        make(one_by_one, folders, first)
+    # The third one fails after one in which nothing was made.
+    assert [trial.failed for trial in of(one_by_one, folders, "ppo")] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "The process of the run was killed, or ran out of memory.",
+        "The run was ended at its time limit of 5 minutes.",
+        "Traceback (most recent call last):\n  here\nPermissionError: [Errno 13] Permission denied: 'x'",
+        "Traceback (most recent call last):\n  here\nModuleNotFoundError: No module named 'x'",
+        "MemoryError",
+        "",
+    ],
+)
+def test_what_is_no_fault_of_arguments_fails_no_trial(one_by_one: Study, folders: Folders, reason: str) -> None:
+    for _ in range(3):
+        with pytest.raises(NotTuned, match="All 2 runs of the round failed"):
+            make(one_by_one, folders, broken, reason=reason)
+    assert not (folders.root / "trials.csv").exists()
 
 
 def test_trials_wait_for_their_runs(study: Study, folders: Folders) -> None:

@@ -92,5 +92,13 @@ def test_a_search_is_another_one_when_its_trials_are(overrides: dict[str, dict[s
     assert {first.identity == second.identity for first, second in pairs} == {same}
 
 
+def test_the_area_does_not_depend_on_the_evaluations_of_a_score() -> None:
+    written = make_study().tune
+    assert written is not None
+    tune = {**written.model_dump(), "metric": "area"}
+    first, second = (searches(make_study(tune=tune, evaluation={"every": 50, "last": last}))[0] for last in (1, 2))
+    assert first.identity == second.identity
+
+
 def test_identities_of_searches_never_change() -> None:
     assert [search.identity for search in searches(make_study())] == ["7c82956504", "4a4c530e67"]
