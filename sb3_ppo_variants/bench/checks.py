@@ -25,7 +25,7 @@ from sb3_ppo_variants.bench.study.hyperparameters import TASK_KEYS
 from sb3_ppo_variants.bench.study.keys import Arm, Settings
 from sb3_ppo_variants.bench.study.places import elsewhere
 from sb3_ppo_variants.bench.study.resolve import VEC_NORMALIZE_DEFAULTS
-from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.run import Run, plain_id
 from sb3_ppo_variants.bench.study.space import examples
 from sb3_ppo_variants.bench.study.study import STOCK, STOCK_ALGORITHM, Study
 from sb3_ppo_variants.bench.study.tune import space_mistakes
@@ -207,7 +207,7 @@ def _construction_mistakes(runs: list[Run], made: dict[str, str], warned: dict[s
         evaluated = EVALUATED if runs[0].vec_env == "envpool" else ""
         yield f"environments.{runs[0].environment}: {evaluated}{_one_line(error)}{_advice(runs[0].environment, error)}"
         return
-    written = runs[0].environment.rpartition(":")[2]
+    written = plain_id(runs[0].environment)
     if spec and spec.id != written:
         warn_user(
             f"environments.{written}: gymnasium makes {spec.id}, and a later one may make another version; write "

@@ -19,6 +19,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
 from sb3_ppo_variants.bench.study.dotted import Dotted, dotted
 from sb3_ppo_variants.bench.study.keys import TaskSettings
+from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.study.wrappers import wrappers
 from sb3_ppo_variants.bench.study.yaml_file import load, read_text
 from sb3_ppo_variants.imports import import_module
@@ -119,9 +120,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _entry(entries: dict[str, Any], path: Path, environment: str, may_default: bool) -> dict[str, Any]:
-    """Choose the entry as RL Zoo does, but never call its ``default`` tuned."""
-    if environment in entries:
-        return dict(entries[environment])
+    """Choose the entry as RL Zoo does, which knows ids without their modules, but never call its ``default`` tuned."""
+    for name in (environment, plain_id(environment)):
+        if name in entries:
+            return dict(entries[name])
     if "atari" in entries and _is_atari(environment):
         return dict(entries["atari"])
     if may_default and "default" in entries:

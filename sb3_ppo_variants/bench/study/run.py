@@ -103,6 +103,11 @@ class Run:
         return folder_name(self.environment, self.seed, self.identity)
 
 
+def plain_id(environment: str) -> str:
+    """An environment id without the module that registers it."""
+    return environment.rpartition(":")[2]
+
+
 def file_name(environment: str) -> str:
     """An environment id, fit for a file name."""
     return environment.replace("/", "-").replace(":", "-")

@@ -29,7 +29,7 @@ from sb3_ppo_variants.bench.study.keys import (
     Tracker,
 )
 from sb3_ppo_variants.bench.study.resolve import resolve
-from sb3_ppo_variants.bench.study.run import RESERVED, Run
+from sb3_ppo_variants.bench.study.run import RESERVED, Run, plain_id
 from sb3_ppo_variants.bench.study.seeds import Seeds, UntilDecided
 from sb3_ppo_variants.bench.study.space import Space
 from sb3_ppo_variants.bench.study.tune import Tune
@@ -155,7 +155,7 @@ class Study(TaskSettings):
             raise ValueError(f"{count} runs are more than the {MOST_RUNS} of the largest study")
         same: dict[str, str] = {}
         for name in self.environments:
-            first = same.setdefault(name.rpartition(":")[2], name)
+            first = same.setdefault(plain_id(name), name)
             if first != name:
                 raise ValueError(f"environments: {first} and {name} are the same environment")
         for name in self.environments:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from sb3_ppo_variants.bench.study.keys import Imported
+from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.study.study import Study, imported_name
 from sb3_ppo_variants.bench.table.logs import LogFolder, Series, UnreadableLog, evaluations, read_log, training_episodes
 from sb3_ppo_variants.bench.table.stored import IMPORTED
@@ -92,21 +93,35 @@ def with_imported(tables: Tables, arms: list[ImportedArm]) -> Tables:
 
 
 def _read(study: Study, name: str, source: Imported) -> ImportedArm:
-    runs: dict[tuple[str, int], ImportedRun] = {}
-    left_out = []
+    found, left_out = [], []
     for path in sorted(path for path in source.folder.iterdir() if path.is_dir()):
         try:
-            log = read_log(path)
-            if log.environment not in study.environments:
-                raise UnreadableLog(f"ignored, {log.environment} is no environment of the study")
-            run = ImportedRun(log, _within_budget(_series(log, source, study), log.environment, study))
+            log = _of_study(read_log(path), study)
+            found.append((log, _series(log, source, study)))
+        except UnreadableLog as error:
+            left_out.append(f"{path.name}: {error}")
+    # A run that was made with a raised budget lies beside the shorter one that it went on from.
+    found.sort(key=lambda item: item[1].timesteps[-1], reverse=True)
+    runs: dict[tuple[str, int], ImportedRun] = {}
+    for log, series in found:
+        try:
+            run = ImportedRun(log, _within_budget(series, log.environment, study))
             first = runs.setdefault((log.environment, log.seed), run)
             if first is not run:
                 raise UnreadableLog(f"same environment and seed {log.seed} as {first.log.path.name}")
         except UnreadableLog as error:
-            left_out.append(f"{path.name}: {error}")
+            left_out.append(f"{log.path.name}: {error}")
     kept = sorted(runs.values(), key=lambda run: (run.log.environment, run.log.seed))
-    return ImportedArm(name, source, kept, left_out)
+    return ImportedArm(name, source, kept, sorted(left_out))
+
+
+def _of_study(log: LogFolder, study: Study) -> LogFolder:
+    """The same log with the id that the study has for its environment, which may name another module, or none."""
+    ids = {plain_id(name): name for name in study.environments}
+    environment = ids.get(plain_id(log.environment))
+    if environment is None:
+        raise UnreadableLog(f"ignored, {log.environment} is no environment of the study")
+    return replace(log, environment=environment)
 
 
 def _series(log: LogFolder, source: Imported, study: Study) -> Series:

@@ -93,6 +93,13 @@ def test_an_entry_as_a_study_reads_it(yml: str) -> None:
     )
 
 
+def test_an_id_with_its_module_has_the_entry_of_the_plain_one(yml: str) -> None:
+    with Path(yml).open("a") as file:
+        file.write('"mine:CartPole-v1": {policy: MlpPolicy, n_steps: 8}\n')
+    assert hyperparameters(yml, PPO, "gymnasium:CartPole-v1") == hyperparameters(yml, PPO, "CartPole-v1")
+    assert hyperparameters(yml, PPO, "mine:CartPole-v1").arguments == {"n_steps": 8}
+
+
 def test_callbacks_of_an_entry(yml: str) -> None:
     assert hyperparameters(yml, PPO, "Callback-v0").callbacks == [{"some.Callback": {}}]
     assert hyperparameters(yml, PPO, "CartPole-v1").callbacks is None

@@ -14,7 +14,7 @@ from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.table.imported import read_imported
-from sb3_ppo_variants.bench.validation import load_study
+from sb3_ppo_variants.bench.validation import load_study, read_study
 from tests.bench.conftest import TINY, Finished, WriteStudy
 from tests.bench.studies import mistakes
 from tests.bench.table.logs import write_log
@@ -71,6 +71,40 @@ def test_runs_of_different_settings_are_not_one_arm(logs: Path, write_study: Wri
         "imported.zoo_ppo: CartPole-v1_2 and CartPole-v1_1 were made with different clip_range; put runs of different "
         "settings into separate folders"
     ]
+
+
+def test_the_longest_of_equal_runs_is_compared(logs: Path, write_study: WriteStudy) -> None:
+    shutil.rmtree(logs / "CartPole-v1_1")
+    longer = ((10, 20), (30, 50), (100, 300), (200, 400), (5, 5))
+    write_log(logs / "CartPole-v1_0-a", "CartPole-v1", 0)
+    write_log(logs / "CartPole-v1_0-b", "CartPole-v1", 0, returns=longer)
+    write_log(logs / "CartPole-v1_0-c", "CartPole-v1", 0, returns=longer)
+    (found,) = read_imported(load_study(write_study(STUDY)))
+    assert [run.log.path.name for run in found.runs] == ["CartPole-v1_0-b"]
+    assert found.left_out == [
+        "CartPole-v10_1: ignored, CartPole-v10 is no environment of the study",
+        "CartPole-v1_0-a: same environment and seed 0 as CartPole-v1_0-b",
+        "CartPole-v1_0-c: same environment and seed 0 as CartPole-v1_0-b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "logged"), [("gymnasium:CartPole-v1", "CartPole-v1"), ("CartPole-v1", "a:CartPole-v1")]
+)
+def test_an_id_with_its_module_is_that_of_the_plain_one(
+    tmp_path: Path, write_study: WriteStudy, written: str, logged: str
+) -> None:
+    write_log(tmp_path / "logs/ppo/CartPole-v1_1", logged, 3)
+    path = write_study(f"""
+        name: own
+        total_timesteps: 256
+        seeds: 1
+        evaluation: {{every: 64, last: 2}}
+        environments: ["{written}"]
+        imported: {{zoo_ppo: {{folder: logs/ppo}}}}
+    """)
+    (found,) = read_imported(read_study(path))
+    assert [(run.log.environment, run.log.seed) for run in found.runs] == [(written, 3)]
 
 
 def test_what_stable_baselines_writes(write_study: WriteStudy, finished: Finished, tmp_path: Path) -> None:
