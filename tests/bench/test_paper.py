@@ -15,6 +15,7 @@ from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.report.figures.profiles import profiles
 from sb3_ppo_variants.bench.report.figures.style import ONE_COLUMN, SCREEN, TWO_COLUMNS, Page, drawn_for, line_styles
 from sb3_ppo_variants.bench.statistics.summary import summarise
+from tests.bench.conftest import Finished
 from tests.bench.statistics.numbers import RESULTS, make_study
 from tests.pages import DOCS, blocks
 
@@ -105,6 +106,26 @@ def test_a_figure_and_its_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["figure", *ABLATION, "profile"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("the study has no figure profile; did you mean profiles?; it has curves, intervals, ")
+
+
+def test_a_label_that_cannot_be_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    label = r"limits=$\textsc{ours}$"
+    assert main(["figure", *ABLATION, "profiles", "--labels", label, "-o", str(tmp_path / "p.pdf")]) == 2
+    assert capsys.readouterr().err == (
+        r"--labels: matplotlib cannot draw $\textsc{ours}$: Expected \text, found 'sc'  (at char 5), (line:1, col:6)"
+        "\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_of_arms_without_a_run(
+    finished: Finished, half: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(half / "tiny/narrow")
+    command = ["figure", str(finished.path), "curves", "--results", str(half), "-o", str(tmp_path / "c.pdf")]
+    assert main([*command, "--arms", "narrow"]) == 2
+    assert capsys.readouterr().err == "--arms narrow: none of them has a finished run, so there is nothing to draw\n"
+    assert main([*command, "--arms", "narrow", "ppo"]) == 0
 
 
 def test_an_arm_keeps_its_colour() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sb3_ppo_variants.bench.commands.chosen import add_chosen, chosen
 from sb3_ppo_variants.bench.commands.common import (
@@ -16,6 +16,9 @@ from sb3_ppo_variants.bench.commands.common import (
     folders_of,
     say,
 )
+
+if TYPE_CHECKING:
+    from sb3_ppo_variants.bench.statistics.summary import Summary
 
 
 def add_parser(commands: Any) -> None:
@@ -56,7 +59,9 @@ def figure(parsed: argparse.Namespace) -> int:
     folders = folders_of(study, parsed)
     found = results_of(study, folders, parsed.allow_mixed_versions)
     tuning = [numbers_of(search) for search in read_searches(study, folders)]
-    known = drawings(found.study, found.evaluations, found.updates, chosen(found.summaries, parsed), tuning)
+    summaries = chosen(found.summaries, parsed)
+    _check_drawable(summaries[0])
+    known = drawings(found.study, found.evaluations, found.updates, summaries, tuning)
     if parsed.name not in known:
         near = did_you_mean(parsed.name, known)
         raise CommandError(f"the study has no figure {parsed.name}{near}; it has {', '.join(known)}", 2)
@@ -69,3 +74,21 @@ def figure(parsed: argparse.Namespace) -> int:
     data.write_text(drawing.data.to_csv(index=False, lineterminator="\n"), "utf-8")
     say(f"Made {path} and {data}")
     return 0
+
+
+def _check_drawable(summary: Summary) -> None:
+    """Check that some arm that is shown has a finished run, and that matplotlib knows the mathematics of the labels."""
+    from matplotlib.cbook import is_math_text
+    from matplotlib.mathtext import MathTextParser
+
+    if not set(summary.labels) - set(summary.unscored):
+        arms = " ".join(summary.labels)
+        raise CommandError(f"--arms {arms}: none of them has a finished run, so there is nothing to draw", 2)
+    parser = MathTextParser("path")
+    for label in summary.labels.values():
+        try:
+            if is_math_text(label):
+                parser.parse(label)
+        except ValueError as error:
+            reason = str(error).strip().splitlines()[-1].partition(": ")[2]
+            raise CommandError(f"--labels: matplotlib cannot draw {label}: {reason}", 2) from error

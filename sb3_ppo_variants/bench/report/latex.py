@@ -44,7 +44,10 @@ def _plain(text: str) -> str:
 
 
 def _row(cells: list[str]) -> str:
-    return f"{' & '.join(cells)} \\\\"
+    row = " & ".join(cells)
+    # Behind the end of a row these two would belong to it, as an option.
+    guard = "{}" if row.lstrip().startswith(("[", "*")) else ""
+    return f"{guard}{row} \\\\"
 
 
 def _number(text: str) -> str:

@@ -22,6 +22,17 @@ def test_a_table() -> None:
     ]
 
 
+def test_a_row_that_begins_as_an_option_of_the_line_above() -> None:
+    rows = [[Cell("[a]"), Cell("1")], [Cell("* b"), Cell("n/a")], [Cell("[c]"), Cell("2")]]
+    assert tabular(Table(["*", "x"], rows), bold={2}).splitlines()[2:-2] == [
+        r"{}* & x \\",
+        r"\midrule",
+        r"{}[a] & $1$ \\",
+        r"{}* b & n/a \\",
+        r"\textbf{[c]} & $2$ \\",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
