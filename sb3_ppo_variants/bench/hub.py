@@ -16,12 +16,13 @@ from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from sb3_ppo_variants.bench.report.markdown import cell
 from sb3_ppo_variants.bench.report.report import Report, render
 from sb3_ppo_variants.bench.report.sections.results import results
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.play import play
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
-from sb3_ppo_variants.bench.study.run import Run, file_name
+from sb3_ppo_variants.bench.study.run import Run, file_name, plain_id
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.zoo.algorithms import ALGORITHMS
 
@@ -84,6 +85,22 @@ def export(study: Study, report: Report, folders: Folders, run: Run, episodes: i
     return folder
 
 
+def taken(study: Study, run: Run, output: Path) -> Path | None:
+    """The folder of a run's card, if it holds something else than a card of the same arm; else None.
+
+    Cards of arms with one class have the same folder, whose name is RL Zoo's.
+
+    :param output: as for :func:`export`
+    """
+    folder = output / _name(run)
+    try:
+        text = (folder / "README.md").read_text("utf-8")
+    except OSError:
+        text = ""
+    mine = f": arm **{cell(run.arm)}**, seed " in text and f" of the study **{study.name}**" in text
+    return None if mine or not folder.exists() else folder
+
+
 def push(folder: Path, repository: str, private: bool) -> str:
     """Upload a folder that :func:`export` made; the only thing here that uses a network.
 
@@ -113,7 +130,7 @@ def zoo_name(run: Run) -> str:
 
 def _name(run: Run) -> str:
     """Name of a model as RL Zoo asks for it: it knows the id of an environment without its module."""
-    return f"{zoo_name(run)}-{file_name(run.environment.rpartition(':')[2])}"
+    return f"{zoo_name(run)}-{file_name(plain_id(run.environment))}"
 
 
 def evaluate(run: Run, folder: Path, episodes: int) -> ModelScore:
@@ -173,7 +190,7 @@ def _card(study: Study, report: Report, run: Run, score: ModelScore, made_of: Pa
         module=run.algorithm.rpartition(".")[0],
         name=_name(run),
         environment_module=run.environment.rpartition(":")[0],
-        environment_id=run.environment.rpartition(":")[2],
+        environment_id=plain_id(run.environment),
         zoo_name=zoo_name(run),
         in_zoo=algorithm in ZOO_NAMES,
         evaluated=score,

@@ -101,6 +101,19 @@ def test_the_card_is_read_back(study: Finished, folder: Path) -> None:
     assert "clip_range: lin_0.1" in read.text
 
 
+def test_a_folder_with_something_else_is_kept(
+    study: Finished, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (folder / "README.md").read_text()
+    assert card(study, "--arm", "ppo", "--environment", "CartPole-v1") == 2
+    assert capsys.readouterr().err == (
+        f"{folder} has no card of arm ppo of the study tiny, and is kept: choose another folder with --output\n"
+    )
+    assert (folder / "README.md").read_text() == text
+    # That of the same arm is made anew.
+    assert card(study, "--arm", "narrow", "--environment", "CartPole-v1", "--seed", "1") == 0
+
+
 def test_a_normalised_run_has_its_statistics(study: Finished) -> None:
     assert card(study, "--arm", "ppo", "--environment", "Pendulum-v1") == 0
     folder = output_of(study) / "ppo-Pendulum-v1"

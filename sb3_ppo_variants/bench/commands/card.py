@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sb3_ppo_variants.bench.commands.common import (
+    CommandError,
     add_command,
     add_mixed_versions,
     add_run,
@@ -49,8 +50,14 @@ def card(parsed: argparse.Namespace) -> int:
     study = tuned(study, folders)
     run = study.run(parsed.arm, parsed.environment, study.seeds[0] if parsed.seed is None else parsed.seed)
     finished_folder(run, folders)
-    from sb3_ppo_variants.bench.hub import export
+    from sb3_ppo_variants.bench.hub import export, taken
 
+    if other := taken(study, run, parsed.output):
+        raise CommandError(
+            f"{other} has no card of arm {run.arm} of the study {study.name}, and is kept: choose another folder with "
+            "--output",
+            2,
+        )
     with working("computing intervals and drawing figures") as say_now, folders.locked():
         report = make_report(study, study.text, folders, parsed.allow_mixed_versions)
         say_now(f"playing {parsed.episodes} episodes of the model")
