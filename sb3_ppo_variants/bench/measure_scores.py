@@ -73,7 +73,7 @@ def score_lines(
         returns = random_returns(study.runs_of(reference, environment)[0], episodes)
         lines += [
             f"  {environment}:",
-            f"    # Random actions, {episodes} episodes (standard error {significant(stats.sem(returns))}).",
+            f"    # Random actions, {counted(episodes, 'episode')}{_standard_error(returns)}.",
             f"    random_score: {significant(returns.mean())}",
         ]
         lines += _reference_lines(reference, measured.get((reference, environment)), float(returns.mean()))
@@ -86,8 +86,11 @@ def _reference_lines(arm: str, sample: Array | None, random_score: float) -> lis
     if sample.mean() <= random_score:
         mean = significant(sample.mean())
         return [f"    # reference_score: {arm} is no better than random actions, {mean}; choose a higher return"]
-    error = "" if len(sample) < 2 else f" (standard error {significant(stats.sem(sample))})"
     return [
-        f"    # Mean score of {arm}, {counted(len(sample), 'finished run')}{error}.",
+        f"    # Mean score of {arm}, {counted(len(sample), 'finished run')}{_standard_error(sample)}.",
         f"    reference_score: {significant(sample.mean())}",
     ]
+
+
+def _standard_error(sample: Array) -> str:
+    return "" if len(sample) < 2 else f" (standard error {significant(stats.sem(sample))})"

@@ -90,7 +90,8 @@ class Progress(progress.Progress):
     def _rate(self) -> str:
         made = self._made()
         if self.steps.start_time is None and made:
-            self.steps.start_time = time.time()
+            # Another process may have made these, long before.
+            self.steps.start_time, self.made_before = time.time(), made
         self.steps.completed = self.trained_steps + sum(made.values())
         # A run that has just been started again has not said yet where it goes on.
         here = max(0.0, self.steps.completed - sum(self.made_before.values()))

@@ -61,6 +61,17 @@ def test_a_finished_study_is_only_reported(
     assert {path: path.stat().st_mtime_ns for path in results.rglob("run.json")} == before
 
 
+def test_results_that_cannot_be_written_are_said_before_the_first_run(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    for results in (tmp_path / "file", tmp_path / "file/below", Path("/proc/none")):
+        assert main(["run", str(finished.path), "--results", str(results)]) == 2
+        shown = capsys.readouterr()
+        assert shown.err.startswith(f"--results {results}: nothing can be written there: ")
+        assert shown.out == ""
+
+
 def test_one_failure_is_listed_and_the_exit_code_says_so(
     write_study: WriteStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -91,6 +91,11 @@ def test_runs_that_only_the_tables_have_count(finished: Finished, tmp_path: Path
     assert score_lines(finished.study, published, 2, "ppo") == expected
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_episode_alone_has_no_standard_error(finished: Finished, tmp_path: Path) -> None:
+    assert "    # Random actions, 1 episode." in score_lines(finished.study, Folders(tmp_path), 1, "ppo")
+
+
 def test_a_run_alone_has_no_standard_error(finished: Finished, tmp_path: Path) -> None:
     for seed in finished.study.seeds[:1]:
         folder = finished.folders.finished(finished.study.run("ppo", "CartPole-v1", seed))

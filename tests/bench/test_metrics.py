@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -118,8 +120,23 @@ def test_a_metric_that_no_run_recorded_is_named_with_those_that_are(made: Folder
         "the number distance. Correct metrics in the study file, and ppo-bench report makes the report; the runs stay "
         "as they are."
     )
-    with pytest.raises(FileNotFoundError, match=r"recorded success\. The infos .* had no numbers\."):
+    with pytest.raises(FileNotFoundError, match=r"recorded success\. success is the share .* had no numbers\."):
         results_of(Study.model_validate({**GOAL, "environments": ["CartPole-v1"], "metrics": ["success"]}), made, False)
+
+
+def test_a_key_success_is_not_what_sb3_calls_success(made: Folders, tmp_path: Path) -> None:
+    study = Study.model_validate({**GOAL, "environments": ["CartPole-v1"], "metrics": ["success"]})
+    folders = Folders(tmp_path / "goal")
+    shutil.copytree(made.root, folders.root)
+    infos = folders.finished(study.run("ppo", "CartPole-v1", 0)) / INFOS_FILE
+    infos.write_text("timesteps,key,mean,episodes\n64,success,1.0,2\n")
+    with pytest.raises(FileNotFoundError) as caught:
+        results_of(study, folders, False)
+    assert str(caught.value) == (
+        "metrics: no finished run has recorded success. success is the share of episodes whose last info has a true "
+        "is_success. The infos at the end of episodes had the number success. Correct metrics in the study file, and "
+        "ppo-bench report makes the report; the runs stay as they are."
+    )
 
 
 def test_a_score_needs_the_metric_in_the_last_evaluations() -> None:

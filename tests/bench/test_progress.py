@@ -56,6 +56,25 @@ def test_a_line_for_every_run_outside_of_a_terminal(runs: list[Run], tmp_path: P
     assert progress.failed == 1
 
 
+def test_steps_of_another_process_before_the_first_training_make_no_rate(
+    runs: list[Run], tmp_path: Path, clock: list[float]
+) -> None:
+    file, folders = io.StringIO(), Folders(tmp_path)
+    progress = Progress(runs, folders, Console(file=file, width=40))
+    folder = folders.claim(runs[1])
+    assert folder is not None
+    (folder / "heartbeat").write_text("500")
+    progress.add(Outcome(runs[0], elsewhere=True))
+    clock[0] += 10.0
+    (folder / "heartbeat").write_text("600")
+    progress.add(Outcome(runs[2], elsewhere=True))
+    # 100 steps in ten seconds; 400 and 1000 are left.
+    assert file.getvalue().splitlines() == [
+        "[1/4] ppo on CartPole-v1, seed 0: finished by another process (0 steps/s, ? left)",
+        "[2/4] ppo on CartPole-v1, seed 2: finished by another process (10 steps/s, 2 min left)",
+    ]
+
+
 def test_a_run_that_a_callback_ended(runs: list[Run], tmp_path: Path, clock: list[float]) -> None:
     file, folders = io.StringIO(), Folders(tmp_path)
     ended = replace(runs[0], callbacks=[{"a.Stop": {}}])

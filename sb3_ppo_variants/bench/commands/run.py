@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack, closing
@@ -61,6 +62,7 @@ def run(parsed: argparse.Namespace) -> int:
 
     study = load_study(parsed.study)
     folders = folders_of(study, parsed)
+    _check_writable(folders, parsed)
     folders.clean()
     with ExitStack() as stack:
         making = _Making(parsed, stack)
@@ -78,6 +80,16 @@ def run(parsed: argparse.Namespace) -> int:
     else:
         write_report(study, parsed)
     return 1 if failed else 0
+
+
+def _check_writable(folders: Folders, parsed: argparse.Namespace) -> None:
+    """Check that runs can be kept, before all of them fail."""
+    try:
+        folders.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folders.root):
+            pass
+    except OSError as error:
+        raise CommandError(f"--results {parsed.results}: nothing can be written there: {error}", 2) from error
 
 
 def _tune(study: Study, folders: Folders, making: _Making) -> Study:

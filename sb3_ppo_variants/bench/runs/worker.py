@@ -100,10 +100,21 @@ def run_in_process(job: Job) -> Outcome:
         process.join(timeout=5)
         return outcome
     except EOFError:
-        return Outcome(job.run, error="The process of the run was killed, or ran out of memory.\n", left=left)
+        process.join(timeout=5)
+        return Outcome(job.run, error=_ending(process.exitcode), left=left)
     finally:
         receiver.close()
         kill_group(process)
+
+
+def _ending(code: int | None) -> str:
+    """Say how a process ended that said nothing.
+
+    :param code: its exit code, negative for a signal; 255 where Python lost it
+    """
+    if code is not None and 0 <= code < 255:
+        return f"The process of the run ended with exit code {code}.\n"
+    return "The process of the run was killed, or ran out of memory.\n"
 
 
 def _context() -> ForkServerContext | SpawnContext:

@@ -89,9 +89,11 @@ class Series:
 
 def _each(statistic: Callable[..., Any], points: list[Array]) -> Any:
     """Compute a statistic of the episodes of each point; at once where all have equally many, which is faster."""
-    if len(set(map(len, points))) == 1:
-        return statistic(np.stack(points), axis=1)
-    return [statistic(episodes) for episodes in points]
+    # The deviation of returns that are not finite is NaN, and the report says so.
+    with np.errstate(invalid="ignore"):
+        if len(set(map(len, points))) == 1:
+            return statistic(np.stack(points), axis=1)
+        return [statistic(episodes) for episodes in points]
 
 
 class _ArgumentsLoader(yaml.SafeLoader):

@@ -25,12 +25,14 @@ def check_metrics(study: Study, results: pd.DataFrame, folders: Folders) -> None
     lacking = [metric for metric in study.metrics if metric not in {RETURN, *recorded}]
     if not lacking:
         return
-    keys = sorted((set(_keys(study, folders)) | recorded) - {SUCCESS})
+    keys = sorted(set(_keys(study, folders)) | (recorded - {SUCCESS}))
     infos = "no numbers" if not keys else f"the number{'s' * (len(keys) > 1)} {', '.join(keys)}"
-    near = {metric: nearest(metric, [RETURN, *recorded, *keys]) for metric in lacking}
+    known = [RETURN, *recorded, *keys]
+    near = {metric: nearest(metric, [name for name in known if name != metric]) for metric in lacking}
     named = ", ".join(f"{metric} (did you mean {hint}?)" if hint else metric for metric, hint in near.items())
+    meant = f"{SUCCESS} is the share of episodes whose last info has a true is_success. " if SUCCESS in lacking else ""
     raise FileNotFoundError(
-        f"metrics: no finished run has recorded {named}. The infos at the end of episodes had {infos}. "
+        f"metrics: no finished run has recorded {named}. {meant}The infos at the end of episodes had {infos}. "
         "Correct metrics in the study file, and ppo-bench report makes the report; the runs stay as they are."
     )
 

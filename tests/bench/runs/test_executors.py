@@ -36,6 +36,10 @@ BAD_ALGORITHMS = """
         def learn(self, *args, **kwargs):
             os.kill(os.getpid(), signal.SIGKILL)
 
+    class Gone(PPO):
+        def learn(self, *args, **kwargs):
+            os._exit(3)
+
     class Exiting(PPO):
         def learn(self, *args, **kwargs):
             sys.exit("no more")
@@ -52,7 +56,7 @@ BAD_ALGORITHMS = """
             resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
             return super().learn(*args, **kwargs)
 """
-NAMES = ("raising", "killed", "exiting", "hanging", "too_large")
+NAMES = ("raising", "killed", "gone", "exiting", "hanging", "too_large")
 
 
 @pytest.fixture
@@ -106,6 +110,12 @@ def test_a_killed_process_is_one_failed_run_and_no_other(study: Study, tmp_path:
     # What the killed run had written so far was kept beside the reason.
     assert (folders.failed(study.run("killed", "CartPole-v1", 0)) / "0.monitor.csv").exists()
     assert not folders.partials(study.run("killed", "CartPole-v1", 0))
+
+
+def test_a_process_that_exits_by_itself_says_its_code(study: Study, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "results")
+    made(study, folders, [("gone", 0)])
+    assert reason(study, folders, "gone") == "The process of the run ended with exit code 3.\n"
 
 
 def test_a_run_that_hangs_is_ended_with_its_children_and_says_where_it_was(study: Study, tmp_path: Path) -> None:

@@ -83,6 +83,9 @@ def test_the_interval_of_a_difference_is_welchs() -> None:
 def test_p_values_by_hand() -> None:
     # Three against three have 20 relabellings, two of which separate them: 0.1. On two tasks: 2 in 400.
     assert permutation_test([HIGH], [LOW]) == pytest.approx(0.1, abs=1e-12)
+    # Too small for the sums of the exact distribution: 2 of 118264581564861424 ** 7 relabellings.
+    many = [np.arange(30.0)] * 7
+    assert permutation_test([each + 100 for each in many], many) == pytest.approx(6.18083e-120, rel=1e-5, abs=0.0)
     assert permutation_test([LOW], [HIGH]) == pytest.approx(0.1, abs=1e-12)
     assert permutation_test([HIGH, HIGH], [LOW, LOW]) == pytest.approx(0.005, abs=1e-12)
     # A win on one task and a loss on the other are nothing.

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sb3_ppo_variants.bench.table.logs import UnreadableLog, evaluations, read_log, training_episodes
+from sb3_ppo_variants.bench.table.logs import Series, UnreadableLog, evaluations, read_log, training_episodes
 
 
 def test_a_log_of_rl_zoo(logs: Path) -> None:
@@ -71,6 +71,15 @@ def test_points_as_rows(logs: Path) -> None:
         "mean_length": [15.0, 40.0, 200.0],
         "episodes": [2, 2, 2],
     }
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("second", [[0.0, 1.0], [0.0]])
+def test_returns_that_are_not_finite(second: list[float]) -> None:
+    returns = [np.array([1.0, np.inf]), np.array(second)]
+    table = Series(np.array([64, 128]), 64, returns, [np.ones(len(each)) for each in returns]).table()
+    assert table["mean_return"].tolist() == [np.inf, sum(second) / len(second)]
+    assert np.isnan(table["std_return"][0])
 
 
 def test_training_episodes_in_windows(logs: Path) -> None:

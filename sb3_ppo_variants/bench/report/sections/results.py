@@ -99,8 +99,14 @@ def normalisation(summary: Summary) -> str:
         return "none: a share of successes is between 0 and 1 already"
     return "; ".join(
         f"{environment} from {scale.low:g} (0) to {scale.high:g} (1), {origin[scale.from_study_range]}"
+        if scale.low < scale.high or _scored(summary, environment)
+        else f"{environment} unknown, no run has a finite score"
         for environment, scale in summary.scales.items()
     )
+
+
+def _scored(summary: Summary, environment: str) -> bool:
+    return any(name == environment and not math.isnan(mean.value) for (_, name), mean in summary.returns.items())
 
 
 def _iqm(study: Study, summary: Summary) -> list[str]:

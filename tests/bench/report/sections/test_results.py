@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from sb3_ppo_variants.bench.report.sections.results import results
+from sb3_ppo_variants.bench.report.sections.results import normalisation, results
 from sb3_ppo_variants.bench.statistics.summary import summarise
 from tests.bench.statistics.numbers import RESULTS, make_study
 
@@ -36,3 +36,12 @@ def test_what_does_not_count_is_named(
     study = make_study(arms={"mine": ARM, **others})
     (texts,) = (item.texts for item in results(study, summarise(rows, study)).definitions if item.term == "IQM")
     assert texts[1:] == sentences
+
+
+def test_scores_that_are_not_known_have_no_scale() -> None:
+    of_range = RESULTS["environment"] == "Range-v0"
+    lost = RESULTS.assign(mean_return=RESULTS["mean_return"].where(~of_range, float("inf")))
+    assert normalisation(summarise(lost, make_study())) == (
+        "Known-v0 from 10 (0) to 110 (1), random and reference score of the study file; "
+        "Range-v0 unknown, no run has a finite score"
+    )
