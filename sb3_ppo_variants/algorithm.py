@@ -124,7 +124,7 @@ class VariantAlgorithm(Assembly):
 
     @classmethod
     def _unknown_argument(cls, name: str, value: Any, known: Iterable[str]) -> str:
-        return unknown_argument(cls.__name__, name, value, [*known, *cls._constructor_names()])
+        return unknown_argument(cls, name, value, [*known, *cls._constructor_names()])
 
     @classmethod
     def _constructor_names(cls) -> list[str]:

@@ -10,7 +10,15 @@ from stable_baselines3.common.type_aliases import Schedule
 
 from sb3_ppo_variants.adaptation import Adaptation, build_controllers, with_own_rule
 from sb3_ppo_variants.chain import build_chain
-from sb3_ppo_variants.coefficients import CLIP_RANGE, LEARNING_RATE, LOG_KL, LOSS_WEIGHTS, VF_LEARNING_RATE, Coefficient
+from sb3_ppo_variants.coefficients import (
+    CLIP_RANGE,
+    LEARNING_RATE,
+    LOG_KL,
+    LOSS_WEIGHTS,
+    N_EPOCHS,
+    VF_LEARNING_RATE,
+    Coefficient,
+)
 from sb3_ppo_variants.feedback import State
 from sb3_ppo_variants.loop.apart import ApartDraws
 from sb3_ppo_variants.loop.backup import Backup
@@ -100,7 +108,7 @@ class Assembly(TrainingLoop):
             if argument != CLIP_RANGE and is_declared(self, name) and name not in HOOK_ARGUMENTS:
                 raise ValueError(f"objective: {name!r} is taken by {type(self).__name__}; rename the coefficient")
             if getattr(self, name, argument.default) is None and not getattr(argument, "optional", False):
-                raise TypeError(f"{name} is needed by a term or a regularizer and has no default")
+                raise TypeError(f"{name} is needed by a term or a regularizer: give it a number")
             setattr(self, name, getattr(self, name, argument.default))
         self.stop = as_saved(self.stop)
         self._stopping = build_stopping(self.stop, STOPS)
@@ -150,6 +158,7 @@ class Assembly(TrainingLoop):
             self._build_parts()
             self._check_parts()
         check_values(self, self._coefficients, self._chain.options)
+        N_EPOCHS.check(self.n_epochs)
         return super().collect_rollouts(*args, **kwargs)
 
     def _hook_values(self) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal
 
+import numpy as np
+
 from sb3_ppo_variants.messages import one_of
 
 
@@ -108,11 +110,12 @@ class Flag:
         :param value: what to check
         :raises ValueError: naming the argument and the value
         """
-        if not isinstance(value, bool):
+        if not isinstance(value, (bool, np.bool_)):
             raise ValueError(one_of(self.name, value, ("True", "False")))
 
 
 LOG_KL = Flag("log_kl")
+N_EPOCHS = Number("n_epochs", low=1, whole=True)
 # PPO's own arguments that may follow a schedule and a rule; any term may read the first.
 CLIP_RANGE = Coefficient("clip_range", default=0.2, low=0.0, tighter="down")
 LEARNING_RATE = Coefficient("learning_rate", default=3e-4, low=0.0, finite=True, tighter="down")

@@ -8,7 +8,6 @@ from typing import Any
 
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, is_vecenv_wrapped
 
 from sb3_ppo_variants.adaptation import Adaptation
@@ -31,11 +30,8 @@ from sb3_ppo_variants.terms import TERMS
 
 # What the hooks of the package take, by name.
 HOOK_ARGUMENTS = {argument.name: argument for hook in HOOKS.values() for argument in hook.arguments}
-POLICY_ARGUMENTS = {*inspect.signature(ActorCriticPolicy).parameters} - {
-    "observation_space",
-    "action_space",
-    "lr_schedule",
-}
+# What a model gives a policy itself.
+GIVEN = {"self", "observation_space", "action_space", "lr_schedule"}
 
 
 def as_list(objective: Any) -> list[Any]:
@@ -82,10 +78,17 @@ def is_taken(model: Any, name: str) -> bool:
     return name in vars(model) or name in model._excluded_save_params() or is_declared(model, name)
 
 
-def unknown_argument(owner: str, name: str, value: Any, known: Iterable[str]) -> str:
+def _policy_arguments(policies: Iterable[type]) -> set[str]:
+    """The keyword arguments of some policies, those of their ancestors too."""
+    ancestors = {ancestor for policy in policies for ancestor in policy.__mro__ if "__init__" in vars(ancestor)}
+    parameters = [p for each in ancestors - {object} for p in inspect.signature(each.__init__).parameters.values()]
+    return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - GIVEN
+
+
+def unknown_argument(owner: Any, name: str, value: Any, known: Iterable[str]) -> str:
     """The message for an argument that is not known.
 
-    :param owner: name of the class
+    :param owner: a host or a subclass of one
     :param name: of the argument
     :param value: of the argument
     :param known: the arguments that are
@@ -96,9 +99,10 @@ def unknown_argument(owner: str, name: str, value: Any, known: Iterable[str]) ->
     for part in REGULARIZERS.values():
         if name in [coefficient.name for coefficient in part.coefficients]:
             return f"{name}={value!r} belongs to {part.name!r}, which is not among the regularizers"
-    if name in POLICY_ARGUMENTS:
-        return f"{owner}: {name} is an argument of the policy; policy_kwargs={{{name!r}: {value!r}}} gives it to it"
-    return f"{owner}: " + one_of("argument", name, known)
+    if name in _policy_arguments(owner.policy_aliases.values()):
+        given = f"policy_kwargs={{{name!r}: {value!r}}}"
+        return f"{owner.__name__}: {name} is an argument of the policy; {given} gives it to it"
+    return f"{owner.__name__}: " + one_of("argument", name, known)
 
 
 def build_hooks(values: Mapping[str, Any], own: Any) -> list[UpdateHook]:

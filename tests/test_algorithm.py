@@ -45,6 +45,8 @@ def needy_term(surrogate: th.Tensor, minibatch: Minibatch, *, needed_coef: float
         ({"dual_clip": 3.0}, TypeError, "dual_clip=3.0 belongs to the term 'dual_clip', which is not in the objective"),
         ({"n_stepz": 3}, TypeError, "argument='n_stepz'.*Did you mean 'n_steps'"),
         ({"net_arch": [8]}, TypeError, r"an argument of the policy; policy_kwargs=\{'net_arch': \[8\]\} gives"),
+        ({"n_bins": 5}, TypeError, r"an argument of the policy; policy_kwargs=\{'n_bins': 5\} gives"),
+        ({"layer_norm": True}, TypeError, r"policy_kwargs=\{'layer_norm': True\} gives"),
         ({"regularizers": {"churn": 10}}, TypeError, "neither a name nor a function; coefficients are arguments of"),
         ({"objective": "dual_clip", "dual_clip": 1.0}, ValueError, r"dual_clip=1.0 is not allowed.*\(1.0, inf\)"),
         ({"objective": "dual_clip", "dual_clip": "lin_3"}, ValueError, "dual_clip='lin_3' reaches"),

@@ -239,7 +239,7 @@ def test_bad_values_of_an_optional_coefficient_are_named(arguments: dict[str, An
 
 
 def test_only_an_optional_coefficient_may_be_none() -> None:
-    with pytest.raises(TypeError, match="soft_clip_temperature is needed by a term or a regularizer"):
+    with pytest.raises(TypeError, match="soft_clip_temperature is needed by a term or a regularizer: give it a number"):
         soft(soft_clip_temperature=None)
 
 

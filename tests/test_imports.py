@@ -14,8 +14,8 @@ PACKAGE = Path(sb3_ppo_variants.__file__).parent
 # Each floor may import from its own and from those before it.
 FLOORS = {
     "sb3_ppo_variants": [
-        ["imports", "messages", "kl", "policies"],
-        ["coefficients", "own_parts", "minibatch", "vec_env", "maskable_lstm"],
+        ["imports", "messages", "coefficients", "kl", "policies"],
+        ["own_parts", "minibatch", "vec_env", "maskable_lstm"],
         ["schedules", "kl_ball", "chain", "feedback", "adaptation", "stopping", "regularization"],
         ["terms", "rules", "stops", "regularizers"],
         ["loop"],

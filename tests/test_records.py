@@ -15,6 +15,7 @@ from sb3_ppo_variants import (
     DualClipPPO,
     Minibatch,
     Number,
+    RecurrentVariantPPO,
     Regularizer,
     Rule,
     Stop,
@@ -271,6 +272,17 @@ def test_an_attribute_out_of_range_is_refused_before_the_next_rollout() -> None:
     trained.dual_clip = 0.5
     with pytest.raises(ValueError, match="dual_clip=0.5 is not allowed"):
         trained.learn(32)
+
+
+@pytest.mark.parametrize("n_epochs", [0, 1.5])
+def test_an_update_has_a_whole_number_of_epochs(n_epochs: Any) -> None:
+    with pytest.raises(ValueError, match=f"n_epochs={n_epochs} is not allowed: a whole number"):
+        model(n_epochs=n_epochs).learn(32)
+
+
+def test_arguments_of_lstm_policies_are_sent_to_the_policy() -> None:
+    with pytest.raises(TypeError, match=r"policy_kwargs=\{'lstm_hidden_size': 16\} gives it to it"):
+        RecurrentVariantPPO("MlpLstmPolicy", SpacesEnv(), lstm_hidden_size=16)  # type: ignore[call-arg]
 
 
 def test_adaptive_state_may_be_replaced() -> None:

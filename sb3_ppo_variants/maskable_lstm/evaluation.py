@@ -24,8 +24,6 @@ class _AskingModel:
     """
 
     def __init__(self, model: Any, env: gym.Env[Any, Any] | VecEnv) -> None:
-        if not is_masking_supported(env):
-            raise ValueError("env: has no action masks; wrap it in sb3_contrib's ActionMasker, or use_masking=False")
         self._model, self._env = model, env
 
     def __getattr__(self, name: str) -> Any:
@@ -33,6 +31,11 @@ class _AskingModel:
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
         return self._model.predict(*args, action_masks=get_action_masks(self._env), **kwargs)
+
+
+def _check_masks(env: gym.Env[Any, Any] | VecEnv) -> None:
+    if not is_masking_supported(env):
+        raise ValueError("env: has no action masks; wrap it in sb3_contrib's ActionMasker, or use_masking=False")
 
 
 def evaluate_policy(
@@ -55,6 +58,8 @@ def evaluate_policy(
     :param use_masking: whether the environment is asked for action masks
     :raises ValueError: when masks are used and the environment has none
     """
+    if use_masking:
+        _check_masks(env)
     return evaluation.evaluate_policy(
         _AskingModel(model, env) if use_masking else model,
         env,
@@ -80,6 +85,11 @@ class MaskableRecurrentEvalCallback(EvalCallback):
     def __init__(self, *args: Any, use_masking: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.use_masking = use_masking
+
+    def _init_callback(self) -> None:
+        super()._init_callback()
+        if self.use_masking:
+            _check_masks(self.eval_env)
 
     def _on_step(self) -> bool:
         if not self.use_masking:

@@ -25,6 +25,7 @@ ICML 2026, arXiv 2601.23075 (plain, 41 bins).
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch.distributions import Categorical
 
+from sb3_ppo_variants.coefficients import Flag
 from sb3_ppo_variants.policies.regularized import (
     RegularizedCnnPolicy,
     RegularizedMlpPolicy,
@@ -129,6 +131,7 @@ class BinnedPolicy(ActorCriticPolicy):
     action_dist: BinnedDistribution
 
     def __init__(self, *args: Any, n_bins: int = 41, ordinal: bool = False, **kwargs: Any) -> None:
+        Flag("ordinal").check(ordinal)
         self.n_bins = n_bins
         self.ordinal = ordinal
         super().__init__(*args, **kwargs)
@@ -145,9 +148,11 @@ class BinnedPolicy(ActorCriticPolicy):
         name, space = type(self).__name__, self.action_space
         if not isinstance(space, spaces.Box) or not np.issubdtype(space.dtype, np.floating) or not space.is_bounded():
             raise ValueError(f"{name}: action_space={space}; a binned policy has a Box of floats with finite bounds")
+        if not bin_centres(space, 2).diff().isfinite().all():
+            raise ValueError(f"{name}: action_space={space}; its bounds are too far apart for single precision")
         if self.use_sde:
             raise ValueError(f"{name}: use_sde=True; a binned policy explores by its own distribution, use_sde=False")
-        if isinstance(self.n_bins, bool) or not isinstance(self.n_bins, int) or self.n_bins < 2:
+        if isinstance(self.n_bins, bool) or not isinstance(self.n_bins, Integral) or self.n_bins < 2:
             raise ValueError(f"{name}: n_bins={self.n_bins!r}; it is a whole number, at least 2")
         return space
 

@@ -27,6 +27,7 @@ from stable_baselines3.common.policies import (
 )
 from stable_baselines3.common.torch_layers import FlattenExtractor, MlpExtractor
 
+from sb3_ppo_variants.coefficients import Flag
 from sb3_ppo_variants.messages import warn_user
 
 EXPANSION = 4  # of the inner layer of a block
@@ -101,6 +102,8 @@ class RegularizedNetworks(BasePolicy):
     mlp_extractor: MlpExtractor
 
     def __init__(self, *args: Any, layer_norm: bool = False, residual_actor: bool = False, **kwargs: Any) -> None:
+        Flag("layer_norm").check(layer_norm)
+        Flag("residual_actor").check(residual_actor)
         self.layer_norm = layer_norm
         self.residual_actor = residual_actor
         super().__init__(*args, **kwargs)

@@ -49,6 +49,30 @@ def test_an_environment_without_masks_is_refused() -> None:
         evaluate_policy(solved(), Monitor(gym.make("CartPole-v1")))
 
 
+def test_the_environment_of_the_callback_is_asked_in_evaluations_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    callback = MaskableRecurrentEvalCallback(recall(), eval_freq=1000)
+    asked: list[str] = []
+
+    def noted(name: str) -> Any:
+        own = getattr(callback.eval_env, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            asked.append(name)
+            return own(*args, **kwargs)
+
+        return call
+
+    for name in ("has_attr", "get_attr", "env_method"):
+        monkeypatch.setattr(callback.eval_env, name, noted(name))
+    callback.init_callback(solved())
+    when_training_begins = len(asked)
+    assert callback.on_step()
+    assert len(asked) == when_training_begins
+    unmasked = MaskableRecurrentEvalCallback(Monitor(gym.make("CartPole-v1")), eval_freq=1000)
+    with pytest.raises(ValueError, match="env: has no action masks"):
+        unmasked.init_callback(solved())
+
+
 class Best(BaseCallback):
     """Which model a new best one is."""
 

@@ -129,6 +129,7 @@ def test_divergences_of_other_categorical_distributions_are_as_before() -> None:
 
 
 UNBOUNDED = spaces.Box(-np.inf, 1.0, (1,), np.float32)
+HUGE = spaces.Box(-3e38, 3e38, (1,), np.float32)
 INTEGERS = spaces.Box(0, 9, (1,), np.int64)
 
 
@@ -142,8 +143,20 @@ INTEGERS = spaces.Box(0, 9, (1,), np.int64)
         (SPACE, {"n_bins": 1}, "n_bins=1; it is a whole number, at least 2"),
         (SPACE, {"n_bins": 5.0}, "n_bins=5.0; it is a whole number"),
         (SPACE, {"n_bins": True}, "n_bins=True; it is a whole number"),
+        (HUGE, {}, "action_space=Box.*; its bounds are too far apart for single precision"),
     ],
 )
 def test_what_has_no_bins_is_refused(space: spaces.Space[Any], arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=f"BinnedMlpPolicy: {said}"):
         BinnedMlpPolicy(OBSERVATIONS, space, lambda _: 1e-3, **arguments)
+
+
+def test_a_number_of_bins_may_be_one_of_numpy() -> None:
+    policy = BinnedMlpPolicy(OBSERVATIONS, SPACE, lambda _: 1e-3, n_bins=np.int64(5))  # type: ignore[arg-type]
+    assert policy.bin_centres.shape[1] == 5
+
+
+@pytest.mark.parametrize("flag", ["ordinal", "layer_norm", "residual_actor"])
+def test_a_flag_in_words_is_refused(flag: str) -> None:
+    with pytest.raises(ValueError, match=f"{flag}='False' is not known"):
+        BinnedMlpPolicy(OBSERVATIONS, SPACE, lambda _: 1e-3, **{flag: "False"})  # type: ignore[arg-type]
