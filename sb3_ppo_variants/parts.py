@@ -81,7 +81,8 @@ def is_taken(model: Any, name: str) -> bool:
 def _policy_arguments(policies: Iterable[type]) -> set[str]:
     """The keyword arguments of some policies, those of their ancestors too."""
     ancestors = {ancestor for policy in policies for ancestor in policy.__mro__ if "__init__" in vars(ancestor)}
-    parameters = [p for each in ancestors - {object} for p in inspect.signature(each.__init__).parameters.values()]
+    constructors = [vars(ancestor)["__init__"] for ancestor in ancestors - {object}]
+    parameters = [p for each in constructors for p in inspect.signature(each).parameters.values()]
     return {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - GIVEN
 
 

@@ -282,7 +282,7 @@ def test_an_update_has_a_whole_number_of_epochs(n_epochs: Any) -> None:
 
 def test_arguments_of_lstm_policies_are_sent_to_the_policy() -> None:
     with pytest.raises(TypeError, match=r"policy_kwargs=\{'lstm_hidden_size': 16\} gives it to it"):
-        RecurrentVariantPPO("MlpLstmPolicy", SpacesEnv(), lstm_hidden_size=16)  # type: ignore[call-arg]
+        RecurrentVariantPPO("MlpLstmPolicy", SpacesEnv(), lstm_hidden_size=16)
 
 
 def test_adaptive_state_may_be_replaced() -> None:

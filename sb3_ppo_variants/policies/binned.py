@@ -25,7 +25,6 @@ ICML 2026, arXiv 2601.23075 (plain, 41 bins).
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -152,7 +151,7 @@ class BinnedPolicy(ActorCriticPolicy):
             raise ValueError(f"{name}: action_space={space}; its bounds are too far apart for single precision")
         if self.use_sde:
             raise ValueError(f"{name}: use_sde=True; a binned policy explores by its own distribution, use_sde=False")
-        if isinstance(self.n_bins, bool) or not isinstance(self.n_bins, Integral) or self.n_bins < 2:
+        if isinstance(self.n_bins, bool) or not isinstance(self.n_bins, (int, np.integer)) or self.n_bins < 2:
             raise ValueError(f"{name}: n_bins={self.n_bins!r}; it is a whole number, at least 2")
         return space
 
