@@ -26,7 +26,7 @@ def test_the_divergence_is_computed_once_per_direction() -> None:
 
 
 def test_a_divergence_that_nobody_announced_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="exact KL is not known here: .* needs_kl=True"):
+    with pytest.raises(RuntimeError, match="exact forward KL is not known here: .* needs_kl=True"):
         minibatch([1.0], [1.0]).kl()
 
 

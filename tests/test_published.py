@@ -33,6 +33,7 @@ HASHED = {
     "family": "9494069cb00e30927c5b45d280ef063547a736932724b412b797140403236d8f",
     "masked_memory": "4f4912c6a580396141516223e9fe6900cb8551920dc15cdb0cf404a06aaf396b",
     "memory": "cfc98334759a9e14541fa5fb0e276c648ceac477c191d6c7661a1e27b0b515b5",
+    "mujoco": "b9d127bbee8e3c2bb904beb72a9028230aaedd4e08fb6cfe8956f8663e4164df",
     "mujoco_screen": "576ea695f8196e61c1d28f7b8a3d45b21fdbf92f567e9c24bbf85c53a709464a",
     "mujoco_table1": "d3f8a7ba0076926efe0947c0f1c8dc1e55f9d4292413d01b346a98458b5d2b51",
     "quickstart": "e0d0880b90adc15aefdb07d9725158a3587f52e624d09639bc775b270bb27405",
@@ -42,7 +43,7 @@ HASHED = {
     "update": "6de9fd8028ab6dd6d311d844554cd7266ec0509c0354c3a5cdaf6f8b067cae6a",
 }
 # Not all of its runs are made yet.
-BEGUN: tuple[str, ...] = ()
+BEGUN: tuple[str, ...] = ("mujoco",)
 DATE = re.compile(r"made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
