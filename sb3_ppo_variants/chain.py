@@ -268,11 +268,6 @@ class Chain:
                     f"the order is {', '.join(STAGES)}"
                 )
 
-    @property
-    def optional(self) -> set[str]:
-        """The coefficients that may be left out."""
-        return {name for name, coefficient in self.coefficients.items() if coefficient.optional}
-
     def bind(self, values: Mapping[str, Any]) -> BoundChain:
         """The chain for one update; a term that is switched off is absent, never multiplied by zero.
 

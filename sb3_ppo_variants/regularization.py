@@ -72,8 +72,7 @@ class Regularizer:
 
         :param values: name to value
         """
-        left_out = {c.name for c in self.coefficients if c.optional and c.name not in values}
-        return {c.name: values[c.name] for c in self.coefficients if c.name not in left_out}
+        return {c.name: values[c.name] for c in self.coefficients if c.name in values or not c.optional}
 
     def is_off(self, values: Mapping[str, Any]) -> bool:
         """Whether a coefficient sits at the value that switches it off.
