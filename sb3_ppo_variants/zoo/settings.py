@@ -1,4 +1,4 @@
-"""The hyperparameter files of the variants, found without ``--conf-file``."""
+"""The hyperparameter files of this package, by name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from sb3_ppo_variants.zoo.algorithms import ALGORITHMS, host
 
-HYPERPARAMETERS = Path(__file__).parent / "hyperparams"
+HYPERPARAMETERS = {path.stem: path for path in sorted((Path(__file__).parent / "hyperparams").glob("*.yml"))}
 
 
 def with_conf_file(arguments: list[str]) -> list[str]:
-    """Add this package's hyperparameter file where a variant is trained and no file is named.
+    """Give ``--conf-file`` the path of the file of this package that it names, or without it the file of a variant.
 
     RL Zoo looks for ``<algorithm>.yml`` in its own folder only.
 
@@ -21,6 +21,6 @@ def with_conf_file(arguments: list[str]) -> list[str]:
     parser.add_argument("--algo", default="ppo")
     parser.add_argument("-conf", "--conf-file")
     known, _ = parser.parse_known_args(arguments)
-    if known.conf_file is not None or known.algo not in ALGORITHMS:
-        return arguments
-    return ["--conf-file", str(HYPERPARAMETERS / f"{host(known.algo)}.yml"), *arguments]
+    name = known.conf_file or (host(known.algo) if known.algo in ALGORITHMS else None)
+    # Of two --conf-file argparse takes the last.
+    return [*arguments, "--conf-file", str(HYPERPARAMETERS[name])] if name in HYPERPARAMETERS else arguments

@@ -1,4 +1,4 @@
-"""RL Zoo's ymls of tuned hyperparameters, read without importing rl_zoo3."""
+"""Ymls of tuned hyperparameters: RL Zoo's, read without importing rl_zoo3, this package's and those of a user."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
 from sb3_ppo_variants.bench.study.dotted import Dotted, dotted
-from sb3_ppo_variants.bench.study.keys import TaskSettings
+from sb3_ppo_variants.bench.study.keys import NAMED, ZOO, TaskSettings
 from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.study.wrappers import wrappers
 from sb3_ppo_variants.bench.study.yaml_file import load, read_text
 from sb3_ppo_variants.imports import import_module
 from sb3_ppo_variants.messages import nearest
+from sb3_ppo_variants.zoo.settings import HYPERPARAMETERS
 
 ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
     "ppo_lstm.yml": RecurrentPPO,
@@ -64,12 +65,12 @@ class Hyperparameters:
 def hyperparameters(source: str, algorithm: str, environment: str) -> Hyperparameters:
     """Read the entry of an environment.
 
-    :param source: ``"zoo"`` for the yml of the installed rl_zoo3 that tunes the algorithm's stock class, or the path of
-        a yml in the same format
+    :param source: ``"zoo"`` for the yml of the installed rl_zoo3 that tunes the algorithm's stock class, the name of a
+        yml of this package (``"mujoco"``), or the path of a yml in the same format
     :raises ValueError: when there is no such file or entry, or the entry says something that a study cannot honour
     """
-    path = _installed(import_algorithm(algorithm)) if source == "zoo" else Path(source)
-    entry = dict(_entry(_read(path), path, environment, may_default=source != "zoo"))
+    path = _installed(import_algorithm(algorithm)) if source == ZOO else HYPERPARAMETERS.get(source) or Path(source)
+    entry = dict(_entry(_read(path), path, environment, may_default=source not in NAMED))
     place = f"{path.name}: {environment}"
     refused = [name for name in REFUSED if entry.get(name)]
     if refused:

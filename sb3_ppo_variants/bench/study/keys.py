@@ -20,6 +20,7 @@ from sb3_ppo_variants.bench.study.grid import Combination, check_parts, combinat
 from sb3_ppo_variants.bench.study.space import WrittenSpace
 from sb3_ppo_variants.bench.study.strict import Strict
 from sb3_ppo_variants.bench.study.wrappers import wrappers
+from sb3_ppo_variants.zoo.settings import HYPERPARAMETERS
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 # Of a report: a heading or a sentence or two.
@@ -35,6 +36,8 @@ NO_METRICS = (
 )  # fmt: skip
 Normalize = bool | dict[str, Any]
 ZOO = "zoo"
+# Of ymls of hyperparameters that are no paths.
+NAMED = (ZOO, *HYPERPARAMETERS)
 # Beyond these a study is a mistake, found before anything takes long.
 MOST_STEPS = 10**12
 MOST_SEEDS = 1_000
@@ -95,8 +98,9 @@ class Settings(Strict):
     :param n_envs: parallel training environments, 1 by default
     :param normalize: VecNormalize: true, false (the default), or its arguments
     :param arguments: keyword arguments of the algorithms; a dotted name reaches into a nested one
-    :param hyperparams: a yml in RL Zoo's format, or ``zoo`` for the one of the installed rl_zoo3; it stands for all
-        hyperparameters that are not written at its own level or a more specific one
+    :param hyperparams: a yml in RL Zoo's format, the name of one of this package (``mujoco``), or ``zoo`` for the one
+        of the installed rl_zoo3; it stands for all hyperparameters that are not written at its own level or a more
+        specific one
     :param callbacks: callbacks of the training, as ``callback`` in RL Zoo's ymls; those of a more specific level
         replace them, ``[]`` is none
     """
@@ -116,7 +120,7 @@ class Settings(Strict):
     @field_validator("hyperparams")
     @classmethod
     def _beside_the_study(cls, source: str | None, info: ValidationInfo) -> str | None:
-        return source if source in (None, ZOO) else str(beside(Path(source), info))
+        return source if source is None or source in NAMED else str(beside(Path(source), info))
 
 
 class TaskSettings(Settings):

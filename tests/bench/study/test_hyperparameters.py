@@ -12,7 +12,8 @@ from sb3_ppo_variants.bench.validation import StudyMistakes, load_study, read_st
 from tests.bench.conftest import WriteStudy
 from tests.bench.studies import mistakes
 
-PPO = "stable_baselines3.PPO"
+PPO, VARIANT = "stable_baselines3.PPO", "sb3_ppo_variants.VariantPPO"
+ROOT = Path(__file__).parents[3]
 YML = """
 default:
   n_timesteps: !!float 1e6
@@ -139,6 +140,22 @@ def test_the_default_of_rl_zoo_is_not_tuned(yml: str) -> None:
     with pytest.raises(ValueError, match="has no hyperparameters tuned for Acrobot-v2; it has Acrobot-v1"):
         hyperparameters("zoo", PPO, "Acrobot-v2")
     assert hyperparameters(yml, PPO, "Pendulum-v1") == Hyperparameters()
+
+
+def test_a_yml_of_this_package_by_its_name(write_study: WriteStudy, tmp_path: Path) -> None:
+    """A study of a user's own can have the base of the published one; other tasks have no entry."""
+    base = read_study(ROOT / "benchmarks/studies/mujoco.yaml")
+    text = STUDY.replace("ppo.yml", "mujoco").replace("gamma: 0.9", "compile: true").replace(PPO, VARIANT)
+    mine = load_study(write_study(text.replace("CartPole-v1", "HalfCheetah-v5, Ant-v5")))
+    for task in ("HalfCheetah-v5", "Ant-v5"):
+        run, published = mine.run("tuned", task, 0), base.run("base", task, 10)
+        assert (run.arguments, run.normalize) == (published.arguments, published.normalize)
+        assert (run.policy, run.n_envs) == (published.policy, published.n_envs)
+    with pytest.raises(ValueError, match="mujoco.yml has no hyperparameters tuned for Hopper-v4; it has Hopper-v5"):
+        hyperparameters("mujoco", PPO, "Hopper-v4")
+    # With a suffix it is a file beside the study.
+    (message,) = mistakes(write_study(STUDY.replace("ppo.yml", "mujoco.yml")))
+    assert f"{tmp_path / 'mujoco.yml'}: No such file" in message
 
 
 def test_without_rl_zoo_it_says_so(write_study: WriteStudy, monkeypatch: pytest.MonkeyPatch) -> None:
