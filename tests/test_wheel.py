@@ -26,10 +26,10 @@ NOT_CODE = [
             "section.md.jinja",
         )
     ),
-    "sb3_ppo_variants/zoo/hyperparams/maskable.yml",
-    "sb3_ppo_variants/zoo/hyperparams/maskable_recurrent.yml",
-    "sb3_ppo_variants/zoo/hyperparams/ppo.yml",
-    "sb3_ppo_variants/zoo/hyperparams/recurrent.yml",
+    *(
+        f"sb3_ppo_variants/zoo/hyperparams/{name}.yml"
+        for name in ("maskable", "maskable_recurrent", "mujoco", "ppo", "recurrent")
+    ),
 ]
 # What the tests and a reader of the sources need.
 IN_SOURCES = [
