@@ -49,7 +49,7 @@ class VariantAlgorithm(Assembly):
         are switched on by their arguments, see :mod:`.hooks`
     :param log_kl: log the exact KL of each update, ``train/kl`` and ``train/kl_max``; costs two passes over the rollout
     :param compile: run updates and rollouts as native code, several times faster and the same within rounding, see
-        :mod:`.compiled`; the first run on a machine compiles for some ten seconds. What cannot be compiled runs in
+        :mod:`.compiled`; the first run on a machine compiles for half a minute. What cannot be compiled runs in
         eager mode with a warning; ``"strict"`` raises instead
     :param vf_learning_rate: learning rate of the critic's own layers, as ``learning_rate``; ``None`` for the same
     :param kwargs: keyword arguments of the stock class and of the hooks, and the coefficients and options of the terms

@@ -41,7 +41,7 @@ def one_of(what: str, given: Any, choices: Iterable[str]) -> str:
 
 # With verbose=1 and in ppo-bench: the first update of a model would else be a long silence.
 COMPILES = (
-    "compile: native code for the rollout and the update is made when each is first needed, in about a minute. "
+    "compile: native code for the rollout and the update is made when each is first needed, in half a minute or more.  "
     "It is kept in torch's cache (TORCHINDUCTOR_CACHE_DIR), and later runs of the same networks begin at once."
 )
 
