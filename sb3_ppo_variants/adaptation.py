@@ -89,7 +89,7 @@ class Controller:
             "updates_at_bound": state["updates_at_bound"]
             + (self.at_bound(base, state["multiplier"]) or state.get("held") == 1.0),
         }
-        if measured is None or base == 0:
+        if measured is None or base <= 0:
             return counted  # nothing to learn from; at a base of 0 the schedule has switched the coefficient off
         if not math.isfinite(measured):
             held = f"{self.coefficient.name} stays at {self.bounded(base, state['multiplier'])}"

@@ -27,7 +27,6 @@ from sb3_ppo_variants.parts import (
     HOOK_ARGUMENTS,
     arguments_of_parts,
     as_list,
-    check_monitor,
     is_taken,
     unknown_argument,
 )
@@ -107,7 +106,7 @@ class VariantAlgorithm(Assembly):
         self._set_arguments(known, own)
         if set_up:
             self._setup_model()
-            self._adaptation.check_starts(self._scheduled_values(1.0))
+            self._adaptation.check_starts(self._values_at(1.0))
 
     def _set_arguments(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         """Keep the arguments of terms, regularizers and hooks as attributes of the same names."""
@@ -158,8 +157,8 @@ class VariantAlgorithm(Assembly):
 
         The parameters are those of SB3's ``load``.
 
-        :param kwargs: arguments of the constructor to change; a coefficient that is given another value than the saved
-            one starts with no learned factor, and another ``adapt`` forgets all of them
+        :param kwargs: arguments of the constructor to change; a coefficient that is given another value or another rule
+            than the saved one starts with no learned factor
         :raises TypeError: for what is neither an argument of the constructor nor an attribute of the saved model
         :raises ValueError: when a named class is given a zip with another objective
         """
@@ -171,8 +170,7 @@ class VariantAlgorithm(Assembly):
             if name not in taken and (name in DECIDED or name not in saved_attributes(path)):
                 raise TypeError(cls._unknown_argument(name, value, known))
         adaptive = {"adapt", *model._adaptation.controllers}
-        changed = changed_arguments(path, adaptive, kwargs, custom_objects)
-        model._adaptation.reset(adaptive if "adapt" in changed else changed)
+        model._adaptation.reset(changed_arguments(path, adaptive, kwargs, custom_objects))
         return model
 
     def learn(self, total_timesteps: int, *args: Any, **kwargs: Any) -> Self:
@@ -182,8 +180,8 @@ class VariantAlgorithm(Assembly):
         :raises ValueError: when a rule follows the returns of episodes and no Monitor records them, or when an
             adaptive coefficient starts at 0 or out of bounds, as in a model that was loaded with other coefficients
         """
-        check_monitor(self, self._adaptation)
-        self._adaptation.check_starts(self._scheduled_values(1.0))
+        self._follow_attributes()
+        self._check_rules()
         if len(args) < 3:  # ``tb_log_name`` is the third one
             kwargs.setdefault("tb_log_name", type(self).__name__)
         return super().learn(total_timesteps, *args, **kwargs)

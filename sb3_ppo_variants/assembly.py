@@ -32,6 +32,7 @@ from sb3_ppo_variants.parts import (
     as_list,
     build_hooks,
     check_adapted,
+    check_monitor,
     check_parts,
     check_values,
     execution_of,
@@ -41,7 +42,7 @@ from sb3_ppo_variants.parts import (
 from sb3_ppo_variants.regularization import build_regularization
 from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
-from sb3_ppo_variants.schedules import POINTS, as_schedule, read_words
+from sb3_ppo_variants.schedules import POINTS, as_schedule, copied, read_words
 from sb3_ppo_variants.stopping import as_saved, build_stopping
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
@@ -51,7 +52,7 @@ STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 # What `_setup_model` builds from the arguments.
 REBUILT = (
     "_chain", "_regularization", "_hooks", "_hooks_from", "_apart", "_adaptation",
-    "_stopping", "_built_from", "_executions", "_backup", "_warnings", "_finished_returns",
+    "_stopping", "_built_from", "_checked", "_bases", "_executions", "_backup", "_warnings", "_finished_returns",
 )  # fmt: skip
 # The stock arguments that may be adapted, whatever the objective.
 STOCK_COEFFICIENTS = {c.name: c for c in (LEARNING_RATE, *LOSS_WEIGHTS, VF_LEARNING_RATE)}
@@ -133,7 +134,7 @@ class Assembly(TrainingLoop):
         """Refuse parts that policy and rollout buffer cannot serve, at any point of training."""
         values: list[dict[str, float]] = []
         for point in POINTS:
-            at_point = self._adaptation.values(self._scheduled_values(point))
+            at_point = self._adaptation.values(self._values_at(point))
             values += [at_point] if at_point not in values else []
         chains = [self._chain.bind(at | self._options()) for at in values]
         for chain in chains:
@@ -144,7 +145,8 @@ class Assembly(TrainingLoop):
     def _given(self) -> list[Any]:
         """What the parts are built from; copies of what may be changed in place."""
         parts = [as_list(part) for part in (self.objective, self.regularizers)]
-        return [*parts, copy(self.stop), _copied(self.adapt), self._own_rule(), *self._of_hooks()]
+        left_out = {name for name, c in self._known_coefficients.items() if c.optional and getattr(self, name) is None}
+        return [*parts, copy(self.stop), _copied(self.adapt), self._own_rule(), left_out, *self._of_hooks()]
 
     def _of_hooks(self) -> list[Any]:
         return [as_list(self.hooks), self._hook_values()]
@@ -154,12 +156,28 @@ class Assembly(TrainingLoop):
 
         :raises ValueError: for an attribute that was changed to a value that is not allowed
         """
+        self._follow_attributes()
+        N_EPOCHS.check(self.n_epochs)
+        return super().collect_rollouts(*args, **kwargs)
+
+    def _follow_attributes(self) -> None:
+        """Build the parts again if what they are built from has changed, and check values that are other ones."""
         if self._given() != self._built_from or self._adaptation.state is not self.adaptive_state:
             self._build_parts()
             self._check_parts()
-        check_values(self, self._coefficients, self._chain.options)
-        N_EPOCHS.check(self.n_epochs)
-        return super().collect_rollouts(*args, **kwargs)
+            self._check_rules()
+        of_before = self._checked
+        changed = {name: c for name, c in self._coefficients.items() if getattr(self, name) is not of_before.get(name)}
+        self._check_values(changed)
+
+    def _check_values(self, coefficients: Mapping[str, Coefficient]) -> None:
+        check_values(self, coefficients, self._chain.options)
+        self._checked = {name: getattr(self, name) for name in self._coefficients}
+
+    def _check_rules(self) -> None:
+        """Refuse to train rules that can learn nothing."""
+        check_monitor(self, self._adaptation)
+        self._adaptation.check_starts(self._values_at(1.0))
 
     def _hook_values(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("vf_learning_rate", *HOOK_ARGUMENTS)}
@@ -180,8 +198,9 @@ class Assembly(TrainingLoop):
         return None
 
     def _build_adaptation(self) -> None:
-        check_values(self, self._coefficients, {**self._chain.options, LOG_KL.name: LOG_KL})
-        bases = self._scheduled_values(1.0)
+        self._check_values(self._coefficients)
+        LOG_KL.check(self.log_kl)
+        bases = self._values_at(1.0)
         self.adapt = with_own_rule(self.adapt, self.adapted, self._own_rule())
         controllers = build_controllers(self.adapt, self._known_coefficients, RULES, self._regularization.shares)
         check_adapted(self, controllers, bases)
@@ -202,6 +221,10 @@ class Assembly(TrainingLoop):
         # Negative in the last update, if rollouts do not divide the budget; the stock classes look at theirs there.
         of_stock, within = dict.fromkeys(STOCK_SCHEDULES, progress_remaining), max(progress_remaining, 0.0)
         return {name: self._schedule(name)(of_stock.get(name, within)) for name in self._coefficients}
+
+    def _values_at(self, progress_remaining: float) -> dict[str, float]:
+        """The same, foreseen: schedules that count their calls do not count this one."""
+        return {name: copied(self._schedule(name))(progress_remaining) for name in self._coefficients}
 
     def _schedule(self, name: str) -> Schedule:
         # SB3 steps its optimiser by a schedule made from the argument, which callbacks may replace.

@@ -10,7 +10,7 @@ def describe(model: Any) -> dict[str, Any]:
 
     :param model: of any host, set up
     """
-    starts, ends = model._scheduled_values(1.0), model._scheduled_values(0.0)
+    starts, ends = model._values_at(1.0), model._values_at(0.0)
     return {
         "objective": [term.name for term in model._chain.terms],
         "regularizers": [part.name for part in model._regularization.regularizers],

@@ -69,8 +69,9 @@ def distributions_of(distribution: Distribution) -> Distributions:
     if choices:
         return Distributions("categorical", tuple(choice.logits for choice in choices))
     raise TypeError(
-        f"exact KL: no closed form is known here for {type(distribution).__name__}; "
-        "use a sampled estimator (kl_estimator='k3') or one of SB3's distributions"
+        f"exact KL: no closed form is known here for {type(distribution).__name__}. A KL penalty can take a sampled "
+        "estimator (kl_estimator='k3'), with desired_kl=None or a rule that follows 'approx_kl'; the adaptive clip can "
+        "follow the clip fraction (desired_clip_fraction); log_kl and the stop 'kl' need one of SB3's distributions"
     )
 
 

@@ -114,7 +114,7 @@ class BoundRegularizers:
         :param minibatch: under the current policy
         """
         return [
-            _checked(part.name, loss(minibatch)).mean()
+            _checked(part.name, loss(minibatch), minibatch.ratio.requires_grad).mean()
             for part, loss in zip(self.regularizers, self._losses, strict=True)
         ]
 
@@ -182,13 +182,15 @@ def regularizer_from_function(function: Callable[..., th.Tensor]) -> Regularizer
     )
 
 
-def _checked(name: str, loss: Any) -> th.Tensor:
+def _checked(name: str, loss: Any, trains: bool = False) -> th.Tensor:
     if not isinstance(loss, th.Tensor) or loss.ndim != 1:
         shape = tuple(loss.shape) if isinstance(loss, th.Tensor) else type(loss).__name__
         raise ValueError(
             f"regularizers: {name} must return one value per sample, shape (batch,), not {shape}; the mean is taken "
             "after it"
         )
+    if trains and not loss.requires_grad:
+        raise ValueError(f"regularizers: {name} returns a loss without gradient: the policy would learn nothing of it")
     return loss
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from numbers import Real
 from typing import Any
 
@@ -126,4 +127,13 @@ def sampled(schedule: Schedule) -> list[float]:
 
     :param schedule: of progress remaining
     """
-    return [schedule(point) for point in POINTS]
+    trial = copied(schedule)
+    return [trial(point) for point in POINTS]
+
+
+def copied(schedule: Schedule) -> Schedule:
+    """A schedule to be tried out: one that counts its calls goes on where it was.
+
+    :param schedule: of progress remaining
+    """
+    return FloatSchedule(copy(schedule.value_schedule)) if isinstance(schedule, FloatSchedule) else copy(schedule)

@@ -190,3 +190,10 @@ def test_records_do_not_change() -> None:
         controller.low = 0.0  # type: ignore[misc]
     with pytest.raises(AttributeError):
         controller.rule.name = "mine"  # type: ignore[misc]
+
+
+def test_a_schedule_below_zero_keeps_what_was_learned() -> None:
+    """RL Zoo's lines end below 0 where rollouts do not divide the budget."""
+    controller = build_controllers({"clip_range": BAND}, {"clip_range": CLIP_RANGE}, RULES)["clip_range"]
+    state = {"multiplier": 2.0, "updates": 3.0, "updates_at_bound": 0.0}
+    assert controller.next_state(state, -0.001, 0.5)["multiplier"] == 2.0

@@ -11,6 +11,7 @@ import pytest
 
 from sb3_ppo_variants import (
     AdaptiveClipPPO,
+    KLPenaltyPPO,
     MaskableAdaptiveClipPPO,
     MaskableRecurrentAdaptiveClipPPO,
     RecurrentAdaptiveClipPPO,
@@ -90,3 +91,26 @@ def test_the_same_adapt_again_forgets_nothing(tmp_path: Path) -> None:
     assert same.adaptive_state == model.adaptive_state
     other = VariantPPO.load(tmp_path / "model.zip", adapt={"clip_range": adapt["clip_range"] | {"target": 1e-8}})
     assert other.adaptive_state["clip_range"]["multiplier"] == 1.0
+
+
+def gentle(state: Any, measured: float, *, direction: int, target: float) -> Any:
+    return {"multiplier": state["multiplier"] * (0.5 if measured > target else 2.0) ** -direction}
+
+
+@pytest.mark.parametrize("rule", ["band", gentle])
+def test_the_same_rules_go_on_and_another_one_begins_anew(rule: Any, tmp_path: Path) -> None:
+    """What is loaded holds the rule of the class beside the user's, and its function is another object."""
+    adapt = {"vf_coef": {"rule": rule, "follow": "kl", "target": 1e-9, "low": 1e-3, "high": 10.0, "tighter": "up"}}
+    model = trained(KLPenaltyPPO, adapt=adapt)
+    model.save(tmp_path / "model.zip")
+    learned = {name: state["multiplier"] for name, state in model.adaptive_state.items()}
+    assert 1.0 not in learned.values()
+
+    def multipliers(given: Any) -> dict[str, float]:
+        loaded = KLPenaltyPPO.load(tmp_path / "model.zip", adapt=given)
+        return {name: state["multiplier"] for name, state in loaded.adaptive_state.items()}
+
+    assert multipliers(adapt) == learned
+    other = {"vf_coef": adapt["vf_coef"] | {"target": 0.5}}
+    assert multipliers(other) == {**learned, "vf_coef": 1.0}
+    assert multipliers(None) == {"kl_coef": learned["kl_coef"]}

@@ -192,3 +192,11 @@ def test_an_update_left_in_the_middle_puts_the_draws_back() -> None:
     with pytest.raises(RuntimeError, match="in the middle"):
         model.learn(32, reset_num_timesteps=False)
     assert model.hook_state == before
+
+
+def test_a_loss_without_gradient_is_refused() -> None:
+    def stuck(minibatch: Minibatch, *, stuck_coef: float = 1.0) -> th.Tensor:
+        return stuck_coef * minibatch.log_ratio.detach().square()
+
+    with pytest.raises(ValueError, match="regularizers: stuck returns a loss without gradient"):
+        VariantPPO("MlpPolicy", SpacesEnv(), regularizers=stuck, **SMALL).learn(32)

@@ -43,7 +43,7 @@ class OuterStep(UpdateHook):
         :param model: about to be updated
         :param update: about to begin
         """
-        parameters = dict(model.policy.named_parameters())
+        parameters = {name: p for name, p in model.policy.named_parameters() if p.requires_grad}
         before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
         yield
         momentum, kept = model.hook_state.get(MOMENTUM, {}), {}
@@ -55,6 +55,7 @@ class OuterStep(UpdateHook):
                     moved = moved + model.outer_momentum * earlier.to(parameter.device)
                     kept[name] = moved.cpu()  # a zip with tensors of a GPU loses them where there is none
                 parameter.copy_(before[name] + model.outer_step * moved)
+        model.hook_state.pop(MOMENTUM, None)
         if kept:
             model.hook_state[MOMENTUM] = kept
         update.kl = None  # measured before the outer step

@@ -69,7 +69,7 @@ class RecomputeAdvantages(UpdateHook):
         :param update: about to begin
         """
         buffer = model.rollout_buffer
-        flatten(buffer)
+        flatten(buffer, model.batch_size)
         advantages, returns = buffer.advantages.copy(), buffer.returns.copy()
         self._rewards = buffer.rewards.copy()
         self._add_terminal_values(model, -1.0)

@@ -47,4 +47,6 @@ class ResetAdamStep(UpdateHook):
                 state["step"].zero_()
             elif "step" in state:  # optimisers of others count in a plain number
                 state["step"] = 0
+            if "mu_product" in state:  # NAdam's other function of the count
+                state["mu_product"].fill_(1.0)
         yield

@@ -73,8 +73,9 @@ def critic_parameters(policy: Any) -> list[th.nn.Parameter]:
 
 
 def _actor_modules(policy: Any) -> Iterator[th.nn.Parameter]:
-    for name in ("features_extractor", "pi_features_extractor", "lstm_actor", "action_net"):
-        module = getattr(policy, name, None)
+    own = [getattr(policy, name, None) for name in ("features_extractor", "pi_features_extractor", "lstm_actor")]
+    own += [getattr(getattr(policy, "mlp_extractor", None), "policy_net", None), getattr(policy, "action_net", None)]
+    for module in own:
         if isinstance(module, th.nn.Module):
             yield from module.parameters()
 

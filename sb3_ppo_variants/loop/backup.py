@@ -13,6 +13,14 @@ import torch as th
 LOGGER_STATE = ("name_to_value", "name_to_count", "name_to_excluded")
 
 
+def held_back(logger: Any) -> dict[str, dict[str, Any]]:
+    """What a logger holds back; nothing in one of a user's class that holds back in another way.
+
+    :param logger: of the model
+    """
+    return {name: getattr(logger, name, {}) for name in LOGGER_STATE}
+
+
 class Backup:
     """A model as it was before an update: weights, optimiser, counters, what the rules have learned, the log.
 
@@ -29,22 +37,26 @@ class Backup:
         :param model: about to be updated
         """
         policy = model.policy
-        self._copy = _copied([policy.state_dict(), policy.optimizer.state_dict()], self._copy)
+        # Not its `state_dict`, which may leave a part out.
+        weights = {**dict(policy.named_parameters()), **dict(policy.named_buffers())}
+        self._copy = _copied([weights, policy.optimizer.state_dict()], self._copy)
         training, updates, returns = policy.training, model._n_updates, model._finished_returns
-        dictionaries = [model.adaptive_state, model.hook_state, *(getattr(model.logger, name) for name in LOGGER_STATE)]
+        dictionaries = [model.adaptive_state, model.hook_state, *held_back(model.logger).values()]
         entries = [dict(dictionary) for dictionary in dictionaries]
         try:
             yield
         except BaseException:
-            weights, optimizer_state = self._copy
+            before, optimizer_state = self._copy
             self._copy = []  # the optimiser takes these very tensors
-            policy.load_state_dict(weights)
+            with th.no_grad():
+                for name, tensor in weights.items():
+                    tensor.copy_(before[name])
             policy.optimizer.load_state_dict(optimizer_state)
             policy.set_training_mode(training)
             model._n_updates, model._finished_returns = updates, returns
-            for dictionary, before in zip(dictionaries, entries, strict=True):
+            for dictionary, own in zip(dictionaries, entries, strict=True):
                 dictionary.clear()
-                dictionary.update(before)
+                dictionary.update(own)
             raise
 
 
@@ -52,7 +64,7 @@ def _copied(state: Any, earlier: Any) -> Any:
     """A copy of a state dictionary, written over an earlier one as far as they are alike."""
     if isinstance(state, th.Tensor):
         alike = isinstance(earlier, th.Tensor) and _kind(earlier) == _kind(state)
-        return earlier.copy_(state) if alike else state.clone()
+        return earlier.copy_(state.detach()) if alike else state.detach().clone()
     if isinstance(state, dict):
         named = earlier if isinstance(earlier, dict) else {}
         return {name: _copied(part, named.get(name)) for name, part in state.items()}

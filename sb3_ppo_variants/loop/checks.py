@@ -96,10 +96,10 @@ def check_policy(policy: Any, parameters: Collection[th.Tensor], when: str) -> N
     :raises FloatingPointError: naming the parameters or the standard deviation
     """
     # A network may keep constants as parameters without a gradient, indices or a mask of minus infinity.
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    trained = [parameter for parameter in parameters if parameter.requires_grad and parameter.numel()]
     largest = {"a parameter": th.nn.utils.get_total_norm(trained, math.inf)}
     # SB3's other way from its logarithm to a standard deviation does not overflow.
-    if hasattr(policy, "log_std") and not getattr(policy.action_dist, "use_expln", False):
+    if hasattr(policy, "log_std") and not getattr(getattr(policy, "action_dist", None), "use_expln", False):
         largest["the standard deviation of the actions"] = policy.log_std.max().exp()
     for name, tensor in largest.items():
         if not math.isfinite(tensor.item()):

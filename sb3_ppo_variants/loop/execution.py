@@ -83,7 +83,7 @@ class EagerStep:
         samples = select_rows(update.rollout, draw.indices) if draw.samples is None else draw.samples
         apart = None if draw.apart is None else algorithm._samples_at(draw.apart[0], update)
         old = None
-        if update.old is not None:
+        if update.old is not None and update.reads_old:
             check_indices(draw, algorithm.rollout_buffer)
             old = update.old.select_rows(th.as_tensor(draw.indices, device=algorithm.device))
         losses = algorithm._losses(samples, old, update, apart)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from functools import cache
 from types import FunctionType, MethodType
 from typing import Any
 
 import torch as th
 from torch.distributions import Distribution
+
+from sb3_ppo_variants.loop.rollout import STOCK_PACKAGES
 
 
 def foreach_steps(optimizer: th.optim.Optimizer) -> AbstractContextManager[None]:
@@ -66,12 +68,41 @@ def without_validation(policy: Any) -> Iterator[None]:
         del action_dist.proba_distribution
 
 
+def _is_known(kind: type) -> bool:
+    return kind.__module__.split(".")[0] in ("torch", *STOCK_PACKAGES)
+
+
+class _WithoutChecks(type):
+    """Of a class that makes distributions of its base, and is its base for ``isinstance``."""
+
+    @property
+    def _made(cls) -> Any:
+        return cls.__base__
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls._made(*args, **{"validate_args": False, **kwargs})
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, cls._made)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return issubclass(subclass, cls._made)
+
+
+@cache
+def _without_checks(kind: Any) -> type:
+    return _WithoutChecks(kind.__name__, (kind,), {})
+
+
 def _unchecked(function: FunctionType) -> FunctionType:
-    """The same code, in which every class of torch's distributions is given ``validate_args=False``."""
+    """The same code, in which the distributions of torch and of sb3-contrib are given ``validate_args=False``.
+
+    A user's subclass keeps its checks: its constructor may not take the argument.
+    """
     unchecked = {
-        name: partial(value, validate_args=False)
+        name: _without_checks(value)  # type: ignore[arg-type]
         for name, value in function.__globals__.items()
-        if isinstance(value, type) and issubclass(value, Distribution)
+        if isinstance(value, type) and issubclass(value, Distribution) and _is_known(value)
     }
     names = {**function.__globals__, **unchecked}
     copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch as th
+from stable_baselines3.common.torch_layers import CombinedExtractor
 
 
 @contextmanager
@@ -29,6 +30,10 @@ def last_hidden_layer(policy: Any, watched: bool = True) -> Iterator[list[th.Ten
         handle.remove()
 
 
+def _with_hidden_layers(networks: Iterable[th.nn.Module]) -> list[th.nn.Module]:
+    return [each for each in networks if any(isinstance(module, th.nn.Linear) for module in each.modules())]
+
+
 def find_last_hidden_layer(policy: Any) -> th.nn.Module:
     """The last linear layer before the one that gives the actions, or the layer normalisation after it.
 
@@ -38,6 +43,8 @@ def find_last_hidden_layer(policy: Any) -> th.nn.Module:
     own: Any = getattr(getattr(policy, "mlp_extractor", None), "policy_net", None)
     # The features of a recurrent policy come out of its LSTM, which has no value before an activation function.
     features = None if hasattr(policy, "lstm_actor") else getattr(policy, "pi_features_extractor", None)
+    if isinstance(features, CombinedExtractor) and len(_with_hidden_layers(features.extractors.values())) > 1:
+        features = None  # no layer has all that the actor sees
     for network in (own, features):
         modules = [] if network is None else list(network.modules())
         if any(isinstance(module, th.nn.Linear) for module in modules):

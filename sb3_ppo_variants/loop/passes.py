@@ -140,7 +140,7 @@ class RolloutPasses(LossComputation):
         :param apart: draws them
         :param state: of its generator, as the last update left it
         """
-        flatten(self.rollout_buffer)
+        flatten(self.rollout_buffer, self.batch_size)
         update.apart = apart
         self._keep_apart(apart.begin(state, self.seed, self._minibatch_size), update)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -48,6 +49,33 @@ def is_cut_off(info: Mapping[str, Any]) -> bool:
     return info.get("terminal_observation") is not None and info.get("TimeLimit.truncated", False)
 
 
+@dataclass(frozen=True)
+class _Remembering:
+    """A buffer's ``_get_samples`` that keeps what it makes.
+
+    :param method: of the buffer
+    :param made: identity of the samples to the samples and their indices
+    :param makes: whether samples are made at all
+    """
+
+    method: Callable[..., Any]
+    made: dict[int, tuple[Any, np.ndarray]]
+    makes: bool
+
+    def __call__(self, batch_inds: np.ndarray, *args: Any, **kwargs: Any) -> Any:
+        samples = self.method(batch_inds, *args, **kwargs) if self.makes else None
+        self.made[id(samples)] = samples, batch_inds
+        return samples
+
+
+def _put_back(buffer: RolloutBuffer, name: str, own: Any) -> None:
+    """Give a buffer its method back: that of the class, or one of its own."""
+    if own is None:
+        del vars(buffer)[name]
+    else:
+        setattr(buffer, name, own)
+
+
 def draw_minibatches(buffer: RolloutBuffer, batch_size: int, rollout: Any = None) -> Iterator[Draw]:
     """One epoch of ``buffer.get(batch_size)``, each minibatch with its indices into the flattened rollout.
 
@@ -62,20 +90,15 @@ def draw_minibatches(buffer: RolloutBuffer, batch_size: int, rollout: Any = None
         return
     # By identity: a buffer of a user's class may leave some out, or change their order.
     made: dict[int, tuple[Any, np.ndarray]] = {}
-    get_samples = partial(type(buffer)._get_samples, buffer)
-
-    def remember(batch_inds: np.ndarray, *args: Any, **kwargs: Any) -> Any:
-        samples = get_samples(batch_inds, *args, **kwargs) if rollout is None else None
-        made[id(samples)] = samples, batch_inds
-        return samples
-
-    buffer._get_samples = remember  # type: ignore[method-assign]
+    own = vars(buffer).get("_get_samples")
+    buffer._get_samples = remembering = _Remembering(buffer._get_samples, made, rollout is None)  # type: ignore[method-assign]
     try:
         for samples in buffer.get(batch_size):
             _, indices = made.pop(id(samples), (None, None))
             yield Draw(indices, samples)
     finally:
-        vars(buffer).pop("_get_samples", None)  # the method of the class again
+        if vars(buffer).get("_get_samples") is remembering:
+            _put_back(buffer, "_get_samples", own)
 
 
 def check_indices(draw: Draw, buffer: RolloutBuffer) -> None:
@@ -100,7 +123,8 @@ def get_samples(buffer: RolloutBuffer, indices: np.ndarray, *arguments: Any) -> 
     :param indices: into the flattened rollout
     :param arguments: what this buffer's ``_get_samples`` takes besides the indices
     """
-    return type(buffer)._get_samples(buffer, indices, *arguments)
+    method = buffer._get_samples
+    return (method.method if isinstance(method, _Remembering) else method)(indices, *arguments)
 
 
 def select_rows(samples: Any, indices: Any) -> Any:
@@ -136,8 +160,7 @@ def whole_rollout(buffer: RolloutBuffer) -> Any:
     :return: ``None`` for a buffer of a user's class, whose minibatches may be more than rows of the rollout, and for a
         rollout that is too large for the device; its minibatches then move there one by one, as in SB3
     """
-    methods = (type(buffer).get, getattr(type(buffer), "_get_samples", None))
-    if not all(str(getattr(method, "__module__", None)).split(".")[0] in STOCK_PACKAGES for method in methods):
+    if not all(_is_stock(buffer, name) for name in ("get", "_get_samples", "to_torch")):
         return None
     if _number_of_bytes(buffer) > _room(buffer.device):
         return None
@@ -147,6 +170,11 @@ def whole_rollout(buffer: RolloutBuffer) -> Any:
         return buffer._get_samples(slice(None))  # type: ignore[arg-type]
     finally:
         vars(buffer).pop("to_torch")  # the method of the class again
+
+
+def _is_stock(buffer: RolloutBuffer, name: str) -> bool:
+    module = str(getattr(getattr(type(buffer), name, None), "__module__", None))
+    return name not in vars(buffer) and module.split(".")[0] in STOCK_PACKAGES
 
 
 def _number_of_bytes(buffer: RolloutBuffer) -> int:
@@ -163,14 +191,15 @@ def _room(device: th.device | str) -> float:
     return th.cuda.get_device_properties(device).total_memory / 8 if device.type == "cuda" else 0.0
 
 
-def flatten(buffer: RolloutBuffer) -> None:
+def flatten(buffer: RolloutBuffer, batch_size: int = 1) -> None:
     """Let the buffer flatten its arrays, which it does at the first call of ``get``, without ``get``'s random draw.
 
     :param buffer: full
+    :param batch_size: number of samples that ``get`` can give; a buffer of a user's class may refuse some
     """
     if not buffer.generator_ready:
         state = np.random.get_state()
-        next(iter(buffer.get(1)))
+        next(iter(buffer.get(batch_size)))
         np.random.set_state(state)
 
 
@@ -182,7 +211,7 @@ def in_storage_order(buffer: RolloutBuffer, batch_size: int, *arguments: Any) ->
     :param arguments: what this buffer's ``_get_samples`` takes besides the indices
     :return: what the buffer's minibatches are
     """
-    flatten(buffer)
+    flatten(buffer, batch_size)
     size = buffer.buffer_size * buffer.n_envs
     for start in range(0, size, batch_size):
         yield buffer._get_samples(np.arange(start, min(start + batch_size, size)), *arguments)

@@ -6,6 +6,7 @@ gives bit for bit the same weights. In one piece, without padding, early stops a
 .. code-block:: python
 
     model.policy.set_training_mode(True)
+    model._bases = model._scheduled_values(model._current_progress_remaining)
     model._update_learning_rate(model.policy.optimizer)
     coefficients = model._values()  # schedule(progress) x the multiplier that a rule has learned
     objective = model._chain.bind(coefficients | model._options())
@@ -33,7 +34,7 @@ gives bit for bit the same weights. In one piece, without padding, early stops a
         model._n_updates += 1
 
     kl = kl_divergence(old, model._rollout_distributions()).mean().item()
-    model._adaptation.after_update(model._scheduled_values(model._current_progress_remaining), {"kl": kl})
+    model._adaptation.after_update(model._bases, {"kl": kl})
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ class TrainingLoop(RolloutPasses):
     _hooks: Sequence[UpdateHook]
     _apart: ApartDraws
     _adaptation: Adaptation
+    _bases: dict[str, float]
     _stopping: Stopping
     _backup: Backup
     _warnings: Warnings
@@ -145,8 +147,7 @@ class TrainingLoop(RolloutPasses):
         check_rollout(self.rollout_buffer, self._name_of_update())
         if self.normalize_advantage and (text := constant_advantages(self.rollout_buffer, self._name_of_update())):
             self._warnings.once("constant advantages", text)
-        restored = self._backup.restored_on_error(self)
-        with restored, self._faster_steps(), without_validation(self.policy):
+        with self._backup.restored_on_error(self), self._faster_steps(), without_validation(self.policy):
             self._update()
 
     def _faster_steps(self) -> AbstractContextManager[None]:
@@ -158,6 +159,9 @@ class TrainingLoop(RolloutPasses):
 
     def _update(self) -> None:
         self.policy.set_training_mode(True)
+        # A schedule may count its calls: SB3 calls each of them once, that of the learning rate for its log as well.
+        self.lr_schedule(self._current_progress_remaining)
+        self._bases = self._scheduled_values(self._current_progress_remaining)
         self._update_learning_rate(self.policy.optimizer)
         update = self._prepare()
         changing = any(hook.changes_steps for hook in self._hooks)
@@ -230,7 +234,7 @@ class TrainingLoop(RolloutPasses):
 
     def _values(self) -> dict[str, float]:
         """Every coefficient of the current update."""
-        return self._adaptation.values(self._scheduled_values(self._current_progress_remaining))
+        return self._adaptation.values(self._bases)
 
     def _prepare(self) -> Update:
         """The coefficients of this update, the chain that uses them and, if anyone asks for it, the old policy."""
@@ -272,7 +276,7 @@ class TrainingLoop(RolloutPasses):
         """
         statistics, values = update.statistics, update.values
         check_policy(self.policy, update.parameters.values(), self._name_of_update())
-        clip_range = values.get("clip_range", self.clip_range(self._current_progress_remaining))
+        clip_range = values.get("clip_range") or self.clip_range(self._current_progress_remaining)
         measured = statistics.summary(clip_range)
         measured |= update.regularizers.statistics(*statistics.of_regularizers())
         if update.old is not None and self._measures_kl:
@@ -280,21 +284,17 @@ class TrainingLoop(RolloutPasses):
             measured |= {"kl": kl.mean().item(), "kl_max": kl.max().item()}
         returns, self._finished_returns = self._finished_returns, []
         of_episodes = {EPISODE_RETURN: sum(returns) / len(returns)} if returns else {}
-        self._adaptation.after_update(self._scheduled_values(self._current_progress_remaining), measured | of_episodes)
-
+        self._adaptation.after_update(self._bases, measured | of_episodes)
         measured |= update.chain.statistics(statistics.minibatches.all())
         measured |= {f"{name}_at_bound": share for name, share in self._adaptation.shares_at_bound().items()}
-        self._log(measured | {"clip_range": clip_range} | dict(values))
+        of_vf = {} if update.clip_range_vf is None else {"clip_range_vf": update.clip_range_vf}
+        self._log(measured | {"clip_range": clip_range} | dict(values) | of_vf)
 
     def _log(self, measured: dict[str, float]) -> None:
+        buffer, record = self.rollout_buffer, self.logger.record
         for key, value in measured.items():
-            self.logger.record(f"train/{key}", value)
-        buffer = self.rollout_buffer
-        self.logger.record(
-            "train/explained_variance", explained_variance(buffer.values.flatten(), buffer.returns.flatten())
-        )
+            record(f"train/{key}", value)
+        record("train/explained_variance", explained_variance(buffer.values.flatten(), buffer.returns.flatten()))
         if hasattr(self.policy, "log_std"):
-            self.logger.record("train/std", th.exp(self.policy.log_std).mean().item())
-        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
-        if self.clip_range_vf is not None:
-            self.logger.record("train/clip_range_vf", self.clip_range_vf(self._current_progress_remaining))
+            record("train/std", th.exp(self.policy.log_std).mean().item())
+        record("train/n_updates", self._n_updates, exclude="tensorboard")

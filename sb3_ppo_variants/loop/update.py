@@ -141,6 +141,11 @@ class Update:
         self.regularizers = self.regularizers.with_values(self.values)
 
     @property
+    def reads_old(self) -> bool:
+        """Whether a term or a regularizer asks for the policy before the update; else it is there to be measured."""
+        return self.chain.needs_old or self.regularizers.needs_old
+
+    @property
     def needs_kl(self) -> bool:
         """Whether a term or a regularizer asks for the exact divergence of a minibatch."""
         return self.chain.needs_kl or self.regularizers.needs_kl

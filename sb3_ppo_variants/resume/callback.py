@@ -19,7 +19,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import get_system_info
 
-from sb3_ppo_variants.loop.backup import LOGGER_STATE
+from sb3_ppo_variants.loop.backup import held_back
 from sb3_ppo_variants.messages import warn_user
 from sb3_ppo_variants.resume.buffers import buffer_state
 from sb3_ppo_variants.resume.environments import PROCESSES, pickled_environment
@@ -141,7 +141,7 @@ class ResumeCallback(BaseCallback):
         normalize = self.model.get_vec_normalize_env()
         # A run that is resumed and ends without a rollout has not taken over its own state.
         waiting = waiting_state(self._on_policy_model) or {"generators": {}, "logger": {}}
-        logged = {name: dict(getattr(self.model.logger, name)) for name in LOGGER_STATE}
+        logged = {name: dict(values) for name, values in held_back(self.model.logger).items()}
         state = {
             "generators": waiting["generators"] or self._generators or generator_states(),
             "policy": {name: getattr(self.model, name) for name in POLICY_STATE if hasattr(self.model, name)},

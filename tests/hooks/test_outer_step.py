@@ -110,3 +110,23 @@ def test_an_update_left_in_the_middle_keeps_the_momentum() -> None:
 def test_bad_values_are_named(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         VariantPPO("MlpPolicy", SpacesEnv(), **SMALL, **arguments)
+
+
+def test_only_trained_parameters_move() -> None:
+    """A frozen layer stays, whatever its momentum was, and a constant of minus infinity does not become NaN."""
+    model = one_weight(1.0, outer_step=1.5, outer_momentum=0.5)
+    assert move(model, 3.0) == 4.0
+    model.policy.weight.requires_grad_(False)
+    model.policy.masked = th.nn.Parameter(th.tensor(-th.inf), requires_grad=False)
+    with OuterStep().around_update(model, SimpleNamespace()):
+        pass
+    assert (model.policy.weight.item(), model.policy.masked.item()) == (4.0, -th.inf)
+
+
+def test_no_momentum_is_kept_for_later() -> None:
+    model = one_weight(1.0, outer_step=1.5, outer_momentum=0.5)
+    move(model, 3.0)
+    assert model.hook_state
+    model.outer_momentum = 0.0
+    move(model, 3.0)
+    assert not model.hook_state

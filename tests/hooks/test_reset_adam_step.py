@@ -60,3 +60,13 @@ def test_only_adam_counts() -> None:
         )
     with pytest.raises(ValueError, match="reset_adam_step='yes' is not known"):
         VariantPPO("MlpPolicy", SpacesEnv(), reset_adam_step="yes", **SMALL)
+
+
+def test_the_products_of_nadam_begin_anew_too() -> None:
+    policy_kwargs = {"optimizer_class": th.optim.NAdam}
+    products = []
+    for updates in (1, 3):
+        model = VariantPPO("MlpPolicy", SpacesEnv(), reset_adam_step=True, policy_kwargs=policy_kwargs, **SMALL)
+        model.learn(32 * updates)
+        products.append({float(state["mu_product"]) for state in model.policy.optimizer.state.values()})
+    assert products[0] == products[1]

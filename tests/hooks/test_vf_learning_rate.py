@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import torch as th
 from stable_baselines3 import PPO
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 from sb3_ppo_variants import MaskableVariantPPO, RecurrentVariantPPO, UpdateHook, VariantPPO
+from sb3_ppo_variants.hooks.vf_learning_rate import critic_parameters
 from tests.environments import SpacesEnv
 from tests.models import BAND, SMALL, logged, same_weights
 
@@ -111,3 +113,34 @@ def test_an_update_left_in_the_middle_has_one_group_again() -> None:
 def test_bad_values_are_named(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         VariantPPO("MlpPolicy", SpacesEnv(), **SMALL, **arguments)
+
+
+class SharedFirst(th.nn.Module):
+    """Actor and critic share a layer, which is found below the critic's name first."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.latent_dim_pi = self.latent_dim_vf = 8
+        shared = th.nn.Linear(inputs, 8)
+        self.value_net, self.policy_net = th.nn.Sequential(shared, th.nn.Tanh()), th.nn.Sequential(shared, th.nn.Tanh())
+
+    def forward(self, features: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
+        return self.forward_actor(features), self.forward_critic(features)
+
+    def forward_actor(self, features: th.Tensor) -> Any:
+        return self.policy_net(features)
+
+    def forward_critic(self, features: th.Tensor) -> Any:
+        return self.value_net(features)
+
+
+class SharingPolicy(ActorCriticPolicy):
+    """With this extractor."""
+
+    def _build_mlp_extractor(self) -> None:
+        self.mlp_extractor = SharedFirst(self.features_dim)  # type: ignore[assignment]
+
+
+def test_a_layer_that_actor_and_critic_share_goes_with_the_actor() -> None:
+    model = VariantPPO(SharingPolicy, SpacesEnv("vector", "box"), vf_learning_rate=0.0, **SMALL)
+    assert critic_parameters(model.policy) == [*model.policy.value_net.parameters()]

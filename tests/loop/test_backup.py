@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch as th
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 from sb3_ppo_variants import Minibatch, Term, VariantPPO
 from sb3_ppo_variants.feedback import Rule, State
@@ -126,3 +127,20 @@ def test_a_frozen_actor_trains_its_critic() -> None:
     before = model.policy.value_net.weight.detach().clone()
     model.learn(32)
     assert not th.equal(model.policy.value_net.weight, before)
+
+
+class Secretive(ActorCriticPolicy):
+    """Leaves a layer out of its ``state_dict``."""
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        return {name: item for name, item in super().state_dict(*args, **kwargs).items() if "action_net" not in name}
+
+
+def test_what_a_state_dict_leaves_out_is_put_back_too() -> None:
+    ends = Ends(RuntimeError, "step")
+    model = VariantPPO(Secretive, SpacesEnv(), objective=["clip", ends.term()], **SMALL)
+    before = model.policy.action_net.weight.detach().clone()
+    ends.armed = True
+    with pytest.raises(RuntimeError):
+        model.learn(32)
+    assert th.equal(model.policy.action_net.weight, before)

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium as gym
+import numpy as np
 import pytest
 import torch as th
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from sb3_ppo_variants import Minibatch, RecurrentVariantPPO, VariantPPO
 from sb3_ppo_variants.loop.features import find_last_hidden_layer
@@ -55,3 +59,15 @@ def test_a_large_weight_holds_the_layer_where_it_was() -> None:
         return float((layer.weight.detach() - before).square().mean())
 
     assert drift(feature_drift_coef=1e4) < 0.5 * drift(feature_drift_coef=1e-9)
+
+
+def test_several_networks_of_a_dictionary_without_a_layer_over_them_are_refused() -> None:
+    image = gym.spaces.Box(0, 255, (36, 36, 3), np.uint8)
+    space = gym.spaces.Dict({"left": image, "right": image})
+
+    class Eyes(gym.Env[Any, Any]):
+        observation_space, action_space = space, gym.spaces.Discrete(2)
+
+    model = PPO("MultiInputPolicy", DummyVecEnv([Eyes]), policy_kwargs={"net_arch": []}, device="cpu")
+    with pytest.raises(ValueError, match="the features of MultiInputActorCriticPolicy are not known"):
+        find_last_hidden_layer(model.policy)

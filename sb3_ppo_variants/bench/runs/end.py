@@ -49,7 +49,7 @@ def _changing(model: BaseAlgorithm) -> set[str]:
     found = {name for name, schedule in schedules.items() if len(set(sampled(schedule))) > 1}
     if isinstance(model, VariantAlgorithm):
         # Coefficients may be written as a string, too.
-        values = [model._scheduled_values(1 - step / 10) for step in range(11)]
+        values = [model._values_at(1 - step / 10) for step in range(11)]
         found |= {name for name in values[0] if len({of_all[name] for of_all in values}) > 1}
     return {"learning_rate" if name == "lr_schedule" else name for name in found}
 
