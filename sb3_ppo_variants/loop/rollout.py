@@ -51,29 +51,37 @@ def is_cut_off(info: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class _Remembering:
-    """A buffer's ``_get_samples`` that keeps what it makes.
+    """A buffer's ``_get_samples`` during an epoch, which keeps what it makes.
 
-    :param method: of the buffer
+    :param buffer: of any class
+    :param own: what the buffer had in place of the method of its class, ``None`` for nothing
     :param made: identity of the samples to the samples and their indices
     :param makes: whether samples are made at all
     """
 
-    method: Callable[..., Any]
+    buffer: RolloutBuffer
+    own: Callable[..., Any] | None
     made: dict[int, tuple[Any, np.ndarray]]
     makes: bool
 
     def __call__(self, batch_inds: np.ndarray, *args: Any, **kwargs: Any) -> Any:
-        samples = self.method(batch_inds, *args, **kwargs) if self.makes else None
+        samples = get_samples(self.buffer, batch_inds, *args, **kwargs) if self.makes else None
         self.made[id(samples)] = samples, batch_inds
         return samples
 
+    def put_back(self) -> None:
+        """End the epoch."""
+        if vars(self.buffer).get("_get_samples") is not self:
+            return
+        del vars(self.buffer)["_get_samples"]  # the method of the class again
+        if self.own is not None:
+            self.buffer._get_samples = self.own
 
-def _put_back(buffer: RolloutBuffer, name: str, own: Any) -> None:
-    """Give a buffer its method back: that of the class, or one of its own."""
-    if own is None:
-        del vars(buffer)[name]
-    else:
-        setattr(buffer, name, own)
+
+def _own_method(buffer: RolloutBuffer, name: str) -> Callable[..., Any] | None:
+    """What a buffer has in place of a method of its class. An error that is kept, as in a notebook, ends no epoch."""
+    own = vars(buffer).get(name)
+    return own.own if isinstance(own, _Remembering) else own
 
 
 def draw_minibatches(buffer: RolloutBuffer, batch_size: int, rollout: Any = None) -> Iterator[Draw]:
@@ -90,15 +98,14 @@ def draw_minibatches(buffer: RolloutBuffer, batch_size: int, rollout: Any = None
         return
     # By identity: a buffer of a user's class may leave some out, or change their order.
     made: dict[int, tuple[Any, np.ndarray]] = {}
-    own = vars(buffer).get("_get_samples")
-    buffer._get_samples = remembering = _Remembering(buffer._get_samples, made, rollout is None)  # type: ignore[method-assign]
+    remembering = _Remembering(buffer, _own_method(buffer, "_get_samples"), made, rollout is None)
+    buffer._get_samples = remembering  # type: ignore[method-assign]
     try:
         for samples in buffer.get(batch_size):
             _, indices = made.pop(id(samples), (None, None))
             yield Draw(indices, samples)
     finally:
-        if vars(buffer).get("_get_samples") is remembering:
-            _put_back(buffer, "_get_samples", own)
+        remembering.put_back()
 
 
 def check_indices(draw: Draw, buffer: RolloutBuffer) -> None:
@@ -116,15 +123,16 @@ def check_indices(draw: Draw, buffer: RolloutBuffer) -> None:
         )
 
 
-def get_samples(buffer: RolloutBuffer, indices: np.ndarray, *arguments: Any) -> Any:
+def get_samples(buffer: RolloutBuffer, indices: Any, *arguments: Any, **keywords: Any) -> Any:
     """Some samples, in the middle of an epoch too: :func:`draw_minibatches` does not take them for a minibatch.
 
     :param buffer: full and flattened
     :param indices: into the flattened rollout
     :param arguments: what this buffer's ``_get_samples`` takes besides the indices
+    :param keywords: the same, by name
     """
-    method = buffer._get_samples
-    return (method.method if isinstance(method, _Remembering) else method)(indices, *arguments)
+    method = _own_method(buffer, "_get_samples") or partial(type(buffer)._get_samples, buffer)
+    return method(indices, *arguments, **keywords)
 
 
 def select_rows(samples: Any, indices: Any) -> Any:
@@ -167,14 +175,14 @@ def whole_rollout(buffer: RolloutBuffer) -> Any:
     flatten(buffer)
     buffer.to_torch = partial(buffer.to_torch, copy=False)  # type: ignore[method-assign]
     try:
-        return buffer._get_samples(slice(None))  # type: ignore[arg-type]
+        return get_samples(buffer, slice(None))
     finally:
         vars(buffer).pop("to_torch")  # the method of the class again
 
 
 def _is_stock(buffer: RolloutBuffer, name: str) -> bool:
     module = str(getattr(getattr(type(buffer), name, None), "__module__", None))
-    return name not in vars(buffer) and module.split(".")[0] in STOCK_PACKAGES
+    return _own_method(buffer, name) is None and module.split(".")[0] in STOCK_PACKAGES
 
 
 def _number_of_bytes(buffer: RolloutBuffer) -> int:
@@ -214,4 +222,4 @@ def in_storage_order(buffer: RolloutBuffer, batch_size: int, *arguments: Any) ->
     flatten(buffer, batch_size)
     size = buffer.buffer_size * buffer.n_envs
     for start in range(0, size, batch_size):
-        yield buffer._get_samples(np.arange(start, min(start + batch_size, size)), *arguments)
+        yield get_samples(buffer, np.arange(start, min(start + batch_size, size)), *arguments)

@@ -191,3 +191,22 @@ def test_constants_of_a_network_are_no_result_of_the_update() -> None:
     kwargs = {"features_extractor_class": Shuffled}
     models = [cls("MlpPolicy", SpacesEnv(), policy_kwargs=kwargs, **SMALL).learn(64) for cls in (PPO, VariantPPO)]
     assert same_weights(*models)
+
+
+def test_an_epoch_that_an_error_has_left_open_does_not_count() -> None:
+    """A notebook keeps the last error, and with it the epoch that it ended."""
+    model, fresh = (VariantPPO("MlpPolicy", "CartPole-v1", **SMALL).learn(32) for _ in range(2))
+    buffer = model.rollout_buffer
+    left_open = draw_minibatches(buffer, 16, whole_rollout(buffer))
+    state = np.random.get_state()
+    next(left_open)
+    np.random.set_state(state)
+    assert whole_rollout(buffer) is not None
+    assert all(samples is not None for samples in in_storage_order(buffer, 16))
+    for each in (model, fresh):
+        np.random.seed(1)
+        each.set_random_seed(1)
+        each.learn(32, reset_num_timesteps=False)
+    assert same_weights(model, fresh)
+    left_open.close()  # type: ignore[attr-defined]
+    assert "_get_samples" not in vars(buffer)
