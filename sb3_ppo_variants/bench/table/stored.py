@@ -230,12 +230,15 @@ def _of_study(tables: Tables, runs: Sequence[Run], folder: Path) -> Tables:
     own = _without_folders(tables.results[tables.results["identity"] != IMPORTED], folder)
     steps: dict[Any, Any] = own.groupby(RUN_KEYS)["timesteps"].agg(["min", "max"]).sum(axis=1).to_dict()
     known = {(run.arm, run.environment, run.seed, run.identity): run.total_timesteps for run in runs}
-    recorded = {record["identity"]: record for record in tables.records}
+    # Two arms may have equal runs, each with a record of its own.
+    recorded: dict[Any, Any] = {record["identity"]: record for record in tables.records}
+    of_arms = {(_label(record)[0], record["identity"]): record for record in tables.records}
     timed = set(pd.MultiIndex.from_frame(tables.timings[RUN_KEYS]))
     # The first evaluation is as far from the start as each from the one before.
     kept = [key for key, end in known.items() if key in timed and key[3] in recorded and steps.get(key, 0) > end]
     labels = [key[:3] for key in kept]
-    records = sorted((of_arm(recorded[key[3]], key[0]) for key in kept), key=_label)
+    own_records = (of_arms.get((key[0], key[3]), recorded[key[3]]) for key in kept)
+    records = sorted((of_arm(record, key[0]) for record, key in zip(own_records, kept, strict=True)), key=_label)
     lacks = {
         "not whole in its tables": sorted(set(steps).intersection(known).difference(kept)),
         "in its tables, but not in the study file": sorted(set(steps).difference(known)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,12 +16,13 @@ from sb3_ppo_variants.bench.table.stored import (
     ROUND_TRIP,
     TABLE_FILES,
     all_tables,
+    join,
     missing_runs,
     read,
     stored_runs,
     write,
 )
-from sb3_ppo_variants.bench.table.table import collect
+from sb3_ppo_variants.bench.table.table import Tables, collect, of_arm
 from tests.bench.conftest import Finished
 
 
@@ -114,3 +116,17 @@ def test_a_kill_while_records_are_written_leaves_the_earlier_ones(
     with pytest.raises(KeyboardInterrupt):
         write(tables, tmp_path)
     assert (tmp_path / RECORDS_FILE).read_bytes() == before
+
+
+def test_arms_with_equal_runs_keep_their_own_records(finished: Finished, tmp_path: Path) -> None:
+    """One of them went on from a checkpoint, say."""
+    run = finished.study.runs[0]
+    twin = replace(run, arm=f"{run.arm}-again")
+    assert twin.identity == run.identity
+    table, (record,) = collect([run], finished.folders), collect([run], finished.folders).records
+    resumed = {**of_arm(record, twin.arm), "resumed": [{"timesteps": 64, "differs": None}]}
+    frames = {name: getattr(table, name).assign(arm=twin.arm) for name in TABLE_FILES.values()}
+    write(join(table, Tables(**frames, records=[resumed], left_out=[])), tmp_path)
+    again = read(tmp_path, [run, twin])
+    assert again is not None
+    assert again.records == [record, resumed]
