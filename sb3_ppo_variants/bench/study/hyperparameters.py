@@ -23,7 +23,7 @@ from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.study.wrappers import wrappers
 from sb3_ppo_variants.bench.study.yaml_file import load, read_text
 from sb3_ppo_variants.imports import import_module
-from sb3_ppo_variants.messages import nearest
+from sb3_ppo_variants.messages import did_you_mean, nearest
 from sb3_ppo_variants.zoo.settings import HYPERPARAMETERS
 
 ZOO_FILES: dict[str, type[BaseAlgorithm]] = {
@@ -112,7 +112,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         entries = load(read_text(path), yaml.SafeLoader)
     except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
+        names = "" if path.suffix else did_you_mean(path.name, NAMED)
+        raise ValueError(f"{path}: {error.strerror}{names}") from error
     except ValueError as error:
         raise ValueError(f"{path} {error}") from error
     if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):

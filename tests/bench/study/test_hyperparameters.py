@@ -153,6 +153,8 @@ def test_a_yml_of_this_package_by_its_name(write_study: WriteStudy, tmp_path: Pa
         assert (run.policy, run.n_envs) == (published.policy, published.n_envs)
     with pytest.raises(ValueError, match="mujoco.yml has no hyperparameters tuned for Hopper-v4; it has Hopper-v5"):
         hyperparameters("mujoco", PPO, "Hopper-v4")
+    (message,) = mistakes(write_study(STUDY.replace("ppo.yml", "mujocoo")))
+    assert f"{tmp_path / 'mujocoo'}: No such file or directory; did you mean mujoco?" in message
     # With a suffix it is a file beside the study.
     (message,) = mistakes(write_study(STUDY.replace("ppo.yml", "mujoco.yml")))
     assert f"{tmp_path / 'mujoco.yml'}: No such file" in message
