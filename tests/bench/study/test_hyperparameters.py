@@ -146,7 +146,7 @@ def test_a_yml_of_this_package_by_its_name(write_study: WriteStudy, tmp_path: Pa
     """A study of a user's own can have the base of the published one; other tasks have no entry."""
     base = read_study(ROOT / "benchmarks/studies/mujoco.yaml")
     text = STUDY.replace("ppo.yml", "mujoco").replace("gamma: 0.9", "compile: true").replace(PPO, VARIANT)
-    mine = load_study(write_study(text.replace("CartPole-v1", "HalfCheetah-v5, Ant-v5")))
+    mine = read_study(write_study(text.replace("CartPole-v1", "HalfCheetah-v5, Ant-v5")))
     for task in ("HalfCheetah-v5", "Ant-v5"):
         run, published = mine.run("tuned", task, 0), base.run("base", task, 10)
         assert (run.arguments, run.normalize) == (published.arguments, published.normalize)
