@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import checkpoint_cost, report_speed, screen, yardsticks
+from benchmarks import checkpoint_cost, contact_forces, report_speed, screen, yardsticks
 from benchmarks.coverage import PUBLISHED as COVERAGE
 from benchmarks.limits import PUBLISHED as LIMITS
 from benchmarks.measurements import publish, tables
@@ -21,6 +21,7 @@ from benchmarks.table1 import tables as table1_tables
 from benchmarks.table1 import training
 from docs import address, drawings, gallery
 from docs.evidence import evidence
+from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parents[1]
@@ -167,18 +168,27 @@ def screen_of_parts(name: str) -> str:
     return {"gains": screen.gains_table, "ends": screen.ends, "choice": screen.choice}[name](study, found)
 
 
+def contact_forces_on_ant() -> str:
+    """Stock PPO on Ant-v5 with and without contact forces in the observation."""
+    return contact_forces.contact_forces(_published("mujoco"), _published("mujoco_ant"))
+
+
 def yardsticks_of(study: str) -> str:
     """What others publish on MuJoCo, beside stock PPO of a published study.
 
     :param study: its name
     """
-    return yardsticks.yardsticks(
-        read_study(ROOT / "benchmarks/studies" / f"{study}.yaml"), ROOT / "benchmarks/published" / study
-    )
+    return yardsticks.yardsticks(*_published(study))
+
+
+def _published(study: str) -> tuple[Study, Path]:
+    """A published study and the folder with its tables."""
+    return read_study(ROOT / f"benchmarks/studies/{study}.yaml"), ROOT / "benchmarks/published" / study
 
 
 SOURCES: dict[str, Callable[..., str]] = {
     "checkpoints": checkpoints,
+    "contact forces": contact_forces_on_ant,
     "coverage": coverage,
     "evidence": evidence,
     "files of a run": files_of_a_run,
