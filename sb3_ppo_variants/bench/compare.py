@@ -10,7 +10,7 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
-from sb3_ppo_variants.bench.report.numbers import fixed, interval, mean_return, quantity, small
+from sb3_ppo_variants.bench.report.numbers import fixed, interval, mean_return, p_value, quantity
 from sb3_ppo_variants.bench.statistics.comparisons import LEVEL, Comparison, compare_pair, difference_interval
 from sb3_ppo_variants.bench.statistics.intervals import Estimate, mean_interval
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
@@ -86,8 +86,8 @@ def pair_table(study: Study, pair: Pair) -> Table:
 def pair_lines(study: Study, pair: Pair) -> Iterator[str]:
     """Say which arm is better, if one is, and what holds of that."""
     found = pair.comparison
-    improvement, p_value = interval(found.improvement), small(found.p_value)
-    yield f"P({pair.arm} beats {pair.other}): {improvement}, p {p_value}. Intervals are of 95 %."
+    improvement, p = interval(found.improvement), p_value(found.p_value)
+    yield f"P({pair.arm} beats {pair.other}): {improvement}, p {p}. Intervals are of 95 %."
     if found.environments:
         yield _meaning(pair)
     for name in found.excluded:
@@ -110,12 +110,15 @@ def _meaning(pair: Pair) -> str:
 
 def _sentence(pair: Pair) -> str:
     found = pair.comparison
+    if not found.environments:
+        return "There is nothing to compare: in no environment have both a finished run."
     if math.isnan(found.p_value):
-        return "There is nothing to compare: in no environment have both a finished run with a known score."
+        unknown = [f"{who} in {name}" for (who, name), mean in pair.means.items() if math.isnan(mean.value)]
+        return f"There is nothing to compare: a run of {', '.join(unknown)} has a score that is no finite number."
     if found.differs:
         better, worse = (pair.arm, pair.other) if found.improvement.value > 0.5 else (pair.other, pair.arm)
-        share = fixed(100 * max(found.improvement.value, 1 - found.improvement.value), 0)
-        return f"{better} is better than {worse}: its run scores higher in {share} % of all pairs of runs."
+        share = fixed(max(found.improvement.value, 1 - found.improvement.value), 2)
+        return f"{better} is better than {worse}: P({better} beats {worse}) is {share}."
     effect = detectable_effect(pair.counts, tests=1)
     shown = f"No difference is shown between {pair.arm} and {pair.other}, which proves no equality: "
     if math.isinf(effect):

@@ -83,12 +83,15 @@ def score_lines(
 def _reference_lines(arm: str, sample: Array | None, random_score: float) -> list[str]:
     if sample is None:
         return [f"    # reference_score: no run of {arm} has finished; make them, or choose a return"]
-    if sample.mean() <= random_score:
-        mean = significant(sample.mean())
+    mean = significant(sample.mean())
+    if not np.isfinite(sample).all():
+        return [f"    # reference_score: a run of {arm} has a return that is not finite; choose a return"]
+    # As both are written: equal scores would be refused.
+    if float(mean) <= float(significant(random_score)):
         return [f"    # reference_score: {arm} is no better than random actions, {mean}; choose a higher return"]
     return [
         f"    # Mean score of {arm}, {counted(len(sample), 'finished run')}{_standard_error(sample)}.",
-        f"    reference_score: {significant(sample.mean())}",
+        f"    reference_score: {mean}",
     ]
 
 

@@ -115,6 +115,11 @@ def merge(sources: Sequence[Path], target: Path) -> Merged:
     runs = [run for look in (_with_folders, _in_tables) for root in roots for run in look(root, found)]
     for run in runs:
         found.add(run)
+    found.mistakes += [
+        f"{place} is no finished run and in the way of {run.folder}; remove it"
+        for run in found.runs.values()
+        if run.folder is not None and run.root != target and any(listed(place := _place(run.folder, target)))
+    ]
     having = {run.root for run in runs}
     found.mistakes += [f"{root}: it has no finished run" for root in sources if root not in having]
     trials = _trials(sources, target, found)
@@ -190,7 +195,7 @@ def _copy(found: _Found, target: Path, trials: Path | None) -> Merged:
         folders.clean()
         for run in runs:
             if run.folder is not None and run.root != target:
-                _link(run.folder, target / run.folder.parent.name / run.folder.name, folders)
+                _link(run.folder, _place(run.folder, target), folders)
         if any(run.root != target for run in stored):
             write(joined, target)
         if trials is not None and trials.parent != target:
@@ -220,6 +225,11 @@ def _tables(stored: Sequence[FinishedRun], found: _Found) -> Tables:
         parts.append(select(tables, [run.label for run in own], {run.identity for run in own}))
     empty = pd.DataFrame()
     return reduce(join, parts, Tables(empty, empty, empty, empty, []))
+
+
+def _place(folder: Path, target: Path) -> Path:
+    """Where the folder of a run belongs."""
+    return target / folder.parent.name / folder.name
 
 
 def _link(folder: Path, final: Path, folders: Folders) -> None:

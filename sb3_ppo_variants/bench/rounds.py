@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sb3_ppo_variants.bench.report.numbers import small
+from sb3_ppo_variants.bench.report.numbers import p_value
 from sb3_ppo_variants.bench.report.sections.decisions import outcome
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.statistics.decisions import Decisions, wanted_seeds
@@ -69,5 +69,5 @@ def decision_lines(decisions: Decisions | None) -> Iterator[str]:
     if decisions is None:
         return
     for arm, found in decisions.arms.items():
-        p_values = f"p {small(found.p_value)}, {small(found.adjusted_p_value)} after Holm"
+        p_values = f"p {p_value(found.p_value)}, {p_value(found.adjusted_p_value)} after Holm"
         yield f"{arm}: {outcome(found, decisions)} ({p_values})"

@@ -39,7 +39,7 @@ def test_the_better_arm_is_named_whichever_comes_first() -> None:
     high = [row for seed in range(4) for row in rows("mine", "Known-v0", seed, [90.0, 90.0 + seed, 91.0])]
     low = [row for seed in range(4) for row in rows("ppo", "Known-v0", seed, [10.0, 20.0 + seed, 21.0])]
     results = pd.DataFrame([*high, *low])
-    sentence = "mine is better than ppo: its run scores higher in 100 % of all pairs of runs."
+    sentence = "mine is better than ppo: P(mine beats ppo) is 1.00."
     meaning = (
         "P is the share of pairs, a run of mine and one of ppo, in which that of mine has the higher score; equal "
         "scores count as half a pair."
@@ -50,6 +50,16 @@ def test_the_better_arm_is_named_whichever_comes_first() -> None:
 
 def test_nothing_to_compare_is_said() -> None:
     assert any(line.startswith("There is nothing to compare") for line in lines(RESULTS[RESULTS["arm"] == "ppo"]))
+
+
+def test_a_score_that_is_not_finite_is_named() -> None:
+    broken = RESULTS.assign(
+        mean_return=RESULTS["mean_return"].where((RESULTS["arm"] != "ppo") | (RESULTS["seed"] != 1), float("inf"))
+    )
+    (sentence,) = [line for line in lines(broken) if line.startswith("There is nothing to compare")]
+    assert sentence == (
+        "There is nothing to compare: a run of ppo in Known-v0, ppo in Range-v0 has a score that is no finite number."
+    )
 
 
 def test_the_command_compares_arms_of_tables_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

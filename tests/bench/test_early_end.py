@@ -32,7 +32,9 @@ def test_a_study_with_early_ends(write_study: WriteStudy, tmp_path: Path, capsys
 
     line = "2 ended by stable_baselines3.common.callbacks.StopTrainingOnRewardThreshold, at 64 steps"
     folder = tmp_path / "early"
-    assert line in (folder / "report.md").read_text()
+    report = (folder / "report.md").read_text()
+    assert line in report
+    assert "better than the policy is, and so is the score" in report
     results = pd.read_csv(folder / "results.csv")
     one = results[(results["arm"] == "ppo") & (results["seed"] == 0)]
     assert one["timesteps"].tolist() == [64, 128, 192, 256]

@@ -130,6 +130,18 @@ def test_damaged_runs_are_left_out_and_differences_are_said(tmp_path: Path, caps
     )
 
 
+def test_what_is_in_the_way_of_a_run_is_named(tmp_path: Path) -> None:
+    """The run was said to be copied, and was not."""
+    good = make_run(tmp_path / "one", "ppo", 0, [1.0, 2.0])
+    damaged = make_run(tmp_path / "all", "ppo", 0, [1.0, 2.0])
+    (damaged / "evaluations.npz").write_bytes(b"")
+    with pytest.raises(Contradictions, match="is no finished run and in the way of") as raised:
+        merge([tmp_path / "one"], tmp_path / "all")
+    assert raised.value.mistakes == [f"{damaged} is no finished run and in the way of {good}; remove it"]
+    shutil.rmtree(damaged)
+    assert merge([tmp_path / "one"], tmp_path / "all").copied == 1
+
+
 def test_runs_that_only_tables_have(tmp_path: Path) -> None:
     one, other = part_of(tmp_path / "one", "ppo"), part_of(tmp_path / "other", "limits")
     target = tmp_path / "all"

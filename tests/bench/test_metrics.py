@@ -151,7 +151,7 @@ def test_a_score_needs_the_metric_in_the_last_evaluations() -> None:
     assert summary.returns["mine", "Known-v0"].value == 2.5
     assert list(shortfalls(summary)) == [
         "Known-v0, ppo: no distance in the last evaluations of seed 0",
-        "Known-v0, mine: no finished run of seed 1",
+        "Known-v0, mine: no finished run with distance of seed 1",
     ]
 
 
@@ -173,6 +173,10 @@ def test_an_environment_without_the_metric_decides_nothing() -> None:
     # 2 of 252 relabellings, as with Known-v0 alone.
     assert found.arms["mine"].state == "differs"
     assert found.arms["mine"].adjusted_p_value == pytest.approx(6 / 252)
+    # A later run that records it elsewhere revokes nothing.
+    later = [{**row, "distance": 1.0} for row in rows("ppo", "Range-v0", 5, [0.0, 0.0, 0.0])]
+    again = decisions_of(pd.DataFrame([*made, *later]), study)
+    assert again == found
     # While a run of the first look is missing, it might be one with the metric.
     found = decisions_of(pd.DataFrame(made[:-3]), study)
     assert found is not None

@@ -10,12 +10,17 @@ from sb3_ppo_variants.bench.report.document import Code, Table
 
 def inline(text: str) -> str:
     """Write a text within a line."""
-    return f"`{text}`" if isinstance(text, Code) else text
+    return f"`{text}`" if isinstance(text, Code) else plain(text)
+
+
+def plain(text: object) -> str:
+    """Write a text of which nothing is a tag or an entity of HTML, as in the name ``<lambda>``."""
+    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", re.sub(r"&(?=#?\w+;)", "&amp;", str(text)))
 
 
 def cell(text: object) -> str:
     """Write a text within a cell of a table."""
-    return str(text).replace("|", "\\|").replace("\n", " ")
+    return plain(text).replace("|", "\\|").replace("\n", " ")
 
 
 def pipes(table: Table, bold: Collection[int]) -> str:

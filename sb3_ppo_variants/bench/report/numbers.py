@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from sb3_ppo_variants.bench.statistics.comparisons import LEVEL
 from sb3_ppo_variants.bench.statistics.contrasts import Contrast
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
 from sb3_ppo_variants.bench.study.keys import RETURN, SUCCESS
@@ -26,16 +27,18 @@ def fixed(value: float, digits: int) -> str:
 
 
 def number(value: float) -> str:
-    """Write a number with about four significant digits."""
+    """Write a number with three to four significant digits."""
     size = abs(value)
-    if size >= 1e16:
+    if size >= 1e16 or 0 < size < 1e-6:
         return f"{value:.3g}"
+    if 0 < size < 0.1:
+        return fixed(value, 2 - math.floor(math.log10(size)))
     digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3
     return fixed(value, digits)
 
 
 def mean_return(estimate: Estimate) -> str:
-    """Write a mean and its interval, all to two significant digits of half its width."""
+    """Write a mean and its interval, all to two significant digits of half its width or to the unit."""
     if math.isnan(estimate.value):
         return "n/a"
     half = estimate.high / 2 - estimate.low / 2
@@ -62,8 +65,13 @@ def spread(estimate: Estimate) -> str:
 
 
 def small(value: float) -> str:
-    """Write a p-value, a share or a count with two significant digits."""
+    """Write a share or a count with two significant digits."""
     return "n/a" if math.isnan(value) else f"{value:.2g}"
+
+
+def p_value(value: float) -> str:
+    """Write a p-value with two significant digits, or with three where it would round to the level of 0.05."""
+    return f"{value:.3g}" if f"{value:.2g}" == f"{LEVEL:g}" else small(value)
 
 
 def steps(value: float) -> str:

@@ -68,8 +68,9 @@ def _weighted_iqm(tasks: list[Array]) -> Any:
 def median_interval(*tasks: Array) -> Estimate:
     """Median over the tasks of the mean over each task's runs.
 
-    The bounds are the medians of the bounds of :func:`.intervals.mean_interval` in each task: where most of these
-    hold, the median lies between.
+    The bounds are the medians of the bounds of :func:`.intervals.mean_interval` in each task. Where these hold, the
+    median lies between; of many tasks with nearly the same mean some do not, and then it may lie outside a little more
+    often than in 5 % of cases.
 
     :param tasks: normalised scores, one array of shape ``(runs,)`` per task; without any, all is NaN
     """

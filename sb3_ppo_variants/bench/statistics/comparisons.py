@@ -165,7 +165,7 @@ def permutation_test(first: Sequence[Array], second: Sequence[Array]) -> float:
     The hypothesis is that on every task the runs of both arms come from one distribution: then a run's label says
     nothing, and labels may be drawn anew within each task. It needs no normal scores and no equal numbers of runs,
     and it tests the very number that is shown. The p-value is twice the share of all relabellings that are at least as
-    extreme on the same side; it is exact, and with too many relabellings to count normal (:mod:`.permutations`).
+    extreme on the same side; it is exact, and with more than 53 runs an arm normal (:mod:`.permutations`).
 
     :param first: scores of an arm, one array of shape ``(runs,)`` per task
     :param second: scores of the other arm on the same tasks, in the same order
@@ -189,7 +189,7 @@ def relabelled(first: Sequence[Array], second: Sequence[Array]) -> tuple[Null, i
     ranks = [np.rint(2 * stats.rankdata(task)).astype(int).tolist() for task in pooled]
     null = null_distribution(ranks, counts)
     won = [sum(of_task[:n]) - n * (n + 1) for of_task, (n, _) in zip(ranks, counts, strict=True)]
-    return null, sum(weight * twice for weight, twice in zip(null.weights, won, strict=True))
+    return null, null.statistic(won)
 
 
 def least_p_value(first: Sequence[Array], second: Sequence[Array]) -> float:
@@ -200,7 +200,10 @@ def least_p_value(first: Sequence[Array], second: Sequence[Array]) -> float:
 
     :param first: scores of an arm, one array per task; only their lengths count
     :param second: scores of the other arm
+    :return: NaN without a task
     """
+    if not first:
+        return math.nan
     relabellings = math.prod(math.comb(len(a) + len(b), len(a)) for a, b in zip(first, second, strict=True))
     return min(1.0, 2 / relabellings)  # of integers, which may be too large for a float
 

@@ -1,8 +1,8 @@
 """What a part or a setting is worth: contrasts between the aggregate scores of arms.
 
 Every contrast is a weighted sum of interquartile means, one per arm, with weights that sum to zero. Its interval is
-a stratified bootstrap: the runs of each arm on each task are resampled by themselves, because the seeds of two arms
-are no pairs.
+a stratified bootstrap: the runs of each arm on each task are resampled by themselves; that runs with one seed may
+be alike is not made use of.
 """
 
 from __future__ import annotations

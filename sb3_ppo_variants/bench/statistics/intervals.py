@@ -93,7 +93,8 @@ def mean_bands(*tasks: Array) -> Array:
         tail = SKEWNESS * cumulants.sum(axis=-1) / error**3 / 6 * (1 + 2 * quantile**2)
         low = value - error * (quantile - np.minimum(tail, 0.0))
         high = value + error * (quantile + np.maximum(tail, 0.0))
-    equal = error == 0.0
+    # The mean of equal numbers may round to another one.
+    equal = np.all([task.min(axis=-1) == task.max(axis=-1) for task in tasks], axis=0) & (counts.min() > 1)
     found = np.stack([value, np.where(equal, value, low), np.where(equal, value, high)])
     return np.where(np.isfinite(value), found, np.nan)
 
@@ -116,7 +117,9 @@ def share_interval(share: Any, trials: float, confidence: float = CONFIDENCE) ->
 
 
 def trials(runs: Sequence[int]) -> float:
-    """Number of trials of a single share whose variance is at least that of a mean over tasks of their shares.
+    """Number of trials of a single share that varies as a mean over tasks of their shares.
+
+    With as many runs in each task it varies no less, whatever the shares of the tasks are.
 
     :param runs: number of runs in each task; 0 without tasks
     """

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy import signal, stats
 
 from sb3_ppo_variants.bench.statistics.intervals import Array
 
-# The exact distribution is used while it has no more values, and needs no more additions for a task.
+# Values of the statistic, and additions up to which the distribution of a task is computed: those of 53 runs an arm.
 VALUES, ADDITIONS = 2**18, 2**26
 # Number of runs of an arm and of the baseline in a task.
 Counts = tuple[int, int]
@@ -22,20 +23,43 @@ Counts = tuple[int, int]
 class Null:
     """Distribution of the statistic, which is a whole number from 0 to ``greatest``; its half is the mean.
 
-    The statistic is the probability of improvement times ``greatest``. With tasks of ``n`` and ``m`` runs it is the sum
-    of ``weight * (2 R - n (n + 1))``, where ``R`` is the sum of the midranks of the first arm, twice of which is a
-    whole number, and the weight the least common multiple of all ``n m`` divided by that of the task.
+    The statistic is the probability of improvement times ``greatest``. With ``n`` and ``m`` runs a task adds twice
+    Mann-Whitney's U, a whole number from 0 to ``2 n m``, times ``largest / (2 n m)``, rounded. The largest number that
+    a task may add is twice the least common multiple of all ``n m``, so that nothing needs rounding, or a smaller one
+    where the statistic would have more than 2^18 values.
 
-    :param weights: one per task
-    :param greatest: the statistic of an arm that wins every comparison
-    :param probabilities: of each value from 0 to ``greatest``; None where they would be too many
+    :param comparisons: ``n m`` of each task
+    :param largest: what an arm adds that wins every comparison of a task; even
+    :param probabilities: of each value from 0 to ``greatest``; None where they would need too many additions
     :param deviation: standard deviation
     """
 
-    weights: list[int]
-    greatest: int
+    comparisons: list[int]
+    largest: int
     probabilities: Array | None
     deviation: float
+
+    @property
+    def greatest(self) -> int:
+        """The statistic of an arm that wins every comparison."""
+        return self.largest * len(self.comparisons)
+
+    def statistic(self, won: Sequence[int]) -> int:
+        """The statistic of an observation.
+
+        :param won: for each task twice Mann-Whitney's U
+        """
+        parts = (int(self.added(np.array(twice), n_m)) for twice, n_m in zip(won, self.comparisons, strict=True))
+        return sum(parts)
+
+    def added(self, won: npt.NDArray[np.int64], comparisons: int) -> npt.NDArray[np.int64]:
+        """What a task adds to the statistic. Its rounding is symmetric, since the largest number is even.
+
+        :param won: twice Mann-Whitney's U, any shape
+        :param comparisons: of the task
+        """
+        parts: npt.NDArray[np.int64] = np.rint(won * (self.largest / (2 * comparisons))).astype(np.int64)
+        return parts
 
     def p_value(self, statistic: int) -> float:
         """Twice the probability of a value at least as far on its side of the mean, at most 1.
@@ -64,6 +88,14 @@ class Null:
         return found if found <= self.greatest else None
 
 
+def is_exact(counts: Sequence[Counts]) -> bool:
+    """Whether the distribution of the statistic is computed; with more runs it is taken to be normal.
+
+    :param counts: for each task the numbers of runs of both arms
+    """
+    return all(_additions(*count) <= ADDITIONS for count in counts)
+
+
 def null_distribution(ranks: Sequence[Sequence[int]], counts: Sequence[Counts]) -> Null:
     """Distribution of the statistic over all relabellings within tasks, which are equally probable.
 
@@ -73,22 +105,25 @@ def null_distribution(ranks: Sequence[Sequence[int]], counts: Sequence[Counts]) 
     :param ranks: for each task twice the midranks of all runs of both arms
     :param counts: for each task the numbers of runs of both arms
     """
-    pairs = [n * m for n, m in counts]
-    common = math.lcm(*pairs)
-    weights = [common // product for product in pairs]
-    variances = [w**2 * _variance(of_task, *count) for w, of_task, count in zip(weights, ranks, counts, strict=True)]
-    greatest = 2 * common * len(counts)
-    exact = None
-    if greatest < VALUES and all(_additions(*count) <= ADDITIONS for count in counts):
-        exact = np.ones(1)
-        for weight, of_task, count in zip(weights, ranks, counts, strict=True):
-            spread = np.zeros(2 * common + 1)
-            spread[::weight] = _rank_sums(tuple(sorted(of_task)), *count)
-            exact = np.maximum(signal.convolve(exact, spread), 0.0)
-    return Null(weights, greatest, exact, math.sqrt(sum(variances)))
+    comparisons = [n * m for n, m in counts]
+    largest = min(2 * math.lcm(*comparisons), (VALUES - 1) // len(counts) // 2 * 2)
+    variances = [
+        (largest / (2 * n_m)) ** 2 * _variance(of_task, *count)
+        for n_m, of_task, count in zip(comparisons, ranks, counts, strict=True)
+    ]
+    null = Null(comparisons, largest, None, math.sqrt(sum(variances)))
+    if not is_exact(counts):
+        return null
+    exact = np.ones(1)
+    for n_m, of_task, count in zip(comparisons, ranks, counts, strict=True):
+        spread = np.zeros(largest + 1)
+        np.add.at(spread, null.added(np.arange(2 * n_m + 1), n_m), _rank_sums(tuple(sorted(of_task)), *count))
+        exact = np.maximum(signal.convolve(exact, spread), 0.0)
+    return replace(null, probabilities=exact)
 
 
 def _additions(n: int, m: int) -> int:
+    """Those of :func:`_rank_sums`: each of n + m ranks is added to up to n others, in 2 n (n + m) sums."""
     return (n + m) * (n + 1) * (n * (n + m) * 2)
 
 

@@ -77,7 +77,7 @@ def _detectable(shifted: tuple[Counts, ...], others: tuple[Counts, ...], tests: 
     at_once = max(1, AT_ONCE // sum(n * m for n, m in counts))
     rng = np.random.default_rng(0)
     numbers = [min(at_once, studies - start) for start in range(0, studies, at_once)]
-    shifts = np.concatenate([_least_shifts(rng, number, shifted, others, null.weights, needed) for number in numbers])
+    shifts = np.concatenate([_least_shifts(rng, number, shifted, others, needed / null.largest) for number in numbers])
     return float(np.quantile(shifts, POWER, method="higher"))
 
 
@@ -86,22 +86,20 @@ def _least_shifts(
     studies: int,
     shifted: Sequence[Counts],
     others: Sequence[Counts],
-    weights: Sequence[int],
-    needed: int,
+    needed: float,
 ) -> Array:
-    """Return the least shift of the first arm in the shifted tasks with which each study reaches the statistic."""
+    """Return the least shift of the first arm in the shifted tasks with which each study wins the needed shares.
+
+    :param needed: sum over all tasks of the shares of comparisons that are won
+    """
     gaps = [rng.standard_normal((studies, m, 1)) - rng.standard_normal((studies, 1, n)) for n, m in (*shifted, *others)]
-    # Every comparison that is won adds twice its weight to the statistic.
-    worth = [2 * weight for weight in weights]
     count = len(shifted)
-    found = sum(
-        (w * np.sum(of_task < 0, axis=(1, 2)) for w, of_task in zip(worth[count:], gaps[count:], strict=True)),
-        np.zeros(studies, dtype=int),
-    )
+    found = sum((np.mean(of_task < 0, axis=(1, 2)) for of_task in gaps[count:]), np.zeros(studies))
     places = np.concatenate([of_task.reshape(studies, -1) for of_task in gaps[:count]], axis=1)
-    adds = np.repeat(worth[:count], [n * m for n, m in shifted])
+    adds = np.concatenate([np.full(n * m, 1 / (n * m)) for n, m in shifted])
     order = np.argsort(places, axis=1)
-    reached = found[:, None] + np.cumsum(adds[order], axis=1) >= needed
+    # What sums round is not below the number that is needed.
+    reached = found[:, None] + np.cumsum(adds[order], axis=1) >= needed - 1e-9
     ascending = np.take_along_axis(places, order, axis=1)
     first = np.take_along_axis(ascending, np.argmax(reached, axis=1)[:, None], axis=1)[:, 0]
     return np.where(reached[:, -1], first, np.inf)
@@ -115,7 +113,8 @@ def pooled_deviation(first: Array, second: Array) -> float:
     :return: NaN when neither has two runs
     """
     freedom = len(first) + len(second) - 2
-    squares = sum(float(np.sum((sample - np.mean(sample)) ** 2)) for sample in (first, second))
+    # The mean of equal numbers may round to another one.
+    squares = sum(float(np.sum((sample - np.mean(sample)) ** 2)) for sample in (first, second) if np.ptp(sample))
     return math.sqrt(squares / freedom) if freedom > 0 else float("nan")
 
 

@@ -20,11 +20,16 @@ Runs = Mapping[tuple[str, str], Mapping[int, pd.DataFrame]]
 
 @dataclass(frozen=True)
 class Scale:
-    """How returns of an environment are normalised: low becomes 0, high becomes 1."""
+    """How returns of an environment are normalised: low becomes 0, high becomes 1; both are NaN if that is unknown."""
 
     low: float
     high: float
     from_study_range: bool
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether all runs have the same score, which then is neither 0 nor 1."""
+        return self.low == self.high
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,9 @@ def scale(study: Study, environment: str, found: Iterable[Array], metric: str = 
     if metric == RETURN and place.random_score is not None and place.reference_score is not None:
         return Scale(place.random_score, place.reference_score, from_study_range=False)
     values = np.concatenate(list(found))
-    finite = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
+    finite = values[np.isfinite(values)]
+    if len(finite) < len(values) and len(np.unique(finite)) < 2:
+        return Scale(float("nan"), float("nan"), from_study_range=True)
     return Scale(float(finite.min()), float(finite.max()), from_study_range=True)
 
 
@@ -158,8 +165,9 @@ def run_score(rows: pd.DataFrame, last: int) -> float:
     :param rows: of the run, in the order of the steps
     :param last: how many evaluations count
     """
-    # numpy's mean, because that of pandas leaves out what is not a number.
-    return float(np.mean(rows["mean_return"].to_numpy(dtype=float)[-last:]))
+    # numpy's mean, because that of pandas leaves out what is not a number. Twelve digits, because what a sum rounds
+    # depends on its order: the same evaluations in another order are a tie.
+    return float(f"{np.mean(rows['mean_return'].to_numpy(dtype=float)[-last:]):.12g}")
 
 
 def _shortfall(

@@ -51,7 +51,7 @@ class StabilityTable:
     """Stability of all arms.
 
     :param found: by (arm, environment)
-    :param left_out: environment -> why its runs cannot be judged
+    :param left_out: environment, or arm and environment -> why the runs cannot be judged
     """
 
     found: dict[tuple[str, str], Stability]
@@ -114,7 +114,10 @@ def stability_table(runs: Runs, arms: Sequence[str], scales: Mapping[str, Scale]
         else:
             for arm, of_arm in of_arms.items():
                 evaluations = [_evaluations(rows) for rows in of_arm]
-                found[arm, environment] = stability(evaluations, scale.low, scale.high, seed)
+                if all(np.isfinite(run.means).all() for run in evaluations):
+                    found[arm, environment] = stability(evaluations, scale.low, scale.high, seed)
+                else:
+                    left_out[f"{arm} on {environment}"] = "a return is not finite"
     return StabilityTable(found, left_out)
 
 

@@ -53,7 +53,8 @@ class Summary:
     :param counts: (arm, environment) -> number of finished runs
     :param shortfalls: missing seeds and short runs; empty when all is complete
     :param scales: environment -> normalisation
-    :param common: environments in which every arm has a finished run, but for the arms that have none at all
+    :param common: environments in which every arm has a finished run, but for the arms that have none at all, and in
+        which scores can be normalised
     :param aggregates: arm -> aggregates of its normalised scores over ``common``
     :param profiles: arm -> share of its runs above each normalised score; empty when ``common`` is, and without the
         arms that have no finished run
@@ -156,9 +157,13 @@ def summarise(results: pd.DataFrame, study: Study, times: pd.DataFrame | None = 
         for name in environments
         if any((arm, name) in found for arm in arms)
     }
-    normalised = {key: normalise(value, scales[key[1]].low, scales[key[1]].high) for key, value in found.items()}
+    normalised = {
+        (arm, name): normalise(value, scales[name].low, scales[name].high)
+        for (arm, name), value in found.items()
+        if not scales[name].is_flat
+    }
     scored = [arm for arm in arms if any((arm, name) in found for name in environments)]
-    common = [name for name in scales if all((arm, name) in found for arm in scored)]
+    common = [name for name in scales if all((arm, name) in normalised for arm in scored)]
     tasks = {arm: [normalised[arm, name] for name in common] for arm in scored}
     # Seeds are added by what is known of the first metric.
     decisions = decisions_of(results, study) if metric == study.metrics[0] else None
@@ -204,13 +209,16 @@ def decisions_of(results: pd.DataFrame, study: Study) -> Decisions | None:
 
 
 def _deciding(results: pd.DataFrame, runs: Runs, study: Study) -> list[str]:
-    """The environments that decide: without those whose runs have all finished their first look without the metric."""
+    """The environments that decide: without those whose runs have all finished their first look without the metric.
+
+    Runs of later looks change nothing, so that no decision is revoked.
+    """
     if results.empty or study.until_decided is None:
         return list(study.environments)
     first = study.until_decided.looks[0]
     made = results[results["seed"] < first].drop_duplicates(["arm", "environment", "seed"])
     finished = made[made["arm"].isin(list(study.arms))].groupby("environment").size()
-    recorded = {name for _, name in runs}
+    recorded = {name for (_, name), of_seeds in runs.items() if min(of_seeds) < first}
     whole = first * len(study.arms)
     return [name for name in study.environments if name in recorded or finished.get(name, 0) < whole]
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sb3_ppo_variants.bench.report.numbers import duration, mean_return, significant
+from sb3_ppo_variants.bench.report.numbers import duration, mean_return, number, p_value, significant
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
 
 
@@ -32,6 +32,31 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_four_significant_digits(value: float, text: str) -> None:
     assert significant(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (123456.0, "123456"),
+        (22.713, "22.71"),
+        (0.1234, "0.123"),
+        (0.00012, "0.000120"),
+        (-0.05, "-0.0500"),
+        (0.0, "0.000"),
+    ],
+)
+def test_three_to_four_significant_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_a_p_value_does_not_round_to_the_level() -> None:
+    assert [p_value(value) for value in (0.0504, 0.0496, 0.05, 0.0123, math.nan)] == [
+        "0.0504",
+        "0.0496",
+        "0.05",
+        "0.012",
+        "n/a",
+    ]
 
 
 def test_a_mean_whose_interval_has_no_end() -> None:

@@ -26,6 +26,9 @@ def test_templates_hold_no_prose(name: str) -> None:
 
 def test_texts_in_markdown() -> None:
     assert markdown.cell("a|b\nc") == "a\\|b c"
+    assert (
+        markdown.cell("f.<locals>.<lambda> in a < b & c &lt; d") == "f.&lt;locals>.&lt;lambda> in a < b & c &amp;lt; d"
+    )
     assert [markdown.inline(text) for text in ("plain", Code("ls"))] == ["plain", "`ls`"]
 
 

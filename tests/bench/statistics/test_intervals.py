@@ -60,6 +60,9 @@ def test_mean_interval_of_tasks_by_hand() -> None:
 
 def test_mean_interval_of_equal_values_and_of_one() -> None:
     assert mean_interval(np.array([5.0, 5.0])) == (5.0, 5.0, 5.0)
+    # The mean of three 0.1 is another float.
+    thirds = mean_interval(np.full(3, 0.1), np.full(10, 0.3))
+    assert thirds.low == thirds.high == thirds.value == pytest.approx(0.2, abs=1e-15)
     alone = mean_interval(np.array([5.0]))
     assert alone.value == 5.0
     assert math.isnan(alone.low)

@@ -23,21 +23,22 @@ def test_of_single_runs_by_hand() -> None:
 
 
 def test_the_least_shifts_one_by_one() -> None:
-    shifted, others, weights = [(2, 1), (1, 3)], [(1, 2)], [3, 2, 3]
-    found = power._least_shifts(np.random.default_rng(0), 40, shifted, others, weights, needed=26)
+    # Of sixths of a task, a comparison is worth 3, 2 and 3; 13 are needed.
+    shifted, others = [(2, 1), (1, 3)], [(1, 2)]
+    found = power._least_shifts(np.random.default_rng(0), 40, shifted, others, needed=13 / 6)
     rng = np.random.default_rng(0)
     gaps = [rng.standard_normal((40, m, 1)) - rng.standard_normal((40, 1, n)) for n, m in [*shifted, *others]]
     for study in range(40):
-        won = 2 * 3 * np.sum(gaps[2][study] < 0)
-        worth = [(gap, 2 * 3) for gap in gaps[0][study].ravel()] + [(gap, 2 * 2) for gap in gaps[1][study].ravel()]
+        won = 3 * np.sum(gaps[2][study] < 0)
+        worth = [(gap, 3) for gap in gaps[0][study].ravel()] + [(gap, 2) for gap in gaps[1][study].ravel()]
         expected = math.inf
         for gap, more in sorted(worth):
             won += more
-            if won >= 26:
+            if won >= 13:
                 expected = gap
                 break
         assert found[study] == expected
-    # All comparisons of the shifted tasks are worth 24: without one of the other no shift is enough.
+    # All comparisons of the shifted tasks are worth 12: without one of the other no shift is enough.
     assert 0 < np.sum(found == math.inf) < 40
 
 
@@ -58,6 +59,12 @@ def test_the_quantile_and_the_number_of_studies(monkeypatch: pytest.MonkeyPatch)
     assert repr(simulated) == repr([[2000], [50] * 10, [2] * 100])
     assert (power.COMPARISONS, power.AT_ONCE) == (20_000_000, 2_000_000)
     power._detectable.cache_clear()
+
+
+def test_unequal_numbers_of_runs_overflow_nothing() -> None:
+    """The least common multiple of these comparisons has 64 bits (it was said that no difference can be found)."""
+    counts = [(29, 29), (23, 23), (19, 19), (17, 17), (13, 13), (27, 25), (16, 11)]
+    assert detectable_effect(counts, tests=1) == pytest.approx(detectable_effect(counts[:6], tests=1), rel=0.1)
 
 
 def test_on_one_task_it_is_the_effect_of_mann_whitneys_test() -> None:

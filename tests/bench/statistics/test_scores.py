@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ from sb3_ppo_variants.bench.statistics.scores import (
     Scale,
     Shortfall,
     known_returns,
+    run_score,
     scale,
     scores,
     shortfalls,
@@ -26,6 +28,12 @@ def test_a_score_is_the_mean_of_the_last_evaluations() -> None:
         ("mine", "Known-v0"): [40.0, 60.0],
         ("mine", "Range-v0"): [3.0, 10.0],
     }
+
+
+@pytest.mark.parametrize("returns", itertools.permutations([0.1, 0.2, 0.3]))
+def test_the_order_of_the_evaluations_does_not_count(returns: tuple[float, ...]) -> None:
+    """Some orders sum to 0.6 and some to 0.6000000000000001, which made a win of a tie."""
+    assert run_score(pd.DataFrame({"mean_return": returns}), 3) == 0.2
 
 
 def test_a_score_of_a_run_with_a_return_that_is_no_number_is_none() -> None:
@@ -70,7 +78,9 @@ def test_a_scale_leaves_out_what_is_no_number() -> None:
     study, nan = make_study(), float("nan")
     found = scale(study, "Range-v0", [np.array([nan, 2.0]), np.array([5.0, float("inf")])])
     assert (found.low, found.high, found.from_study_range) == (2.0, 5.0, True)
-    assert scale(study, "Range-v0", [np.array([nan])]).low == 0.0
+    assert math.isnan(scale(study, "Range-v0", [np.array([nan])]).low)
+    assert math.isnan(scale(study, "Range-v0", [np.array([nan, 3.0])]).high)
+    assert scale(study, "Range-v0", [np.array([3.0, 3.0])]).is_flat
     assert scale(study, "Known-v0", [np.array([nan])]).high == 110.0
 
 

@@ -80,6 +80,16 @@ def test_rows_that_are_carried_forward_are_no_evaluations() -> None:
     assert (ended.found["ppo", "A"].falls, ended.found["ppo", "A"].recoveries) == (2, 0)
 
 
+def test_a_return_that_is_not_finite_makes_falls_unknown() -> None:
+    """A run that had climbed and fallen before counted as one that never climbed."""
+    broken = RESULTS.assign(
+        mean_return=RESULTS["mean_return"].where(RESULTS["seed"] + RESULTS["timesteps"] != 800, np.inf)
+    )
+    table = stability_table(split_runs(broken), ["ppo"], {"A": KNOWN}, seed=0)
+    assert table.found == {}
+    assert table.left_out == {"ppo on A": "a return is not finite"}
+
+
 def test_noise_by_hand() -> None:
     """Ten episodes: 15 ** 2 * 10 / 9 = 250, and the range is from -100 to 100."""
     run = RunEvaluations(np.array([1.0, 2.0]), np.zeros(2), np.array([15.0, 15.0]), np.array([10.0, 10.0]))

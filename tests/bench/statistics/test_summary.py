@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from sb3_ppo_variants.bench.report.sections.comparisons import comparisons
+from sb3_ppo_variants.bench.report.sections.results import normalisation
 from sb3_ppo_variants.bench.statistics.scores import Shortfall
 from sb3_ppo_variants.bench.statistics.summary import summarise, update_sizes
 from tests.bench.statistics.numbers import RESULTS, make_study, rows
@@ -90,6 +91,21 @@ def test_designs_are_contrasted_in_normalised_scores() -> None:
     assert [item.difference.value for item in effects] == pytest.approx([-0.125, 0.125])
     plain = summarise(RESULTS, make_study())
     assert (plain.ablations, plain.effects) == ({}, {})
+
+
+def test_a_task_that_every_run_solves_is_not_normalised() -> None:
+    """It counted as 0 for every arm, as if none had learned it."""
+    solved = RESULTS.assign(mean_return=RESULTS["mean_return"].where(RESULTS["environment"] == "Known-v0", 500.0))
+    summary = summarise(solved, make_study())
+    assert summary.common == ["Known-v0"]
+    assert summary.aggregates["mine"].iqm.value == pytest.approx((0.3 + 0.5) / 2)
+    assert summary.returns["mine", "Range-v0"] == (500.0, 500.0, 500.0)
+    # Ties everywhere there: one half.
+    assert summary.comparisons["mine"].improvement.value == pytest.approx((1.0 + 0.5) / 2)
+    assert normalisation(summary).endswith("; Range-v0 not at all, since every run scores 500.0")
+    alone = summarise(solved, make_study(environments={"Range-v0": {}}))
+    assert (alone.common, alone.profiles) == ([], {})
+    assert math.isnan(alone.aggregates["mine"].optimality_gap.value)
 
 
 def test_an_environment_without_an_arm_is_excluded_and_listed() -> None:

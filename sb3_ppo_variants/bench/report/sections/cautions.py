@@ -38,6 +38,13 @@ def cautions(
     if failed is not None and failed.table is not None:
         count = len(failed.table.rows)
         yield Caution(counted(count, "failed run"), "No number includes them.", section=failed)
+    if any(record.get("ended") for record in tables.records):
+        yield Caution(
+            "Runs that ended early",
+            "A run that a callback ends keeps its last evaluation. If a good evaluation ended it, that was by chance "
+            "better than the policy is, and so is the score.",
+            section=run,
+        )
     # Of further metrics most lines are the same.
     lacking = [*dict.fromkeys(line for each in summaries for line in shortfalls(each))]
     lacking += [f"left out: {line}" for line in left_out]
@@ -83,7 +90,7 @@ def shortfalls(summary: Summary) -> Iterator[str]:
 def _lacking(lack: Shortfall, metric: str) -> str:
     unknown = "returns that are not finite in" if metric == RETURN else f"no {metric} in the last evaluations of"
     found = {
-        "no finished run of": lack.missing,
+        "no finished run of" if metric == RETURN else f"no finished run with {metric} of": lack.missing,
         "fewer evaluations than a score takes in": lack.short,
         unknown: lack.not_finite,
     }

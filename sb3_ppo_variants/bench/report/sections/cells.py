@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sb3_ppo_variants.bench.report.document import Bar, Cell
 from sb3_ppo_variants.bench.report.figures.colours import colours_of
-from sb3_ppo_variants.bench.report.numbers import interval, small
+from sb3_ppo_variants.bench.report.numbers import interval, p_value
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
 from sb3_ppo_variants.bench.statistics.summary import Summary
 
@@ -22,7 +22,7 @@ def missing(text: str) -> Cell:
 def compared(summary: Summary, arm: str) -> list[Cell]:
     """An arm, its probability of improvement over the baseline, and its p-values before and after the correction."""
     found, colour = summary.comparisons[arm], colours_of(summary.arms)[arm]
-    p_values = [Cell(small(p), p) for p in (found.p_value, found.adjusted_p_value)]
+    p_values = [Cell(p_value(p), p) for p in (found.p_value, found.adjusted_p_value)]
     return [Cell(summary.labels[arm], swatch=colour), share(found.improvement, colour, mark=0.5), *p_values]
 
 

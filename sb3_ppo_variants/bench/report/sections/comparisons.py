@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from sb3_ppo_variants.bench.report.document import Cell, Definition, Section, Table
-from sb3_ppo_variants.bench.report.numbers import detected, fixed, small
+from sb3_ppo_variants.bench.report.numbers import detected, fixed, p_value
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells, compared, missing
 from sb3_ppo_variants.bench.statistics.comparisons import LEVEL
+from sb3_ppo_variants.bench.statistics.permutations import is_exact
 from sb3_ppo_variants.bench.statistics.power import POWER, Detectable
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.messages import counted
@@ -22,7 +24,7 @@ def comparisons(summary: Summary) -> Section:
         [
             *compared(summary, arm),
             Cell("yes" if found.differs else "not shown"),
-            Cell(small(found.least_p_value), found.least_p_value),
+            Cell(p_value(found.least_p_value), found.least_p_value),
         ]
         for arm, found in summary.comparisons.items()
     ]
@@ -34,7 +36,8 @@ def comparisons(summary: Summary) -> Section:
                 "p",
                 [
                     f"two-sided permutation test of {summary.beats}: twice the share, of all ways to permute the "
-                    "labels of arm and baseline within each environment, that is at least as extreme."
+                    "labels of arm and baseline within each environment, that is at least as extreme.",
+                    *_approximated(summary),
                 ],
             ),
             Definition(
@@ -47,6 +50,18 @@ def comparisons(summary: Summary) -> Section:
             Definition("Least p possible", ["the p of an arm that wins every comparison with these numbers of runs."]),
         ],
     )
+
+
+def _approximated(summary: Summary) -> Iterator[str]:
+    """Say of which arms the p is not exact."""
+    counts, baseline = summary.counts, summary.arms[0]
+    arms = [
+        summary.labels[arm]
+        for arm, found in summary.comparisons.items()
+        if not is_exact([(counts[arm, name], counts[baseline, name]) for name in found.environments])
+    ]
+    if arms:
+        yield f"Of so many runs it is that of a normal distribution, for {', '.join(arms)}."
 
 
 def every_pair(summary: Summary) -> Section:

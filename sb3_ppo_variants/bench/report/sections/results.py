@@ -6,9 +6,10 @@ import math
 
 from sb3_ppo_variants.bench.report.document import Bar, Cell, Definition, Panel, Section, Table
 from sb3_ppo_variants.bench.report.figures.colours import colours_of
-from sb3_ppo_variants.bench.report.numbers import interval, mean_return
+from sb3_ppo_variants.bench.report.numbers import interval, mean_return, number
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells, missing, share
 from sb3_ppo_variants.bench.runs.provenance import distinct
+from sb3_ppo_variants.bench.statistics.scores import Scale
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.keys import RETURN, SUCCESS
 from sb3_ppo_variants.bench.study.study import Study
@@ -94,19 +95,18 @@ def normalisation(summary: Summary) -> str:
 
     :param summary: the numbers of the study
     """
-    origin = {True: "least and greatest run of this study", False: "random and reference score of the study file"}
     if summary.metric == SUCCESS:
         return "none: a share of successes is between 0 and 1 already"
-    return "; ".join(
-        f"{environment} from {scale.low:g} (0) to {scale.high:g} (1), {origin[scale.from_study_range]}"
-        if scale.low < scale.high or _scored(summary, environment)
-        else f"{environment} unknown, no run has a finite score"
-        for environment, scale in summary.scales.items()
-    )
+    return "; ".join(f"{environment} {_normalised(scale)}" for environment, scale in summary.scales.items())
 
 
-def _scored(summary: Summary, environment: str) -> bool:
-    return any(name == environment and not math.isnan(mean.value) for (_, name), mean in summary.returns.items())
+def _normalised(scale: Scale) -> str:
+    if scale.is_flat:
+        return f"not at all, since every run scores {number(scale.low)}"
+    if math.isnan(scale.low):
+        return "unknown, too few runs have a finite score"
+    origin = {True: "least and greatest run of this study", False: "random and reference score of the study file"}
+    return f"from {scale.low:g} (0) to {scale.high:g} (1), {origin[scale.from_study_range]}"
 
 
 def _iqm(study: Study, summary: Summary) -> list[str]:
@@ -121,7 +121,7 @@ def _iqm(study: Study, summary: Summary) -> list[str]:
         texts.append(f"Left out, without a score: {', '.join(unscored)}.")
     if len(summary.common) < len(summary.environments):
         common, every = ", ".join(summary.common) or "none", "every other" if unscored else "every"
-        texts.append(f"Only environments in which {every} arm has a finished run count: {common}.")
+        texts.append(f"Only environments in which {every} arm has a finished run, and scores differ, count: {common}.")
     return texts
 
 

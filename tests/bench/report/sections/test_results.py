@@ -17,14 +17,14 @@ PARTLY = RESULTS[(RESULTS["arm"] != "mine") | (RESULTS["environment"] != "Range-
     ("others", "rows", "sentences"),
     [
         ({}, RESULTS, []),
-        ({}, PARTLY, ["Only environments in which every arm has a finished run count: Known-v0."]),
+        ({}, PARTLY, ["Only environments in which every arm has a finished run, and scores differ, count: Known-v0."]),
         ({"late": ARM}, RESULTS, ["Left out, without a score: late."]),
         (
             {"late": ARM, "later": ARM},
             PARTLY,
             [
                 "Left out, without a score: late, later.",
-                "Only environments in which every other arm has a finished run count: Known-v0.",
+                "Only environments in which every other arm has a finished run, and scores differ, count: Known-v0.",
             ],
         ),
     ],
@@ -43,5 +43,5 @@ def test_scores_that_are_not_known_have_no_scale() -> None:
     lost = RESULTS.assign(mean_return=RESULTS["mean_return"].where(~of_range, float("inf")))
     assert normalisation(summarise(lost, make_study())) == (
         "Known-v0 from 10 (0) to 110 (1), random and reference score of the study file; "
-        "Range-v0 unknown, no run has a finite score"
+        "Range-v0 unknown, too few runs have a finite score"
     )
