@@ -32,7 +32,7 @@ def contrasts(summary: Summary, panels: Mapping[str, Panel]) -> Iterator[Section
         yield Section(f"Main effects of {name}", level=3, table=_effects(effects), notes=notes)
         figure = next((panel for panel in panels.values() if panel.title == grid_title(name)), None)
         if figure is not None:
-            yield Section(figure.title, level=3, figure=figure, notes=[INTERACTION])
+            yield Section(figure.title, level=3, figure=figure, notes=[INTERACTION, *_tasks(effects, summary)])
 
 
 INTERACTION = (
@@ -40,6 +40,15 @@ INTERACTION = (
     "its two levels. Where every interval of an interaction contains 0, the effects of the two axes may simply add up."
 )
 UNBALANCED = "Not every combination of levels occurs equally often, so effects of different axes are mixed."
+
+
+def _tasks(effects: MainEffects, summary: Summary) -> list[str]:
+    """Say over which environments the two sides of a heat map are, where these differ."""
+    shared = next(iter(effects.interactions.values())).environments
+    if set(shared) == set(summary.common):
+        return []
+    of_study, of_grid = (", ".join(names) or "no environment" for names in (summary.common, shared))
+    return [f"The IQM is over {of_study}, which all arms of the study have; the interaction over {of_grid}."]
 
 
 def _ablation(found: AblationContrasts, labels: Mapping[str, str]) -> Table:
