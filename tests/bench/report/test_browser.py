@@ -122,7 +122,7 @@ def test_figures_and_their_data_can_be_downloaded(page: Path, tmp_path: Path) ->
     svg, csv = seen["blobs"]
     assert "var(" not in svg
     assert svg.startswith("<?xml")
-    assert csv.startswith("arm,environment,timesteps,mean_return,low,high\nppo,CartPole-v1,64,")
+    assert csv.startswith("arm,environment,timesteps,mean,low,high\nppo,CartPole-v1,64,")
 
 
 def test_chosen_arms_stand_out(page: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 import matplotlib as mpl
@@ -11,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FormatStrFormatter
 
+from sb3_ppo_variants.bench.report.figures.names import legend
 from sb3_ppo_variants.bench.report.figures.panels import apart, many
 from sb3_ppo_variants.bench.report.figures.style import (
     Drawing,
+    Styles,
     bands_table,
     grid,
-    legend,
     line_styles,
     page_style,
     scaled,
@@ -35,8 +36,8 @@ TICKS = [1 + sign * distance for sign in (-1, 1) for distance in (0.0, 0.05, 0.2
 def efficiency(summary: Summary) -> Drawing:
     """Interquartile mean of the normalised scores against steps, and against seconds for the arms that have them.
 
-    The last value of each curve is a dot. Where half of them end near the reference score, the axis is
-    stretched there.
+    A dot at the end of a curve is the aggregate score of the arm, of more than the last evaluations. Where half of the
+    curves end near the reference score, the axis is stretched there.
 
     :param summary: the statistics, with curves
     """
@@ -46,7 +47,7 @@ def efficiency(summary: Summary) -> Drawing:
     with mpl.rc_context(page_style()):
         if many(summary.labels):
             blocks = {
-                f"{SCORE.capitalize()} against {label}": partial(_draw, summary.arms, bands)
+                f"{SCORE.capitalize()} against {label}": partial(_draw, summary, bands)
                 for label, bands in shown.items()
             }
             figure = apart(summary, blocks, partial(_finish, near, ""))
@@ -57,21 +58,21 @@ def efficiency(summary: Summary) -> Drawing:
 
 def _together(summary: Summary, shown: Mapping[str, Mapping[str, Band]], near: bool) -> Figure:
     figure, panels = grid(len(shown), height=3.05, spare=1.3, sharey=True)
+    styles = line_styles(summary.arms, summary.labels)
     for axes, (label, bands) in zip(panels, shown.items(), strict=True):
-        _draw(summary.arms, bands, axes, list(summary.labels))
+        _draw(summary, bands, axes, styles)
         _finish(near, label, axes)
     panels[0].set_ylabel(SCORE)
-    legend(figure, line_styles(summary.arms), summary.labels)
+    legend(figure, styles, summary.labels)
     return figure
 
 
-def _draw(arms: Sequence[str], bands: Mapping[str, Band], axes: Axes, shown: Sequence[str]) -> None:
-    step_bands(axes, arms, bands, shown)
-    styles = line_styles(arms)
-    for arm in shown:
+def _draw(summary: Summary, bands: Mapping[str, Band], axes: Axes, styles: Styles) -> None:
+    step_bands(bands, axes, styles)
+    for arm, style in styles.items():
         if arm in bands:
-            style = {"color": styles[arm]["color"], "gid": styles[arm]["gid"]}
-            axes.plot(bands[arm].x[-1], bands[arm].value[-1], "o", markersize=scaled(4.0), **style)
+            of_arm = {"color": style["color"], "gid": style["gid"]}
+            axes.plot(bands[arm].x[-1], summary.aggregates[arm].iqm.value, "o", markersize=scaled(4.0), **of_arm)
 
 
 def _finish(near: bool, label: str, axes: Axes) -> None:

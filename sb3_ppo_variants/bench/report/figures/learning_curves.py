@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import matplotlib as mpl
@@ -11,15 +11,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sb3_ppo_variants.bench.report.figures.names import legend, titles
 from sb3_ppo_variants.bench.report.figures.panels import apart, many
 from sb3_ppo_variants.bench.report.figures.style import (
     Drawing,
+    Styles,
     band,
     columns,
     grid,
-    legend,
     line_styles,
     page_style,
+    short_numbers,
     step_axis,
 )
 from sb3_ppo_variants.bench.report.numbers import quantity
@@ -51,14 +53,14 @@ def learning_curves(results: pd.DataFrame, summary: Summary) -> Drawing:
     with mpl.rc_context(page_style()):
         if many(summary.labels):
             blocks = {
-                f"{name}: {summary.metric} against environment steps": partial(_draw, curves, summary.arms, name)
+                f"{name}: {summary.metric} against environment steps": partial(_draw, curves, name)
                 for name in summary.environments
             }
-            figure = apart(summary, blocks, partial(step_axis, label=""))
+            figure = apart(summary, blocks, partial(_finish, label=""))
         else:
             figure = _together(curves, summary)
     title = TITLE if summary.metric == RETURN else f"{TITLE}, {summary.metric}"
-    return Drawing(figure, title, data[["arm", "environment", "timesteps", "mean_return", "low", "high"]])
+    return Drawing(figure, title, data[["arm", "environment", "timesteps", "mean", "low", "high"]])
 
 
 def _curve(rows: pd.DataFrame) -> pd.DataFrame:
@@ -76,29 +78,34 @@ def _curve(rows: pd.DataFrame) -> pd.DataFrame:
     returns = np.stack([run.latest(steps) for run in runs], axis=-1)
     mean, low, high = mean_bands(returns)
     least, greatest = returns.min(axis=-1), returns.max(axis=-1)
-    columns = {"mean_return": mean, "low": low, "high": high, "least": least, "greatest": greatest}
+    columns = {"mean": mean, "low": low, "high": high, "least": least, "greatest": greatest}
     return pd.DataFrame({"timesteps": steps, **columns})
 
 
 def _together(curves: Curves, summary: Summary) -> Figure:
     figure, panels = grid(len(summary.environments), height=3.0)
+    styles = line_styles(summary.arms, summary.labels)
     for axes, environment in zip(panels, summary.environments, strict=True):
-        _draw(curves, summary.arms, environment, axes, list(summary.labels))
-        axes.set_title(environment)
-        step_axis(axes)
+        _draw(curves, environment, axes, styles)
+        _finish(axes)
+    titles(figure, panels, summary.environments)
     for axes in panels[:: columns(len(panels))]:
         axes.set_ylabel(quantity(summary.metric))
-    legend(figure, line_styles(summary.arms), summary.labels)
+    legend(figure, styles, summary.labels)
     return figure
 
 
-def _draw(curves: Curves, arms: Sequence[str], environment: str, axes: Axes, shown: Sequence[str]) -> None:
-    styles = line_styles(arms)
-    drawn = {arm: curves[arm, environment] for arm in shown if (arm, environment) in curves}
+def _draw(curves: Curves, environment: str, axes: Axes, styles: Styles) -> None:
+    drawn = {arm: curves[arm, environment] for arm in styles if (arm, environment) in curves}
     for arm, curve in drawn.items():
-        axes.plot(curve["timesteps"], curve["mean_return"], **styles[arm])
+        axes.plot(curve["timesteps"], curve["mean"], **styles[arm])
         band(axes, curve["timesteps"], curve["low"], curve["high"], styles[arm])
     _fit_height(axes, drawn.values())
+
+
+def _finish(axes: Axes, label: str = "environment steps") -> None:
+    step_axis(axes, label)
+    short_numbers(axes.yaxis)
 
 
 def _fit_height(axes: Axes, curves: Iterable[pd.DataFrame]) -> None:

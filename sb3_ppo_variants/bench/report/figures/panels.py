@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from sb3_ppo_variants.bench.report.figures.colours import PALETTE
-from sb3_ppo_variants.bench.report.figures.style import scaled, width_of
+from sb3_ppo_variants.bench.report.figures.style import Styles, line_styles, scaled, width_of
 from sb3_ppo_variants.bench.statistics.summary import Summary
 
+# Of the only arm beside the baseline: its panel has its name, and the colours of many arms are no longer different.
+_ALONE = {"color": PALETTE[0], "linestyle": "-"}
 # Panels in a row.
 ACROSS = 6
 # Of the figure, and of a letter in the title of a panel.
@@ -20,8 +22,8 @@ WIDTH, INCHES_OF_LETTER = 12.0, 0.085
 # Inches of a block of panels: above its first row, of a row, and below the last.
 _TITLE, _ROW, _LABELS = 0.55, 1.35, 0.35
 
-# Draws some of the arms.
-Draw = Callable[[Axes, Sequence[str]], None]
+# Draws the arms that have a style.
+Draw = Callable[[Axes, Styles], None]
 
 
 def many(arms: Collection[str]) -> bool:
@@ -39,7 +41,7 @@ def apart(summary: Summary, blocks: Mapping[str, Draw], finish: Callable[[Axes],
     :param blocks: title -> what draws arms into a panel
     :param finish: sets the axes of a panel
     """
-    baseline = summary.arms[0]
+    baseline, styles = summary.arms[0], line_styles(summary.arms)
     others = {arm: label for arm, label in summary.labels.items() if arm != baseline}
     height = scaled(_TITLE + _ROW * math.ceil(len(others) / _across(others)) + _LABELS)
     # Margins in inches: a layout engine takes as long as the drawing of so many panels.
@@ -48,7 +50,7 @@ def apart(summary: Summary, blocks: Mapping[str, Draw], finish: Callable[[Axes],
         heading = f"{title}, {summary.labels.get(baseline, baseline)} in grey"
         panels = _block(figure, number * height, len(others), _across(others), heading)
         for axes, arm in zip(panels, others, strict=True):
-            draw(axes, [baseline, arm])
+            draw(axes, {baseline: styles[baseline], arm: {**styles[arm], **_ALONE}})
         _share_limits(panels, finish)
         for position, (axes, label) in enumerate(zip(panels, others.values(), strict=True)):
             last, first = position + _across(others) >= len(others), position % _across(others) == 0

@@ -8,12 +8,12 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sb3_ppo_variants.bench.report.figures.names import legend
 from sb3_ppo_variants.bench.report.figures.panels import apart, many
 from sb3_ppo_variants.bench.report.figures.style import (
     Drawing,
     bands_table,
     grid,
-    legend,
     line_styles,
     page_style,
     step_bands,
@@ -30,8 +30,7 @@ def profiles(summary: Summary) -> Drawing:
     """
     with mpl.rc_context(page_style()):
         if many(summary.labels):
-            draw = partial(step_bands, arms=summary.arms, bands=summary.profiles)
-            figure = apart(summary, {SHARE.capitalize(): lambda axes, shown: draw(axes, shown=shown)}, _finish)
+            figure = apart(summary, {SHARE.capitalize(): partial(step_bands, summary.profiles)}, _finish)
         else:
             figure = _together(summary)
     return Drawing(figure, "Performance profiles", bands_table({"score": summary.profiles}, summary.labels))
@@ -39,11 +38,12 @@ def profiles(summary: Summary) -> Drawing:
 
 def _together(summary: Summary) -> Figure:
     figure, (axes,) = grid(1, height=3.05)
-    step_bands(axes, summary.arms, summary.profiles, list(summary.labels))
+    styles = line_styles(summary.arms, summary.labels)
+    step_bands(summary.profiles, axes, styles)
     _finish(axes)
     axes.set_xlabel("normalised score $\\tau$")
     axes.set_ylabel("share of runs above $\\tau$")
-    legend(figure, line_styles(summary.arms), summary.labels)
+    legend(figure, styles, summary.labels)
     return figure
 
 

@@ -5,29 +5,32 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
 
 from sb3_ppo_variants.bench.report.figures.colours import PALETTE, TEXT, colours_of
 from sb3_ppo_variants.bench.statistics.intervals import Band
 
+# How the line of each arm is drawn.
+Styles = dict[str, dict[str, Any]]
+
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)))
-# Opacity of an interval.
-BAND = 0.13
+# Opacity of an interval: fills of several mix to a colour of none, so that edges tell whose it is.
+FILL, EDGE = 0.08, 0.55
 # Keys of matplotlib; its stubs know them as literals only.
 STYLE: Any = {
     "axes.edgecolor": "#8c8c8c",
@@ -131,13 +134,14 @@ class Drawing(NamedTuple):
     data: pd.DataFrame
 
 
-def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """One colour per arm, the same in every figure; the baseline is a neutral dark grey.
+def line_styles(arms: Sequence[str], shown: Iterable[str] | None = None) -> Styles:
+    """One colour per arm, the same wherever arms share a panel; the baseline is a neutral dark grey.
 
     The baseline is drawn first and wider than the rest, so that a line that lies on it is seen. What is drawn of an
     arm carries its place among the arms as ``gid``, which :func:`svg` makes a class of the SVG.
 
     :param arms: names of all arms, the baseline first; the order decides the colours
+    :param shown: those to return, in order; all by default
     """
     styles = {}
     for position, (arm, colour) in enumerate(colours_of(arms).items()):
@@ -145,40 +149,26 @@ def line_styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
         round_ = max(position - 1, 0) // len(PALETTE) % len(DASHES)
         width = scaled(1.7 if position else 3.0)
         styles[arm] = {"color": colour, "linestyle": DASHES[round_], "linewidth": width, "gid": f"arm-{position}"}
-    return styles
-
-
-def legend(figure: Figure, styles: Mapping[str, dict[str, Any]], labels: Mapping[str, str]) -> None:
-    """Put one legend above all panels of a figure, which becomes higher when it takes more than one line.
-
-    :param figure: with a layout engine
-    :param styles: by arm
-    :param labels: arm -> what it is called, of the arms that are shown
-    """
-    names = list(labels.values())
-    across = _across(names, figure.get_figwidth())
-    figure.set_figheight(figure.get_figheight() + scaled(0.2) * (math.ceil(len(names) / across) - 1))
-    lines = [Line2D([], [], **{**styles[arm], "linewidth": scaled(3.0)}) for arm in labels]
-    figure.legend(lines, names, loc="outside upper left", ncols=across, handlelength=1.6, columnspacing=1.6)
-
-
-def _across(names: Sequence[str], width: float) -> int:
-    """Return how many columns of names fit into a width in inches; names fill one column after the other."""
-    for columns in range(min(len(names), 5), 1, -1):
-        # As matplotlib deals them out: no column has more than one name more than another.
-        longest = [max(part) for part in np.array_split(list(map(len, names)), columns)]
-        if sum(scaled(0.55 + 0.085 * letters) for letters in longest) <= width:
-            return columns
-    return 1
+    return {arm: styles[arm] for arm in shown or arms}
 
 
 def step_axis(axes: Axes, label: str = "environment steps") -> None:
     """Label an axis of environment steps: 0, 20k, 1.5M."""
     axes.margins(x=0.01)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short_number(steps)))
+    short_numbers(axes.xaxis)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.set_xlim(left=0)
     axes.set_xlabel(label)
+
+
+def short_numbers(axis: Axis) -> None:
+    """Label an axis without a factor at its end, which would lie under the title of the panel: 500, 20k, 1.5M."""
+    axis.set_major_formatter(FuncFormatter(_tick))
+
+
+def _tick(number: float, _: object) -> str:
+    # A tick may miss 0 by rounding, and 0 may be negative.
+    return Formatter.fix_minus(short_number(round(number, 12) or 0.0))
 
 
 def short_number(number: float) -> str:
@@ -222,7 +212,16 @@ def band(axes: Axes, x: Any, low: Any, high: Any, style: dict[str, Any], step: L
     :param style: style of the line
     :param step: ``post`` for step functions
     """
-    axes.fill_between(x, low, high, step=step, color=style["color"], alpha=BAND, linewidth=0, gid=style["gid"])
+    axes.fill_between(
+        x,
+        low,
+        high,
+        step=step,
+        facecolor=to_rgba(style["color"], FILL),
+        edgecolor=to_rgba(style["color"], EDGE),
+        linewidth=scaled(0.6),
+        gid=style["gid"],
+    )
 
 
 def columns(panels: int) -> int:
@@ -252,21 +251,19 @@ def grid(panels: int, height: float, spare: float = 0.0, sharey: bool = False) -
     return figure, every[:panels]
 
 
-def step_bands(axes: Axes, arms: Sequence[str], bands: Mapping[str, Band], shown: Sequence[str] | None = None) -> None:
+def step_bands(bands: Mapping[str, Band], axes: Axes, styles: Styles) -> None:
     """Draw curves that are step functions, with their intervals.
 
-    :param axes: where
-    :param arms: all arms of the study, whose order gives the colours
     :param bands: by arm
-    :param shown: the arms to draw, all by default
+    :param axes: where
+    :param styles: of the arms to draw
     """
-    styles = line_styles(arms)
-    for arm in arms if shown is None else shown:
+    for arm, style in styles.items():
         if arm not in bands:
             continue
         found = bands[arm]
-        axes.plot(found.x, found.value, drawstyle="steps-post", **styles[arm])
-        band(axes, found.x, found.low, found.high, styles[arm], step="post")
+        axes.plot(found.x, found.value, drawstyle="steps-post", **style)
+        band(axes, found.x, found.low, found.high, style, step="post")
 
 
 def bands_table(shown: Mapping[str, Mapping[str, Band]], arms: Collection[str]) -> pd.DataFrame:

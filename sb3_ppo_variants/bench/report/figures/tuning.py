@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sb3_ppo_variants.bench.report.figures.style import Drawing, grid, legend, line_styles, page_style
+from sb3_ppo_variants.bench.report.figures.names import legend, titles
+from sb3_ppo_variants.bench.report.figures.style import Drawing, grid, line_styles, page_style, short_numbers
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.tuning.numbers import SearchNumbers, finite_scores
 
@@ -60,9 +61,9 @@ def _panels(tuning: Sequence[SearchNumbers], summary: Summary, draw: Draw, x: st
             for each in tuning:
                 if each.search.environment == environment and each.search.arm in labels:
                     draw(axes, each, styles[each.search.arm])
-            axes.set_title(environment)
             axes.set_xlabel(x)
             axes.margins(x=0.02)
+        titles(figure, panels, summary.environments)
         panels[0].set_ylabel(y)
         legend(figure, styles, labels)
     return figure
@@ -71,6 +72,7 @@ def _panels(tuning: Sequence[SearchNumbers], summary: Summary, draw: Draw, x: st
 def _best_line(axes: Axes, each: SearchNumbers, style: dict[str, Any]) -> None:
     trials = range(1, len(each.best_so_far) + 1)
     axes.plot(trials, each.best_so_far, drawstyle="steps-post", **style)
+    short_numbers(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
 
 
@@ -78,4 +80,5 @@ def _share_line(axes: Axes, each: SearchNumbers, style: dict[str, Any]) -> None:
     scores = np.sort(finite_scores(each.search))
     shares = np.arange(len(scores), 0, -1) / len(scores)
     axes.plot(scores, shares, drawstyle="steps-pre", **style)
+    short_numbers(axes.xaxis)
     axes.set_ylim(-0.03, 1.03)

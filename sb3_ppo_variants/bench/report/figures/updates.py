@@ -9,13 +9,23 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
-from sb3_ppo_variants.bench.report.figures.style import Drawing, band, grid, legend, line_styles, page_style, step_axis
+from sb3_ppo_variants.bench.report.figures.names import legend, room, shortened
+from sb3_ppo_variants.bench.report.figures.style import (
+    Drawing,
+    band,
+    grid,
+    line_styles,
+    page_style,
+    short_numbers,
+    step_axis,
+)
 from sb3_ppo_variants.bench.statistics.intervals import Array
 
 # On the axis of steps, where a run has more updates.
 POINTS = 100
+STEPS = "environment steps, "
 # Drawn on an axis; matplotlib multiplies beyond it.
 LARGEST = 1e300
 KL_TITLES = {"kl": "exact KL(old || new) after the update [nats]", "approx_kl": "approx_kl, SB3's estimate [nats]"}
@@ -52,7 +62,8 @@ def updates(
             axes.set_title(KL_TITLES.get(key, key))
             if "kl" in key:
                 _logarithmic(axes, rows[key].dropna().to_numpy(dtype=float))
-            step_axis(axes, f"environment steps, {environment}")
+            short_numbers(axes.yaxis)
+            step_axis(axes, STEPS + shortened(environment, room(figure, len(panels)) - len(STEPS)))
         logging = [arm for arm in labels if any(rows.loc[rows["arm"] == arm, shown].notna().any())]
         legend(figure, styles, {arm: labels[arm] for arm in logging})
     data = pd.concat([frame for frame in drawn if len(frame)] or drawn, ignore_index=True)[drawn[0].columns]
@@ -98,5 +109,4 @@ def _logarithmic(axes: Axes, values: Array) -> None:
         decades = math.log10(top / bottom)
         steps = (1,) if decades > 3 else (1, 3) if decades > 1.5 else (1, 2, 5)
         axes.yaxis.set_major_locator(LogLocator(subs=steps))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_locator(NullLocator())

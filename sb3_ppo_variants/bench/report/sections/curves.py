@@ -28,7 +28,8 @@ def sample_efficiency(summary: Summary, figure: Panel) -> Section:
     """
     notes = [
         "Interquartile mean of the normalised scores of all runs, each with its latest evaluation; a finished run "
-        "keeps its last one. Bands are 95 % intervals as for the IQM, and a dot is the value at the end of a curve. "
+        "keeps its last one. Bands are 95 % intervals as for the IQM. A dot at the end of a curve is the IQM of the "
+        "table of results, whose scores are means of more than the last evaluation, so it may lie beside the curve. "
         "Where half of the curves end near a score of 1, the axis is stretched there. Seconds of training are those of "
         "one run on one thread while other runs of the study may run beside it; evaluations do not count."
     ]

@@ -28,7 +28,15 @@ def test_the_axis_is_stretched_where_curves_end_near_the_reference(end: float, s
     assert axes.get_yscale() == scale
     # A curve and the dot at its end for each arm.
     assert [len(np.atleast_1d(line.get_xdata())) for line in axes.lines] == [2, 2, 2, 1, 1, 1]
-    assert axes.lines[-1].get_ydata() == [end]
+
+
+def test_a_dot_is_the_score_of_the_table() -> None:
+    """Scores 20 and 30 of 10 to 110, and the least and the greatest of the other task: 0.1, 0.2, 0 and 1."""
+    (axes,) = efficiency(with_curves(1, 0.5)).figure.axes
+    curve, dot = axes.lines
+    assert list(curve.get_ydata()) == [0.1, 0.5]
+    assert list(dot.get_xdata()) == [2.0]
+    assert list(dot.get_ydata()) == [pytest.approx((0.1 + 0.2) / 2)]
 
 
 @pytest.mark.parametrize("draw", [efficiency, profiles])
