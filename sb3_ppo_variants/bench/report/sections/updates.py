@@ -22,7 +22,8 @@ FIGURES = (
     "estimate over the last epoch of an update; the exact KL is a mean over the whole rollout after the update, for "
     "arms that log it. SB3 writes the values of an update with the next dump of its log, so each point lies up to "
     f"one rollout to the right. For runs with more than {POINTS} updates, a point is the median over a hundredth of "
-    "the steps. Coefficients are shown if they change, and not in the same way in all arms."
+    "the steps. Coefficients are shown if they change, and not in the same way in all arms. clip_range is that of the "
+    "log, which arms without a clip write too."
 )
 
 
