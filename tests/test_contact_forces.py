@@ -32,7 +32,7 @@ def test_only_seeds_of_both_studies_count(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(published_runs, "read", read)
     heading, _, base, library = contact_forces((STUDY, Path("with")), (STUDY, Path("without"))).splitlines()
-    assert heading == "| arm | with contact forces | without | difference | seeds |"
+    assert heading == "| arm | with contact forces | without | difference (Welch) | seeds |"
     # Each mean has a standard error of 100 and one degree of freedom, whose quantile is 12.71; the difference, 141.4
     # and two, whose quantile is 4.303.
     assert base == "| `base` | 200 [-1071, 1471] | 1300 [29, 2571] | 1100 [492, 1708] | 2 |"

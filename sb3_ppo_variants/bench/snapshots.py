@@ -12,7 +12,8 @@ from sb3_ppo_variants.bench.plan import shared_seconds
 from sb3_ppo_variants.bench.rounds import read_decisions, wanted_runs
 from sb3_ppo_variants.bench.runs import heartbeat
 from sb3_ppo_variants.bench.runs.evaluation import seconds_per_step
-from sb3_ppo_variants.bench.runs.folders import CHECKPOINT, Folders, alive, label, listed, maker
+from sb3_ppo_variants.bench.runs.folders import Folders, alive, label, listed, maker
+from sb3_ppo_variants.bench.runs.record import CHECKPOINT
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.logs import UnreadableLog, evaluations

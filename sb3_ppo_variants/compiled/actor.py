@@ -64,6 +64,7 @@ class CompiledActor:
         self._state: Any = None
         self._names: list[str] = []
         self._weights: list[th.Tensor] = []
+        self._buffers: list[th.Tensor] = []
         self._forwards: dict[Any, _Forward] = {}
 
     def begin(self, policy: Any, stock: Any) -> bool:
@@ -115,9 +116,11 @@ class CompiledActor:
 
     def _look(self) -> None:
         """Look at everything that a trace takes for granted, and at the weights, which a callback may have replaced."""
-        named = [*self._policy.named_parameters(), *self._policy.named_buffers()]
+        parameters, buffers = list(self._policy.named_parameters()), list(self._policy.named_buffers())
+        named = [*parameters, *buffers]
         self._names = [name for name, _ in named]
         self._weights = [tensor.detach() for _, tensor in named]
+        self._buffers = self._weights[len(parameters) :]
         kinds = tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in self._weights)
         self._state = (self._part.state(policy_roots(self._policy)), kinds)
 
@@ -135,21 +138,30 @@ class CompiledActor:
     ) -> Any:
         """Act in both ways, and compare them; the eager one counts where they differ."""
         device = self._weights[0].device
-        draws_before = draws_of(device)
+        draws_before, buffers_before = draws_of(device), _copies(self._buffers)
         eager = self._eager(observations, others)
-        draws = draws_of(device)
+        draws, buffers = draws_of(device), _copies(self._buffers)
         draw_again(device, draws_before)
+        _put_back(self._buffers, buffers_before)
         try:
             returned = forward(inputs, outputs)
-            found = difference(_quantities(tree_leaves(returned), tree_leaves(eager)))
+            quantities = _quantities(tree_leaves(returned), tree_leaves(eager))
+            found = difference([*quantities, *self._moved(buffers)])
             reason = None if found is None else f"{found} from eager mode, which is more than rounding"
         except Exception as error:
             reason = f"the library fails when it runs: {error}"
         if reason is None:
             return returned
         draw_again(device, draws)
+        _put_back(self._buffers, buffers)
         self._part.leave(Ended(reason))
         return eager
+
+    def _moved(self, buffers: Sequence[th.Tensor]) -> Iterator[Quantity]:
+        """The buffers, which a policy may change when it acts."""
+        names = self._names[len(self._names) - len(buffers) :]
+        for name, mine, theirs in zip(names, self._buffers, buffers, strict=True):
+            yield Quantity(f"the buffer {name}", mine, theirs, scale=0.01)
 
     def _flat(self, observations: Any, others: Mapping[str, Any]) -> tuple[Spec, list[th.Tensor]]:
         """The names of the arguments, and their tensors, which native code takes to be contiguous."""
@@ -199,6 +211,15 @@ def _written(returned: tuple[list[th.Tensor], Any], outputs: Sequence[th.Tensor]
             raise Unsupported(f"the policy returns {tensor.dtype} of shape {tuple(tensor.shape)}, SB3's does not")
         output.copy_(tensor)
     return tree_flatten(())
+
+
+def _copies(tensors: Sequence[th.Tensor]) -> list[th.Tensor]:
+    return [tensor.clone() for tensor in tensors]
+
+
+def _put_back(tensors: Sequence[th.Tensor], before: Sequence[th.Tensor]) -> None:
+    for tensor, earlier in zip(tensors, before, strict=True):
+        tensor.copy_(earlier)
 
 
 def _quantities(native: Sequence[th.Tensor], eager: Sequence[th.Tensor]) -> Iterator[Quantity]:

@@ -97,7 +97,8 @@ class DirectRecord:
     def array(self, actions: th.Tensor) -> np.ndarray:
         """As in :class:`Record`."""
         position = self._buffer.pos
-        return self._actions[position] if actions is self._outputs[position].actions else actions.numpy()
+        # A copy, because an environment may keep it and write into it later.
+        return self._actions[position].copy() if actions is self._outputs[position].actions else actions.numpy()
 
     def add(
         self,
@@ -124,8 +125,8 @@ class DirectRecord:
             self._find(obs)
         outputs = self._outputs[position]
         _write(self._observations[position], obs)
+        self._actions[position][...] = action.reshape(self._actions[position].shape)
         if value is not outputs.values:  # eager code acted
-            self._actions[position][...] = action.reshape(self._actions[position].shape)
             outputs.values.copy_(value.reshape(outputs.values.shape))
             outputs.log_probs.copy_(log_prob.reshape(outputs.log_probs.shape))
         buffer.rewards[position] = reward

@@ -17,6 +17,9 @@ from stable_baselines3.common.distributions import Distribution
 # Code that is taken to stay as it is: its classes, closures and global names are not looked at.
 LIBRARIES = {"torch", "numpy", "stable_baselines3", "sb3_contrib", "gymnasium", "sb3_ppo_variants"}
 LIBRARIES |= sys.stdlib_module_names
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+# Of every module: its parameters, buffers, parts and hooks, which have their own ways.
+OF_TORCH = frozenset(vars(th.nn.Module())) - {"training"}
 MISSING = object()
 READS_ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 NO_OPERATION = ("CACHE", "NOP", "PUSH_NULL", "EXTENDED_ARG")

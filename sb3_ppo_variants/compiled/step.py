@@ -56,7 +56,9 @@ class CompiledStep:
         self._shape = tuple(self._inputs.indices.shape)
         self._taken = 0
         # In the first step the ratio is 1, where a term may have a kink, and a rounding error gives another gradient.
-        self._checked_at = min(2, len(update.rollout.advantages) // len(self._inputs.indices) * algorithm.n_epochs)
+        # With a hook before each epoch this object is of one epoch alone.
+        epochs = 1 if any(hook.changes_steps for hook in algorithm._hooks) else algorithm.n_epochs
+        self._checked_at = min(2, len(update.rollout.advantages) // len(self._inputs.indices) * epochs)
         self._is_first, self._is_checked = self._traced.times.is_first, self._traced.times.due()
 
     def __enter__(self) -> Self:

@@ -10,11 +10,10 @@ from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import PPO
 from torch.nn.modules import module as all_modules
 
-from sb3_ppo_variants.compiled.contents import is_of_user
+from sb3_ppo_variants.compiled.contents import HOOKS, is_of_user
 from sb3_ppo_variants.maskable_lstm.ppo import MaskableRecurrentPPO
 
 STOCK = (PPO, MaskablePPO, RecurrentPPO, MaskableRecurrentPPO)
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 class Unsupported(Exception):

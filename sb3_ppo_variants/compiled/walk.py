@@ -19,8 +19,8 @@ from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.vec_env import VecEnv
 
 from sb3_ppo_variants.compiled import contents
-from sb3_ppo_variants.compiled.contents import MISSING, Same, is_of_user, names_in
-from sb3_ppo_variants.compiled.unsupported import HOOKS, Ended
+from sb3_ppo_variants.compiled.contents import HOOKS, MISSING, OF_TORCH, Same, is_of_user, names_in
+from sb3_ppo_variants.compiled.unsupported import Ended
 from sb3_ppo_variants.loop.losses import LossComputation
 
 PLAIN = (type(None), bool, int, float, complex, str, bytes, Enum, th.dtype, th.device, th.Size)
@@ -29,10 +29,6 @@ OPAQUE = (gym.Space, gym.Env, VecEnv, BaseAlgorithm, th.optim.Optimizer, ModuleT
 # Of these some code sees what it names.
 MEMBERS = (ModuleType, BaseAlgorithm, gym.Env, VecEnv)
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
-
-
-# Attributes of a module that its `forward` does not see.
-UNSEEN = {"_non_persistent_buffers_set", "_is_full_backward_hook"}
 LOSS_METHODS = tuple(name for name, value in vars(LossComputation).items() if isinstance(value, FunctionType))
 LARGE, MANY = 2**20, 20_000
 
@@ -163,7 +159,7 @@ class Walk:
             elif attribute in HOOKS:
                 self.entries[f"{name}.{attribute}"] = len(item)
                 self.hooks.append(item)
-            elif attribute not in UNSEEN and not attribute.endswith(("_hooks", "_kwargs", "_always_called")):
+            elif attribute not in OF_TORCH:
                 self.visit(f"{name}.{attribute}", item)
 
     def _visit_weight(self, name: str, tensor: th.Tensor | None) -> None:

@@ -48,8 +48,9 @@ def pickled_environment(model: OnPolicyAlgorithm, folder: Path) -> tuple[dict[st
     env = model.env
     state = {"env": env} | {name: getattr(model, name) for name in ENVIRONMENT_STATE}
     try:
-        members = {ENVIRONMENT: pickled(state, folder, parts_of(model, env))}
         processes = processes_of(env)
+        # Then `env` is built anew, which empties the file of a VecMonitor.
+        members = {ENVIRONMENT: pickled(state, folder, parts_of(model, env), with_files=processes is not None)}
         if processes is not None:
             members[PROCESSES] = pickle.dumps(process_states(processes, folder))
     except Exception as error:  # an environment may hold anything, and raise anything

@@ -65,7 +65,9 @@ def saved_timesteps(path: Path) -> int:
     try:
         with zipfile.ZipFile(path) as archive:
             steps: int = json.loads(archive.read("about.json"))["num_timesteps"]
-    except (zipfile.BadZipFile, KeyError, TypeError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # as in read_members
         raise ValueError(f"path={str(path)!r}: not a file of ResumeCallback, or a damaged one: {error}") from error
     return steps
 

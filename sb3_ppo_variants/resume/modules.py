@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import torch as th
 
+from sb3_ppo_variants.compiled.contents import HOOKS, OF_TORCH
+
 SCALARS = (bool, int, float, str, type(None), np.generic)
 LISTS, SETS, DICTS = (list, deque), (set, frozenset), (dict, OrderedDict)
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-# Of every module: its parameters, buffers, parts and hooks, which have their own ways.
-OF_TORCH = frozenset(vars(th.nn.Module())) - {"training"}
 
 
 def is_plain(value: Any, within: tuple[int, ...] = ()) -> bool:

@@ -138,7 +138,7 @@ class EnvPoolVecEnv(VecEnv):
 
     def get_images(self) -> Sequence[np.ndarray[Any, Any] | None]:
         """Return one image of each environment."""
-        return list(self.pool.render())
+        return list(self.pool.render(env_ids=np.arange(self.num_envs)))
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """Return an attribute of the pool, once for each environment."""

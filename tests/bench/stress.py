@@ -27,8 +27,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
-from sb3_ppo_variants.bench.runs.record import RECORD
+from sb3_ppo_variants.bench.runs.record import CHECKPOINT, RECORD
 from tests.bench.faults import RUNS, STUDY, bench, finished, gone
 from tests.bench.stress_figures import Figures, as_json, as_markdown
 

@@ -78,6 +78,22 @@ class AssignsABuffer(Extractor):
         return features - self.mean
 
 
+class ChangesABuffer(Extractor):
+    """A running mean, and the number of calls, changed in place."""
+
+    mean: th.Tensor
+    calls: th.Tensor
+
+    def prepare(self) -> None:
+        self.register_buffer("mean", th.zeros(8))
+        self.register_buffer("calls", th.zeros((), dtype=th.long))
+
+    def change(self, features: th.Tensor) -> th.Tensor:
+        self.calls.add_(1)
+        self.mean.mul_(0.9).add_(0.1 * features.mean(0).detach())
+        return features - self.mean
+
+
 class DrawsFromNumpy(Extractor):
     def change(self, features: th.Tensor) -> th.Tensor:
         return features * float(np.random.rand())

@@ -19,6 +19,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from sb3_ppo_variants import MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
 from sb3_ppo_variants.compiled.unsupported import Unsupported
 from tests.compiled.conftest import Traces, needs_compiler
+from tests.compiled.policies import ChangesABuffer, assert_alike, learn
 from tests.environments import SpacesEnv
 from tests.models import SMALL
 
@@ -180,3 +181,11 @@ def test_later_processes_compile_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([sys.executable, "-c", script], env=environment, check=True)
         assert len(list((tmp_path / "sb3_ppo_variants").glob("*.pt2"))) == 2
+
+
+def test_a_checked_step_changes_buffers_once(traces: Traces) -> None:
+    """The step is taken in eager mode and in native code, and each counted."""
+    compiled, eager = (learn(compile, ChangesABuffer, updates=4) for compile in ("strict", False))
+    assert_alike(compiled, eager)
+    # One in each step of a rollout, one for the values after it, and one in each minibatch.
+    assert int(compiled.policy.features_extractor.calls) == int(eager.policy.features_extractor.calls)

@@ -119,3 +119,19 @@ def test_what_a_callback_puts_in_the_place_of_observations_is_kept() -> None:
 
 def test_observations_of_another_type_are_left_to_the_buffer() -> None:
     assert type(record(buffer(2, 2), np.zeros((2, 2)), th.device("cpu"))) is Record  # VecNormalize gives others, say
+
+
+def test_what_environments_do_with_actions_later_is_not_recorded() -> None:
+    """An environment may keep its last action and write into it."""
+    kept = RolloutBuffer(2, OBSERVATIONS["vector"], spaces.MultiDiscrete([3, 3]), "cpu", n_envs=2)
+    obs, rest = np.zeros((2, 2), np.float32), (np.zeros(2), np.zeros(2))
+    steps = record(kept, obs, th.device("cpu"))
+    assert isinstance(steps, DirectRecord)
+    steps.observe(obs)
+    steps.outputs.actions.copy_(th.tensor([[1, 2], [2, 1]]))
+    actions = steps.array(steps.outputs.actions)
+    # SB3 records what an environment writes within the step.
+    actions[0, 0] = 2
+    steps.add(obs, actions, *rest, steps.outputs.values, steps.outputs.log_probs)
+    actions[:] = 0
+    assert kept.actions[0].tolist() == [[2, 2], [2, 1]]

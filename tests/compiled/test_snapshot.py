@@ -79,6 +79,14 @@ def of_an_environment_in_a_closure(env: Any) -> Callable[[], Any]:
     return lambda: env.scale
 
 
+class WithArguments(th.nn.Module):
+    """Its attributes have names like those of torch's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block_kwargs, self.my_hooks = {"scale": 1.0}, [1.0]
+
+
 READ, ADD = counter()
 CHANGES: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "attribute": (SimpleNamespace(a=1.0), lambda it: setattr(it, "a", 2.0)),
@@ -103,6 +111,8 @@ CHANGES: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "environment": (of_an_environment, lambda it: setattr(ENV, "scale", 2.0)),
     "environment in a closure": (of_an_environment_in_a_closure(ENV), lambda it: setattr(ENV, "scale", 3.0)),
     "module": (th.nn.Dropout(0.1), lambda it: setattr(it, "p", 0.2)),
+    "attribute named like torch's": (WithArguments(), lambda it: it.block_kwargs.update(scale=2.0)),
+    "another one": (WithArguments(), lambda it: it.my_hooks.append(2.0)),
     "mode": (th.nn.Dropout(0.1), lambda it: it.eval()),
     "hook": (th.nn.Dropout(0.1), lambda it: it.register_forward_hook(print)),
     "trained": (th.nn.Linear(1, 1), lambda it: it.weight.requires_grad_(False)),

@@ -24,6 +24,7 @@ from sb3_ppo_variants import (
     resume_model,
 )
 from sb3_ppo_variants.compiled.compiler import Compiler
+from sb3_ppo_variants.compiled.step import CompiledStep
 from sb3_ppo_variants.compiled.unsupported import Unsupported
 from sb3_ppo_variants.loop.hook import UpdateHook
 from sb3_ppo_variants.terms import TERMS
@@ -341,3 +342,25 @@ PAIRS = list(itertools.product(TERMS, ["box", "multidiscrete"]))
 def test_native_code_of_every_term(term: str, action: str) -> None:
     arguments = {c.name: 0.5 for c in TERMS[term].coefficients if c.default is None}
     assert_alike(*both(objective=term, action=action, **arguments))
+
+
+class BeforeEachEpoch(UpdateHook):
+    def before_epoch(self, model: Any, update: Any, epoch: int) -> None:
+        pass
+
+
+@pytest.mark.parametrize("hooks", [[], [BeforeEachEpoch()]], ids=["without", "with"])
+def test_an_epoch_of_one_minibatch_is_checked_again(
+    hooks: list[UpdateHook], traces: Traces, eager_rollouts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a hook before each epoch a step is of one epoch, and its second minibatch never came."""
+    checked, check = [], CompiledStep._checked
+
+    def count(self: CompiledStep, draw: Any, gradient: bool = True) -> Any:
+        checked.append(gradient)
+        return check(self, draw, gradient)
+
+    monkeypatch.setattr(CompiledStep, "_checked", count)
+    arguments: dict[str, Any] = SMALL | {"batch_size": 32, "n_epochs": 2, "hooks": hooks}
+    VariantPPO("MlpPolicy", SpacesEnv(), compile="strict", **arguments).learn(32 * 4)
+    assert checked.count(True) > 1

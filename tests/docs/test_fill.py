@@ -37,7 +37,7 @@ def test_marks_of_both_languages_hold_what_a_source_says(monkeypatch: pytest.Mon
 
 
 def test_a_mark_that_means_nothing_is_named() -> None:
-    with pytest.raises(ValueError, match="fill: 'reports' is unknown; the sources are checkpoints, coverage, "):
+    with pytest.raises(ValueError, match="fill: 'reports' is unknown; the sources are checkpoints, contact forces, "):
         fill.filled("<!-- fill: reports, quickstart -->\n<!-- end -->")
     with pytest.raises(ValueError, match="the report of quickstart has no table in a section 'Result'"):
         fill.filled("<!-- fill: report, quickstart, Result -->\n<!-- end -->")

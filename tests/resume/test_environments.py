@@ -15,7 +15,7 @@ import pytest
 from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecMonitor, VecNormalize
 
 from sb3_ppo_variants import ResumableEnv, ResumeCallback, resume_model
 from sb3_ppo_variants.vec_env import EnvPoolVecEnv, FastDummyVecEnv
@@ -133,13 +133,15 @@ def test_subprocesses_warn_and_keep_the_rest(tmp_path: Path, other_processes: Ca
 
 
 @pytest.mark.processes
-def test_subprocesses_are_exact_when_each_is_resumable(tmp_path: Path) -> None:
+@pytest.mark.parametrize("monitor", ["in each process", "around all"])
+def test_subprocesses_are_exact_when_each_is_resumable(monitor: str, tmp_path: Path) -> None:
     def build(name: str) -> VecNormalize:
-        processes = make_vec_env(
-            "CartPole-v1", 2, seed=3, monitor_dir=str(tmp_path / name), wrapper_class=ResumableEnv,
+        folder = str(tmp_path / name) if monitor == "in each process" else None
+        processes: VecEnv = make_vec_env(
+            "CartPole-v1", 2, seed=3, monitor_dir=folder, wrapper_class=ResumableEnv,
             vec_env_cls=SubprocVecEnv, vec_env_kwargs={"start_method": "fork"},
         )  # fmt: skip
-        return VecNormalize(processes)
+        return VecNormalize(VecMonitor(processes, str(tmp_path / name / "all")) if folder is None else processes)
 
     path = tmp_path / "stopped/run"
     with closing(build("whole")) as env:

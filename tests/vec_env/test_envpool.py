@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import csv
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,14 @@ def test_environments_keep_their_places(num_threads: int) -> None:
             assert ("episode" in infos[number]) == done[0]
             if done[0]:
                 assert infos[number]["episode"]["l"] == info[0]["episode"]["l"]
+
+
+def test_images_are_of_each_environment() -> None:
+    with closing(EnvPoolVecEnv("CartPole-v1", 3, render_mode="rgb_array")) as env:
+        env.reset()
+        images = env.get_images()
+        assert len(images) == 3
+        assert all(image is not None and image.ndim == 3 for image in images)
 
 
 def test_returns_are_sums_of_rewards() -> None:

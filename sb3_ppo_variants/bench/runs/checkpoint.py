@@ -5,6 +5,7 @@ A checkpoint is the file of :class:`.ResumeCallback`, with the files of the run 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import shutil
@@ -21,10 +22,9 @@ from sb3_ppo_variants.bench.runs.callbacks import StudyCallbacks
 from sb3_ppo_variants.bench.runs.end import depends_on_end
 from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.evaluation import TimedEvaluation
-from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import FILE_NAME
 from sb3_ppo_variants.bench.runs.provenance import cpu, describe_versions, versions
-from sb3_ppo_variants.bench.runs.record import LAST_STATE, PROGRESS
+from sb3_ppo_variants.bench.runs.record import CHECKPOINT, LAST_STATE, PROGRESS
 from sb3_ppo_variants.bench.runs.sources import sources
 from sb3_ppo_variants.bench.runs.start import History, Memory, Start
 from sb3_ppo_variants.bench.study.constructors import import_algorithm
@@ -88,7 +88,9 @@ class RunCheckpoint(ResumeCallback):
         if not self.callbacks:
             # Otherwise one of them may still change the model, before it is saved.
             del members["model.zip"]
-        write_members(self.path.with_name(LAST_STATE), members)
+        # On a full disk the run is whole without it.
+        with contextlib.suppress(OSError):
+            write_members(self.path.with_name(LAST_STATE), members)
 
     def _members(self) -> dict[str, bytes]:
         without = (CHECKPOINT, f"{CHECKPOINT}.partial", FILE_NAME)
@@ -123,12 +125,16 @@ def resumed(run: Run, folder: Path) -> Start | None:
     :param run: the run
     :param folder: for this run alone
     :return: None without a checkpoint
+    :raises OSError: as on a full disk, where the checkpoint is kept
+    :raises MemoryError: likewise
     """
     if not (folder / CHECKPOINT).exists():
         return None
     try:
         return _start(run, folder)
     except Exception as error:  # a pickle of other versions raises anything
+        if isinstance(error, MemoryError | OSError) and not isinstance(error, FileNotFoundError):
+            raise
         print(f"The run begins anew, because its checkpoint cannot be read: {type(error).__name__}: {error}")
         for path in folder.iterdir():
             if path.is_dir():

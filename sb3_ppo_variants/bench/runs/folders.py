@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sb3_ppo_variants.bench.runs import heartbeat
-from sb3_ppo_variants.bench.runs.record import read_record
+from sb3_ppo_variants.bench.runs.record import CHECKPOINT, read_record
 from sb3_ppo_variants.bench.study.run import Run
 
-CHECKPOINT = "checkpoint.zip"
+# What is no fault of a run, such as a full disk; the last one is what the end of an environment's process leaves.
+OUTSIDE = (OSError, ImportError, MemoryError, EOFError)
 TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -71,22 +72,25 @@ class Folders:
         return self.root / ".partial"
 
     def claim(self, run: Run) -> Path | None:
-        """Make a fresh partial folder for a run and return it; what dead processes left of the run is removed.
+        """Make a partial folder for a run and return it; what dead processes left of the run is removed.
 
-        The last checkpoint that they left is in the new folder: the run goes on from there.
+        The last checkpoint that they left is in the new folder, and nothing else: the run goes on from there.
 
         Of two processes that claim a run at once at most one gets it, because each shows its own claim before it looks
         for others. None when another process has the claim, or when the run is finished.
         """
         mine = self.partial(run)
-        shutil.rmtree(mine, ignore_errors=True)
         _make(mine)
+        # A process with the same number may have left it, as in a container that is started again.
+        for path in listed(mine):
+            if path.name != CHECKPOINT:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         others = [path for path in self.partials(run) if path != mine]
-        now = mine.stat().st_mtime
+        now = self._now()
         if any(alive(path, now) for path in others) or self.is_finished(run):
             shutil.rmtree(mine)
             return None
-        _take_over_checkpoint([*others, self.failed(run)], mine)
+        _take_over_checkpoint([*others, self.failed(run), mine], mine)
         for path in others:
             shutil.rmtree(path, ignore_errors=True)
         return mine
@@ -108,19 +112,23 @@ class Folders:
         shutil.rmtree(self.failed(run), ignore_errors=True)
         with contextlib.suppress(OSError):
             self.failed(run).parent.rmdir()
+        # A run that is killed before goes on from it.
+        (partial / CHECKPOINT).unlink(missing_ok=True)
         move_into_place(partial, self.finished(run))
 
     def fail(self, run: Run, message: str, left: Path | None = None) -> None:
         """Keep what a failed run left, with the reason in ``traceback.txt``.
 
+        A run that could not begin leaves nothing, and keeps what an earlier failure left: its last checkpoint too.
+
         :param left: its partial folder; without it, one that a dead process left
         """
         folder = self.failed(run)
-        shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         now = self._now()
         for path in self.partials(run):
             if path == left or (left is None and not alive(path, now)):
+                shutil.rmtree(folder, ignore_errors=True)
                 os.rename(path, folder)
                 break
         folder.mkdir(exist_ok=True)
@@ -213,7 +221,7 @@ def _make(folder: Path) -> None:
     """Make a folder and its parents; another process may be removing an empty parent meanwhile."""
     while True:
         with contextlib.suppress(FileNotFoundError):
-            return folder.mkdir(parents=True)
+            return folder.mkdir(parents=True, exist_ok=True)
 
 
 def raised(reason: str) -> str:

@@ -16,6 +16,8 @@ from sb3_ppo_variants.bench.study.run import Run
 RECORD = "run.json"
 # Where a longer run begins. No number comes from it, so that it may be removed.
 LAST_STATE = "last_state.zip"
+# Where a run that was interrupted goes on; there is none in a finished run.
+CHECKPOINT = "checkpoint.zip"
 # The files that numbers come from. The first runs were made before times were kept.
 PROGRESS = "progress.csv"
 NUMBERS = ("evaluations.npz", PROGRESS, TIMES_FILE)
@@ -73,7 +75,8 @@ class _Record(BaseModel):
 
 def files_of(folder: Path) -> dict[str, dict[str, Any]]:
     """Sizes and checksums of the files of a run, as ``run.json`` keeps them."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (RECORD, LAST_STATE))
+    without = (RECORD, LAST_STATE, CHECKPOINT)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in without)
     return {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _checksum(path)} for path in paths
     }

@@ -27,7 +27,6 @@ from sb3_ppo_variants.bench.runs.callbacks import StudyCallbacks, study_callback
 from sb3_ppo_variants.bench.runs.checkpoint import RunCheckpoint, resumed
 from sb3_ppo_variants.bench.runs.environments import OUTPUT, make_env, make_evaluation_env
 from sb3_ppo_variants.bench.runs.evaluation import TimedEvaluation, evaluation_callback
-from sb3_ppo_variants.bench.runs.folders import CHECKPOINT
 from sb3_ppo_variants.bench.runs.heartbeat import Heartbeat
 from sb3_ppo_variants.bench.runs.provenance import provenance
 from sb3_ppo_variants.bench.runs.record import PROGRESS, RECORD, files_of
@@ -75,7 +74,6 @@ def execute(
         # Before seeds are set, because it may draw.
         writers = stack.enter_context(tracking.opened(run))
         history = _train(run, folder, heartbeat, checkpoint, tracking, writers)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
     finished = time.time()
     record = {
         "identity": run.identity,

@@ -17,8 +17,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from sb3_ppo_variants.bench.runs.environments import OUTPUT
-from sb3_ppo_variants.bench.runs.folders import CHECKPOINT, Folders
+from sb3_ppo_variants.bench.runs.folders import OUTSIDE, Folders
 from sb3_ppo_variants.bench.runs.longer import Shorter, begin_with
+from sb3_ppo_variants.bench.runs.record import CHECKPOINT
 from sb3_ppo_variants.bench.runs.tracking import Tracking
 from sb3_ppo_variants.bench.runs.train import NO_TRACKING, execute
 from sb3_ppo_variants.bench.study.keys import Checkpoint
@@ -26,6 +27,8 @@ from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.imports import look_in
 
 PROCESS_NAME = "ppo-bench run"
+# Seconds that a pipe can wait for at most: three weeks.
+LONGEST = 2_000_000.0
 DAEMONIC = (
     "The workers of this executor are daemonic processes, which may not start processes: "
     "start dask workers with DASK_DISTRIBUTED__WORKER__DAEMON=False.\n"
@@ -92,7 +95,7 @@ def run_in_process(job: Job) -> Outcome:
     sender.close()
     left = job.folders.partial(job.run, process.pid)
     try:
-        if not receiver.poll(job.time_limit):
+        if not receiver.poll(None if job.time_limit is None else min(job.time_limit, LONGEST)):
             _abort(process)
             minutes = (job.time_limit or 0.0) / 60
             return Outcome(job.run, error=f"The run was ended at its time limit of {minutes:g} minutes.\n", left=left)
@@ -194,7 +197,7 @@ def _attempt(job: Job) -> Outcome:
         execute(job.run, folder, job.command, job.checkpoint, job.tracking)
         job.folders.publish(job.run, folder)
     except (Exception, SystemExit) as error:
-        if folder is not None:
+        if folder is not None and not isinstance(error, OUTSIDE):
             # It would fail again. A run that was killed, or ended at its time limit, goes on from there.
             (folder / CHECKPOINT).unlink(missing_ok=True)
         return Outcome(job.run, error=traceback.format_exc() + _of_environment(error, folder), left=folder)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sb3_ppo_variants.bench.runs.folders import Folders, label, raised
+from sb3_ppo_variants.bench.runs.folders import OUTSIDE, Folders, label, raised
 from sb3_ppo_variants.bench.statistics.scores import known_returns, run_score
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
@@ -19,8 +19,6 @@ from sb3_ppo_variants.messages import counted
 
 # Times that a run is made before it has failed for good.
 ATTEMPTS = 2
-# What is no fault of arguments; the last one is what the end of an environment's process leaves.
-OUTSIDE = (OSError, ImportError, MemoryError, EOFError)
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,34 @@ def test_a_run_ended_at_its_time_limit_goes_on(folders: Folders, run: Run) -> No
     assert (claim(folders, run) / "checkpoint.zip").read_text() == "state"
 
 
+def test_a_run_that_could_not_begin_keeps_its_checkpoint(folders: Folders, run: Run) -> None:
+    left = claim(folders, run)
+    (left / "checkpoint.zip").write_text("state")
+    folders.fail(run, "The run was ended at its time limit of 1 minutes.", left)
+    folders.fail(run, "The workers of this executor are daemonic processes.")
+    assert folders.reason(run) == "The workers of this executor are daemonic processes."
+    assert (claim(folders, run) / "checkpoint.zip").read_text() == "state"
+
+
+def test_a_process_with_the_number_of_a_dead_one_goes_on(folders: Folders, run: Run) -> None:
+    """In a container that is started again processes have the numbers that they had."""
+    left = claim(folders, run)
+    (left / "checkpoint.zip").write_text("state")
+    (left / "CartPole-v1").mkdir()
+    (left / "progress.csv").touch()
+    mine = claim(folders, run)
+    assert mine == left
+    assert [path.name for path in mine.iterdir()] == ["checkpoint.zip"]
+
+
+def test_a_checkpoint_is_there_until_the_run_is_published(folders: Folders, run: Run) -> None:
+    mine = claim(folders, run)
+    (mine / "checkpoint.zip").write_text("state")
+    fill(run, mine)
+    folders.publish(run, mine)
+    assert not (folders.finished(run) / "checkpoint.zip").exists()
+
+
 def test_clean_keeps_a_checkpoint_until_the_run_is_finished(folders: Folders, run: Run) -> None:
     dead = dead_process_folder(folders, run)
     (dead / "checkpoint.zip").touch()

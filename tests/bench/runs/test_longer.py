@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -12,11 +14,13 @@ from typing import Any
 import pytest
 from stable_baselines3.common.callbacks import BaseCallback
 
+from sb3_ppo_variants.bench.runs import checkpoint, worker
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.longer import shorter_runs
 from sb3_ppo_variants.bench.runs.worker import Job, _attempt
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.resume.file import saved_timesteps, write_members
 from tests.bench.runs.test_checkpoint import EVERY_ROLLOUT, LONGER, RUNS, Killed, killed_at, made
 from tests.slow import slow_where
 
@@ -32,11 +36,11 @@ class Ending(BaseCallback):
         return self.model._current_progress_remaining >= -1.0
 
 
-def make(run: Run, results: Path, checkpoint: Checkpoint | None = EVERY_ROLLOUT) -> dict[str, Any]:
+def make(run: Run, results: Path, every: Checkpoint | None = EVERY_ROLLOUT) -> dict[str, Any]:
     """Make a run as a worker does, and return its record."""
     folders = Folders(results)
     shorter = shorter_runs([run], folders).get(run.identity)
-    outcome = _attempt(Job(run, folders, "", checkpoint=checkpoint, shorter=shorter))
+    outcome = _attempt(Job(run, folders, "", checkpoint=every, shorter=shorter))
     assert outcome.error is None, outcome.error
     record: dict[str, Any] = json.loads((folders.finished(run) / "run.json").read_text())
     return record
@@ -151,6 +155,52 @@ def test_a_longer_run_that_was_killed_goes_on(tmp_path: Path, killed_at: Callabl
     assert longer == anew
 
 
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [(OSError(errno.ENOSPC, "no space left"), True), (MemoryError(), True), (ValueError("bad"), False)],
+)
+def test_a_checkpoint_is_kept_where_the_run_is_not_at_fault(
+    error: Exception, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk took the checkpoints of all runs."""
+
+    def fails(run: Run, folder: Path, *arguments: object) -> None:
+        (folder / "checkpoint.zip").touch()
+        raise error
+
+    monkeypatch.setattr(worker, "execute", fails)
+    left = _attempt(Job(SHORT, Folders(tmp_path), "")).left
+    assert left is not None
+    assert (left / "checkpoint.zip").exists() is kept
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no space left"), MemoryError()])
+def test_a_checkpoint_that_cannot_be_read_now_is_not_dropped(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checkpoint.zip").touch()
+
+    def fails(path: Path) -> dict[str, bytes]:
+        raise error
+
+    monkeypatch.setattr(checkpoint, "read_members", fails)
+    with pytest.raises(type(error)):
+        checkpoint.resumed(SHORT, tmp_path)
+    assert (tmp_path / "checkpoint.zip").exists()
+
+
+def test_whatever_a_damaged_state_raises_it_begins_nothing(tmp_path: Path) -> None:
+    """One flipped bit can raise zlib.error or NotImplementedError, which ended every command of the study."""
+    path = tmp_path / "last_state.zip"
+    write_members(path, {"about.json": b'{"num_timesteps": 128}', "state.pt": bytes(10)})
+    whole, readable = path.read_bytes(), 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with contextlib.suppress(OSError, ValueError):
+            readable += saved_timesteps(path) == 128
+    assert 0 < readable < len(whole)
+
+
 def remove_state(folder: Path) -> None:
     (folder / "last_state.zip").unlink()
 
@@ -195,10 +245,10 @@ def test_another_configuration_is_no_shorter_run(tmp_path: Path) -> None:
 
 
 def test_without_checkpoints_no_state_is_kept_or_used(tmp_path: Path) -> None:
-    make(replace(LONGER, total_timesteps=64), tmp_path, checkpoint=None)
+    make(replace(LONGER, total_timesteps=64), tmp_path, every=None)
     assert not (Folders(tmp_path).finished(replace(LONGER, total_timesteps=64)) / "last_state.zip").exists()
     make(SHORT, tmp_path)
-    assert "continued" not in make(LONGER, tmp_path, checkpoint=None)
+    assert "continued" not in make(LONGER, tmp_path, every=None)
 
 
 def test_the_last_state_has_neither_the_model_nor_the_files(tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ def test_a_dot_is_the_score_of_the_table() -> None:
     """Scores 20 and 30 of 10 to 110, and the least and the greatest of the other task: 0.1, 0.2, 0 and 1."""
     (axes,) = efficiency(with_curves(1, 0.5)).figure.axes
     curve, dot = axes.lines
-    assert list(curve.get_ydata()) == [0.1, 0.5]
-    assert list(dot.get_xdata()) == [2.0]
-    assert list(dot.get_ydata()) == [pytest.approx((0.1 + 0.2) / 2)]
+    assert np.asarray(curve.get_ydata()).tolist() == [0.1, 0.5]
+    assert np.asarray(dot.get_xdata()).tolist() == [2.0]
+    assert np.asarray(dot.get_ydata()).tolist() == [pytest.approx((0.1 + 0.2) / 2)]
 
 
 @pytest.mark.parametrize("draw", [efficiency, profiles])

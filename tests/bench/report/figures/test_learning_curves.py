@@ -51,10 +51,11 @@ def test_each_of_many_arms_has_the_same_legible_line() -> None:
 def test_an_interval_has_the_edge_of_its_arm() -> None:
     axes = learning_curves(RESULTS, summarise(RESULTS, make_study())).figure.axes[0]
     for line, interval in zip(axes.lines, axes.collections, strict=True):
-        (edge,), (fill,) = interval.get_edgecolor(), interval.get_facecolor()
+        # Arrays of one colour, which matplotlib's annotations do not say.
+        (edge,), (fill,) = np.asarray(interval.get_edgecolor()), np.asarray(interval.get_facecolor())
         assert tuple(edge[:3]) == tuple(fill[:3]) == to_rgb(line.get_color())
         assert edge[3] > 5 * fill[3]
-        assert 0 < interval.get_linewidth()[0] < line.get_linewidth()
+        assert 0 < float(np.asarray(interval.get_linewidth())[0]) < line.get_linewidth()
 
 
 @pytest.mark.parametrize("others", [{}, OTHERS], ids=["together", "apart"])
