@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sb3_ppo_variants.bench.study.seeds import DECIDED, LISTED
 from sb3_ppo_variants.bench.study.space import BOUNDS, CHOICES
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.study.yaml_file import StudyLoader, load, read_text
-from sb3_ppo_variants.messages import did_you_mean
+from sb3_ppo_variants.messages import did_you_mean, warn_user
 
 # Parts of the place of a mistake that no file has.
 INNER = ("bool", "dict[str,any]", "[key]", LISTED, DECIDED, BOUNDS, CHOICES)
@@ -55,7 +55,24 @@ def load_study(path: Path) -> Study:
     study = read_study(path)
     if mistakes := _first(run_mistakes(study)):
         raise StudyMistakes(mistakes)
+    for line in _short_budgets(study):
+        warn_user(line)
     return study
+
+
+def _short_budgets(study: Study) -> Iterator[str]:
+    """Name the arms that are never evaluated after an update: all of them would seem to learn alike."""
+    short: dict[str, list[str]] = {}
+    for environment, arm in itertools.product(study.environments, study.arms):
+        run = study.run(arm, environment, study.seeds[0])
+        steps = {**run.defaults, **run.arguments}.get("n_steps")
+        if isinstance(steps, int) and steps * run.n_envs >= run.total_timesteps:
+            line = (
+                f"on {environment}: the first update comes after n_steps={steps} x n_envs={run.n_envs} steps, and "
+                f"total_timesteps is {run.total_timesteps}: no evaluation sees what is learned"
+            )
+            short.setdefault(line, []).append(f"arms.{arm}")
+    return (f"{', '.join(arms)}: {line}" for line, arms in short.items())
 
 
 def read_study(path: Path) -> Study:

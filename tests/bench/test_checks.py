@@ -279,7 +279,7 @@ def test_an_environment_under_two_names_is_a_mistake(write_study: WriteStudy) ->
 
 
 def test_an_environment_without_its_version(write_study: WriteStudy, recwarn: pytest.WarningsRecorder) -> None:
-    head = "name: bare\ntotal_timesteps: 64\nseeds: 1\nevaluation: {every: 64, last: 1}\n"
+    head = "name: bare\ntotal_timesteps: 4096\nseeds: 1\nevaluation: {every: 64, last: 1}\n"
     load_study(write_study(f"{head}arguments: {{device: cpu}}\nenvironments: [CartPole]\n"))
     assert [str(warning.message) for warning in recwarn] == [
         "environments.CartPole: gymnasium makes CartPole-v1, and a later one may make another version; write "
@@ -314,7 +314,7 @@ def test_a_warning_names_the_arms_that_it_is_about(
 ) -> None:
     path = write_study("""
         name: warned
-        total_timesteps: 64
+        total_timesteps: 128
         seeds: 1
         evaluation: {every: 64, last: 1}
         arguments: {device: cpu, n_steps: 64}

@@ -147,3 +147,23 @@ def test_an_ablation_without_arms(write_study: WriteStudy) -> None:
     ablate = "ablate: {parts: {a: {clip_range: 0.1}}, leave_one_out: false, one_added: false}"
     (mistake,) = mistakes(write_study(f"{head}arms: {{v: {{algorithm: stable_baselines3.PPO, {ablate}}}}}\n"))
     assert mistake == "arms.v.ablate: leave_one_out and one_added are both false: there would be no arm to compare"
+
+
+def test_a_budget_below_one_rollout_is_warned_of(write_study: WriteStudy) -> None:
+    """All arms have the same scores then, those of policies without an update."""
+    text = """
+        name: short
+        total_timesteps: 2000
+        seeds: 1
+        evaluation: {every: 500, last: 1}
+        environments: [CartPole-v1]
+        arms:
+          as_long: {algorithm: sb3_ppo_variants.VariantPPO}
+          shorter: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {n_steps: 1024}}
+    """
+    with pytest.warns(UserWarning, match="first update") as caught:
+        load_study(write_study(text))
+    assert [str(warning.message) for warning in caught] == [
+        "arms.ppo, arms.as_long: on CartPole-v1: the first update comes after n_steps=2048 x n_envs=1 steps, and "
+        "total_timesteps is 2000: no evaluation sees what is learned"
+    ]

@@ -26,7 +26,7 @@ from sb3_ppo_variants.messages import counted
 INSTALLED = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 STALE = (
     "Stale runs count as they are. To make them again, give the part its next version, or the environment its next id, "
-    "or remove the folders of these runs."
+    "or remove the folders of these runs and their rows in results.csv."
 )
 # A module, and a name that it defines.
 Place = tuple[str, str]

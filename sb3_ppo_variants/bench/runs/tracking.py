@@ -58,7 +58,8 @@ class Tracking:
         try:
             yield [WandbWriter(tracked)]
         finally:
-            tracked.finish()
+            with _without_failing():
+                tracked.finish()
 
     def files(self, folder: Path) -> list[KVWriter]:
         """The event file of TensorBoard in the folder of a run, when there is to be one; each process has its own."""
@@ -72,6 +73,15 @@ class Tracking:
         from sb3_ppo_variants.trackers.tensorboard import TensorBoardDashboard
 
         return [TensorBoardDashboard()]
+
+
+@contextlib.contextmanager
+def _without_failing() -> Iterator[None]:
+    """Say what W&B raises in the output of the run, which is not worth less without its dashboard."""
+    try:
+        yield
+    except Exception as error:
+        print(f"Weights & Biases lacks something of this run: {type(error).__name__}: {error}")
 
 
 class WandbWriter(KVWriter):
@@ -91,7 +101,8 @@ class WandbWriter(KVWriter):
             for name, value in key_values.items()
             if isinstance(value, (int, float, np.number)) and TENSORBOARD not in (key_excluded.get(name) or ())
         }
-        self.tracked.log({"global_step": step, **numbers})
+        with _without_failing():
+            self.tracked.log({"global_step": step, **numbers})
 
     def close(self) -> None:
         """Do nothing: the run ends later."""

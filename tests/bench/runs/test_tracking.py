@@ -124,3 +124,17 @@ def test_a_run_that_fails_ends_its_run_of_weights_and_biases(tmp_path: Path, wan
     with pytest.raises(TypeError):
         execute(replace(LONGER, arguments={"n_stepz": 3}), tmp_path, "", None, Tracking(("wandb",), "mine", tmp_path))
     assert wandb[0].finished
+
+
+def test_what_weights_and_biases_raises_later_fails_no_run(
+    tmp_path: Path, wandb: list[FakeRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raises(*arguments: object, **keywords: object) -> None:
+        raise ConnectionError("cannot be reached")
+
+    monkeypatch.setattr(FakeRun, "finish", raises)
+    monkeypatch.setattr(FakeRun, "log", raises)
+    execute(LONGER, tmp_path, "", None, Tracking(("wandb",), "mine", tmp_path))
+    assert (tmp_path / "run.json").exists()
+    line = "Weights & Biases lacks something of this run: ConnectionError: cannot be reached"
+    assert (tmp_path / "output.txt").read_text().count(line) > 1
