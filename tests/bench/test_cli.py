@@ -183,8 +183,9 @@ def test_wrong_calls(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--time-limit", "0"], "argument --time-limit: 0 is not a number of minutes above 0"),
+        (["--time-limit", "0"], "argument --time-limit: 0 is not a number of minutes above 0, 30000 at most"),
         (["--time-limit", "soon"], "argument --time-limit: soon is not a number of minutes above 0"),
+        (["--time-limit", "40000"], "argument --time-limit: 40000 is not a number of minutes above 0, 30000 at most"),
         (["--workers", "0"], "argument --workers: 0 is not a whole number of 1 or more"),
         (["--workers", "two"], "argument --workers: two is not a whole number of 1 or more"),
         (["--shard", "3/2"], "argument --shard: 3/2 is not I/N with I from 1 to N"),

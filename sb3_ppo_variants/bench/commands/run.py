@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from sb3_ppo_variants.bench.study.run import Run
     from sb3_ppo_variants.bench.study.study import Study
 
+# Minutes of a time limit at most: a pipe cannot be waited for longer.
+LONGEST = 30_000
+
 
 def add_parser(commands: Any) -> None:
     """Add the command to a parser."""
@@ -239,8 +242,8 @@ def _minutes(text: str) -> float:
         minutes = float(text)
     except ValueError:
         minutes = float("nan")
-    if not 0 < minutes < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes above 0")
+    if not 0 < minutes <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes above 0, {LONGEST} at most (three weeks)")
     return minutes
 
 

@@ -27,8 +27,6 @@ from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.imports import look_in
 
 PROCESS_NAME = "ppo-bench run"
-# Seconds that a pipe can wait for at most: three weeks.
-LONGEST = 2_000_000.0
 DAEMONIC = (
     "The workers of this executor are daemonic processes, which may not start processes: "
     "start dask workers with DASK_DISTRIBUTED__WORKER__DAEMON=False.\n"
@@ -95,7 +93,7 @@ def run_in_process(job: Job) -> Outcome:
     sender.close()
     left = job.folders.partial(job.run, process.pid)
     try:
-        if not receiver.poll(None if job.time_limit is None else min(job.time_limit, LONGEST)):
+        if not receiver.poll(job.time_limit):
             _abort(process)
             minutes = (job.time_limit or 0.0) / 60
             return Outcome(job.run, error=f"The run was ended at its time limit of {minutes:g} minutes.\n", left=left)

@@ -102,7 +102,7 @@ def normalisation(summary: Summary) -> str:
 
 def _normalised(scale: Scale) -> str:
     if scale.is_flat:
-        return f"not at all, since every run scores {number(scale.low)}"
+        return f"not normalised, every run scores {number(scale.low)}"
     if math.isnan(scale.low):
         return "unknown, too few runs have a finite score"
     origin = {True: "least and greatest run of this study", False: "random and reference score of the study file"}
