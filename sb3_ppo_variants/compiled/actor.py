@@ -14,7 +14,7 @@ import torch as th
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from sb3_ppo_variants.compiled.buffer import Outputs
-from sb3_ppo_variants.compiled.check import CheckTimes, Quantity, difference, draw_again, draws_of
+from sb3_ppo_variants.compiled.check import CheckTimes, Quantity, copies, difference, draw_again, draws_of, write_back
 from sb3_ppo_variants.compiled.native import Function, in_place_of, native
 from sb3_ppo_variants.compiled.part import Part
 from sb3_ppo_variants.compiled.recurrent import arguments_of_policy, single_steps
@@ -138,11 +138,11 @@ class CompiledActor:
     ) -> Any:
         """Act in both ways, and compare them; the eager one counts where they differ."""
         device = self._weights[0].device
-        draws_before, buffers_before = draws_of(device), _copies(self._buffers)
+        draws_before, buffers_before = draws_of(device), copies(self._buffers)
         eager = self._eager(observations, others)
-        draws, buffers = draws_of(device), _copies(self._buffers)
+        draws, buffers = draws_of(device), copies(self._buffers)
         draw_again(device, draws_before)
-        _put_back(self._buffers, buffers_before)
+        write_back(self._buffers, buffers_before)
         try:
             returned = forward(inputs, outputs)
             quantities = _quantities(tree_leaves(returned), tree_leaves(eager))
@@ -153,7 +153,7 @@ class CompiledActor:
         if reason is None:
             return returned
         draw_again(device, draws)
-        _put_back(self._buffers, buffers)
+        write_back(self._buffers, buffers)
         self._part.leave(Ended(reason))
         return eager
 
@@ -211,15 +211,6 @@ def _written(returned: tuple[list[th.Tensor], Any], outputs: Sequence[th.Tensor]
             raise Unsupported(f"the policy returns {tensor.dtype} of shape {tuple(tensor.shape)}, SB3's does not")
         output.copy_(tensor)
     return tree_flatten(())
-
-
-def _copies(tensors: Sequence[th.Tensor]) -> list[th.Tensor]:
-    return [tensor.clone() for tensor in tensors]
-
-
-def _put_back(tensors: Sequence[th.Tensor], before: Sequence[th.Tensor]) -> None:
-    for tensor, earlier in zip(tensors, before, strict=True):
-        tensor.copy_(earlier)
 
 
 def _quantities(native: Sequence[th.Tensor], eager: Sequence[th.Tensor]) -> Iterator[Quantity]:

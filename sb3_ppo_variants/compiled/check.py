@@ -96,3 +96,21 @@ def draw_again(device: th.device, state: th.Tensor) -> None:
         th.cuda.set_rng_state(state, device)
     else:
         th.set_rng_state(state)
+
+
+def copies(tensors: Sequence[th.Tensor]) -> list[th.Tensor]:
+    """The numbers in some tensors, for :func:`write_back`.
+
+    :param tensors: that a step writes to
+    """
+    return [tensor.clone() for tensor in tensors]
+
+
+def write_back(tensors: Sequence[th.Tensor], before: Sequence[th.Tensor]) -> None:
+    """Write earlier numbers to tensors, which stay the same objects.
+
+    :param tensors: that a step has written to
+    :param before: from :func:`copies`
+    """
+    for tensor, earlier in zip(tensors, before, strict=True):
+        tensor.copy_(earlier)

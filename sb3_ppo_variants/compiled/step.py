@@ -14,7 +14,15 @@ import torch as th
 from torch.utils._pytree import tree_structure, tree_unflatten
 from typing_extensions import Self
 
-from sb3_ppo_variants.compiled.check import TOLERANCE_OF_GRADIENT, Quantity, difference, draw_again, draws_of
+from sb3_ppo_variants.compiled.check import (
+    TOLERANCE_OF_GRADIENT,
+    Quantity,
+    copies,
+    difference,
+    draw_again,
+    draws_of,
+    write_back,
+)
 from sb3_ppo_variants.compiled.contents import put_back
 from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
 from sb3_ppo_variants.compiled.inputs import step_inputs, step_state
@@ -115,10 +123,10 @@ class CompiledStep:
         :param gradient: whether the gradient is compared as well
         """
         device = self._inputs.steps.device
-        before, draws = _copies(self._inputs.written), draws_of(device)
+        before, draws = copies(self._inputs.written), draws_of(device)
         eager = self._in_eager_mode(draw)
-        averages, others = _copies(self._inputs.averages), _copies(self._inputs.others)
-        self._put_back(before)
+        averages, others = copies(self._inputs.averages), copies(self._inputs.others)
+        write_back(self._inputs.written, before)
         draw_again(device, draws)
         try:
             native = self._in_native_code(draw)
@@ -131,7 +139,7 @@ class CompiledStep:
             reason = f"the library fails when it runs: {error}"
         if reason is None:
             return native
-        self._put_back(before)
+        write_back(self._inputs.written, before)
         draw_again(device, draws)
         eager = self._in_eager_mode(draw)  # once more: a copy of its whole state would take memory in every check
         self._part.leave(Ended(reason))
@@ -178,10 +186,6 @@ class CompiledStep:
             if not isinstance(tensor, th.nn.Parameter)
         ]
 
-    def _put_back(self, before: Sequence[th.Tensor]) -> None:
-        for tensor, earlier in zip(self._inputs.written, before, strict=True):
-            tensor.copy_(earlier)
-
     def _write_state(self, *, all_used: bool = False) -> None:
         """Write the number of steps into the optimiser's state, and the state of a parameter into the optimiser.
 
@@ -193,7 +197,3 @@ class CompiledStep:
             if used and (steps > 0 or all_used):
                 state["step"].fill_(steps)
                 optimizer.state[parameter] = state
-
-
-def _copies(tensors: Sequence[th.Tensor]) -> list[th.Tensor]:
-    return [tensor.clone() for tensor in tensors]
