@@ -115,15 +115,15 @@ def resolution_mistakes(study: Study) -> Iterator[str]:
     for environment in study.environments:
         for arm in study.arms:
             try:
-                run = study.run(arm, environment, study.seeds[0])
+                runs = list(_examples(study, arm, environment))
             except ValueError as error:
                 yield f"arms.{arm}: on {environment}: {error}"
                 continue
-            accepted = constructor(import_algorithm(run.algorithm))
-            for name, value in run.arguments.items():
+            accepted = constructor(import_algorithm(runs[0].algorithm))
+            for name, value in (item for run in runs for item in run.arguments.items()):
                 if wanted := accepted.wanted(name, value):
                     yield f"arms.{arm}: on {environment}: {name} is {value!r}; give {wanted}"
-            new = [callback for callback in run.callbacks or [] if callback not in tried]
+            new = [callback for callback in runs[0].callbacks or [] if callback not in tried]
             tried += new
             yield from _callback_mistakes(new)
 

@@ -68,6 +68,7 @@ def test_arguments_that_are_no_numbers(write_study: WriteStudy) -> None:
             arms:
               comma: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {gamma: "0,99", n_steps: yes}}
               half: {algorithm: stable_baselines3.PPO, arguments: {n_epochs: 2.5, n_steps: 64.0, target_kl: null}}
+              none: {algorithm: stable_baselines3.PPO, arguments: {n_epochs: 0, batch_size: -1}}
               right: {algorithm: stable_baselines3.PPO, arguments: {gamma: 1, learning_rate: lin_3e-4_1e-4}}
               scheduled: {algorithm: sb3_ppo_variants.VariantPPO, arguments: {ent_coef: lin_0.01, vf_coef: exp_0.5}}
               weight: {algorithm: stable_baselines3.PPO, arguments: {ent_coef: lin_0.01}}
@@ -78,9 +79,28 @@ def test_arguments_that_are_no_numbers(write_study: WriteStudy) -> None:
         "arms.comma: on CartPole-v1: gamma is '0,99'; give a number",
         "arms.comma: on CartPole-v1: n_steps is True; give a whole number",
         "arms.half: on CartPole-v1: n_epochs is 2.5; give a whole number",
+        "arms.none: on CartPole-v1: n_epochs is 0; give 1 or more",
+        "arms.none: on CartPole-v1: batch_size is -1; give 1 or more",
         "arms.weight: on CartPole-v1: ent_coef is 'lin_0.01'; give a number",
         "arms.zoo: on CartPole-v1: policy_kwargs is 'dict(net_arch=[64])'; give a mapping, such as "
         "{net_arch: [64, 64]}",
+    ]
+
+
+def test_what_a_search_may_try_is_checked_too(write_study: WriteStudy) -> None:
+    found = mistakes_in(
+        write_study,
+        """
+            environments: [CartPole-v1]
+            tune: {trials: 2, space: {n_epochs: [4, 0], gamma: ["0,99", 0.99], n_steps: {low: 0.5, high: 8.0}}}
+            arms:
+              ppo: {algorithm: stable_baselines3.PPO}
+        """,
+    )
+    assert found == [
+        "arms.ppo: on CartPole-v1: gamma is '0,99'; give a number",
+        "arms.ppo: on CartPole-v1: n_steps is 0.5; give a whole number",
+        "arms.ppo: on CartPole-v1: n_epochs is 0; give 1 or more",
     ]
 
 

@@ -18,6 +18,8 @@ from sb3_ppo_variants.schedules import as_schedule
 
 SCHEDULED = ("learning_rate", "clip_range", "clip_range_vf")
 MAPPINGS = ("policy_kwargs", "rollout_buffer_kwargs")
+# Of which less than one trains nothing.
+COUNTS = ("batch_size", "n_epochs", "n_steps")
 HIDDEN = ("self", "policy", "env", "seed", "_init_setup_model")
 
 
@@ -52,8 +54,19 @@ class Constructor:
         kind = self.numbers.get(name)
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if kind is None or (is_number and (kind is float or value % 1 == 0)):
-            return None
+            return "1 or more" if name in COUNTS and value < 1 else None
         return "a whole number" if kind is int else "a number"
+
+    def in_kind(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Make integers of what a file writes as 64.0 for arguments that are annotated as such.
+
+        :param arguments: of the constructor
+        """
+        whole = {name for name, value in arguments.items() if isinstance(value, float) and value % 1 == 0}
+        return {
+            name: int(value) if name in whole and self.numbers.get(name) is int else value
+            for name, value in arguments.items()
+        }
 
 
 def import_algorithm(path: str) -> type[BaseAlgorithm]:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
-    FiniteFloat,
     StringConstraints,
     ValidationInfo,
     field_validator,
@@ -18,7 +17,7 @@ from pydantic import (
 from sb3_ppo_variants.bench.study.dotted import Dotted, dotted
 from sb3_ppo_variants.bench.study.grid import Combination, check_parts, combinations
 from sb3_ppo_variants.bench.study.space import WrittenSpace
-from sb3_ppo_variants.bench.study.strict import Strict
+from sb3_ppo_variants.bench.study.strict import Real, Strict, Whole
 from sb3_ppo_variants.bench.study.wrappers import wrappers
 from sb3_ppo_variants.zoo.settings import HYPERPARAMETERS
 
@@ -42,9 +41,9 @@ NAMED = (ZOO, *HYPERPARAMETERS)
 MOST_STEPS = 10**12
 MOST_SEEDS = 1_000
 MOST_RUNS = 100_000
-Steps = Annotated[int, Field(gt=0, le=MOST_STEPS)]
-Episodes = Annotated[int, Field(gt=0, le=10_000)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Steps = Annotated[Whole, Field(gt=0, le=MOST_STEPS)]
+Episodes = Annotated[Whole, Field(gt=0, le=10_000)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 # As gymnasium has them: a module that is imported first, a namespace, the name.
 EnvironmentId = Annotated[str, Field(pattern=r"^([\w.]+:)?(\w[\w:-]*/)?\w[\w.-]*$", max_length=100)]
 
@@ -67,7 +66,7 @@ class EvaluationSettings(Strict):
 class Bootstrap(Strict):
     """The resampling that gives the intervals of aggregates."""
 
-    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    resamples: Annotated[Whole, Field(ge=100, le=100_000)] = 2000
     seed: Seed = 0
 
 
@@ -79,7 +78,7 @@ class Checkpoint(Strict):
     """
 
     every: Steps | None = None
-    minutes: Annotated[FiniteFloat, Field(gt=0)] | None = None
+    minutes: Annotated[Real, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Checkpoint:
@@ -106,7 +105,7 @@ class Settings(Strict):
     """
 
     policy: str | None = None
-    n_envs: Annotated[int, Field(gt=0, le=4096)] | None = None
+    n_envs: Annotated[Whole, Field(gt=0, le=4096)] | None = None
     normalize: Normalize | None = None
     arguments: dict[str, Any] = Field(default_factory=dict)
     hyperparams: str | None = None
@@ -141,7 +140,7 @@ class TaskSettings(Settings):
     vec_env: Literal["dummy", "subproc", "envpool"] | None = None
     env_wrapper: Dotted | None = None
     vec_env_wrapper: Dotted | None = None
-    frame_stack: Annotated[int, Field(ge=2, le=1_000)] | None = None
+    frame_stack: Annotated[Whole, Field(ge=2, le=1_000)] | None = None
     env_kwargs: dict[str, Any] | None = None
 
     @field_validator("env_wrapper", "vec_env_wrapper", mode="before")
@@ -157,8 +156,8 @@ class Environment(TaskSettings):
     :param reference_score: the return that is normalised to 1
     """
 
-    random_score: FiniteFloat | None = None
-    reference_score: FiniteFloat | None = None
+    random_score: Real | None = None
+    reference_score: Real | None = None
 
     @model_validator(mode="after")
     def _both_scores(self) -> Environment:

@@ -60,7 +60,7 @@ def resolve(
         normalize=_normalize(normalize, gamma),
         evaluation_every=evaluation.every,
         evaluation_episodes=evaluation.episodes,
-        arguments=to_json(arguments),
+        arguments=to_json(accepted.in_kind(arguments)),
         defaults={name: value for name, value in accepted.defaults.items() if name not in arguments},
         vec_env=_most_specific("vec_env", (study, in_environment), "dummy"),
         env_wrapper=to_json(task["env_wrapper"]) or None,

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from sb3_ppo_variants.bench.study.keys import MOST_SEEDS, Seed
-from sb3_ppo_variants.bench.study.strict import Strict
+from sb3_ppo_variants.bench.study.strict import Strict, Whole
 
 # The exact distribution of a batch takes long beyond these.
 MOST_OF_BATCH, MOST_LOOKS = 50, 50
-SeedsOfBatch = Annotated[int, Field(ge=1, le=MOST_OF_BATCH)]
+SeedsOfBatch = Annotated[Whole, Field(ge=1, le=MOST_OF_BATCH)]
 
 
 class UntilDecided(Strict):
@@ -26,7 +26,7 @@ class UntilDecided(Strict):
     """
 
     least: Annotated[SeedsOfBatch, Field(alias="from", ge=2)]
-    most: Annotated[int, Field(alias="to", ge=2, le=MOST_SEEDS)]
+    most: Annotated[Whole, Field(alias="to", ge=2, le=MOST_SEEDS)]
     step: SeedsOfBatch = 5
     until: Literal["decided"]
 

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from sb3_ppo_variants.bench.study.keys import ZOO, Arm, Seed
 from sb3_ppo_variants.bench.study.nested import repeated, shared
 from sb3_ppo_variants.bench.study.space import ZOO_SPACE, WrittenSpace
-from sb3_ppo_variants.bench.study.strict import Strict
+from sb3_ppo_variants.bench.study.strict import Strict, Whole
 
 # Of the runs of trials. The study itself, and its evaluations 10,000 further, have lesser ones.
 FIRST_SEED = 1_000_000
@@ -30,12 +30,12 @@ class Tune(Strict):
     :param seed: of the sampler
     """
 
-    trials: Annotated[int, Field(ge=1, le=1_000)]
-    seeds: Annotated[int, Field(ge=1, le=100)] = 3
+    trials: Annotated[Whole, Field(ge=1, le=1_000)]
+    seeds: Annotated[Whole, Field(ge=1, le=100)] = 3
     space: WrittenSpace = Field(default_factory=dict)
     metric: Literal["score", "area"] = "score"
     sampler: Literal["tpe", "random"] = "tpe"
-    batch: Annotated[int, Field(ge=1, le=1_000)] = 5
+    batch: Annotated[Whole, Field(ge=1, le=1_000)] = 5
     seed: Seed = 0
 
     @field_validator("space", mode="before")

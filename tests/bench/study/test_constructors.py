@@ -102,6 +102,14 @@ def test_weights_of_the_loss_are_numbers_for_the_stock_class_alone() -> None:
     assert constructor(VariantPPO).wanted("gae_lambda", "lin_0.5") == "a number"
 
 
+def test_whole_numbers_with_a_point() -> None:
+    """SB3 takes them, and a run would end at its first update."""
+    written = {"n_epochs": 10.0, "batch_size": 64.0, "n_steps": 2.5, "gamma": 1.0, "target_kl": 1.0, "verbose": True}
+    read = constructor(PPO).in_kind(written)
+    assert read == {"n_epochs": 10, "batch_size": 64, "n_steps": 2.5, "gamma": 1.0, "target_kl": 1.0, "verbose": True}
+    assert [type(value) for value in read.values()] == [int, int, float, float, float, bool]
+
+
 def test_json_holds_no_addresses() -> None:
     assert to_json({"a": (1, None, "x"), "b": th.nn.ReLU, "c": object()}) == {
         "a": [1, None, "x"],

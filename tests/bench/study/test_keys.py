@@ -4,6 +4,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from pydantic import ValidationError
 
 from sb3_ppo_variants.bench.study.grid import combinations
 from sb3_ppo_variants.bench.study.keys import Arm, Environment, Settings, TaskSettings
@@ -22,6 +23,12 @@ def test_hyperparameters_lie_beside_the_study(tmp_path: Path) -> None:
 
 def test_wrappers_have_one_form() -> None:
     assert TaskSettings.model_validate({"env_wrapper": "a.B"}).env_wrapper == [{"a.B": {}}]
+
+
+@pytest.mark.parametrize("key", ["total_timesteps", "n_envs", "frame_stack", "random_score", "reference_score"])
+def test_yes_is_no_number(key: str) -> None:
+    with pytest.raises(ValidationError, match="must be a number"):
+        Environment.model_validate({"random_score": 0, "reference_score": 1, key: True})
 
 
 @pytest.mark.parametrize(
