@@ -65,6 +65,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     path.write_text(textwrap.dedent(TINY))
     study = load_study(path)
     folders = Folders(folder / "results" / study.name)
+    folders.root.mkdir(parents=True)
     for run in study.runs:
         assert run_in_process(Job(run, folders, "ppo-bench run tiny.yaml")).error is None
     return Finished(path, study, folders)

@@ -180,6 +180,7 @@ def _run_missing(
     from sb3_ppo_variants.bench.runs.executors import outcomes
     from sb3_ppo_variants.bench.runs.folders import Folders
     from sb3_ppo_variants.bench.runs.longer import shorter_runs
+    from sb3_ppo_variants.bench.runs.provenance import versions
     from sb3_ppo_variants.bench.runs.tracking import Tracking
     from sb3_ppo_variants.bench.runs.worker import Job
 
@@ -199,6 +200,7 @@ def _run_missing(
             checkpoint=study.checkpoint,
             tracking=tracking,
             shorter=shorter.get(run.identity),
+            versions=None if parsed.allow_mixed_versions else versions(),
         )
         for run in missing
     ]

@@ -16,6 +16,7 @@ from sb3_ppo_variants.bench.study.run import Run
 POLL_SECONDS = 1.0
 # Runs that an executor is handed at once: more than any cluster has workers, and no more than a scheduler has room for.
 AHEAD = 10_000
+UNSEEN = "A worker has finished the run, but it is not in {}: workers share the folder of the results.\n"
 GONE = "The scheduler or its workers are gone. Finished runs are kept; the same command goes on with the rest."
 
 
@@ -86,7 +87,8 @@ def _outcome(future: Future[Outcome], job: Job) -> Outcome:
     except Exception as error:
         outcome = Outcome(job.run, error="".join(traceback.format_exception(error)))
     if outcome.error is None:
-        return outcome
+        seen = outcome.held or job.folders.is_finished_elsewhere(job.run)
+        return outcome if seen else _recorded(Outcome(job.run, error=UNSEEN.format(job.folders.root)), job)
     # The executor may have lost no more than the message.
     if job.folders.is_finished(job.run):
         return Outcome(job.run, elsewhere=True)

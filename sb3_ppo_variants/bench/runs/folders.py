@@ -47,6 +47,14 @@ class Folders:
         """Whether a run is finished."""
         return self.finished(run).is_dir()
 
+    def is_finished_elsewhere(self, run: Run) -> bool:
+        """Whether a run is finished that another machine may have finished just now.
+
+        A network file system remembers for a while that a name was not there, but not once its folder is listed.
+        """
+        finished = self.finished(run)
+        return self.is_finished(run) or finished in listed(finished.parent)
+
     def is_failed(self, run: Run) -> bool:
         """Whether a run failed and has not been finished since."""
         return self.failed(run).is_dir() and not self.is_finished(run)

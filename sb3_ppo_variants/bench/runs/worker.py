@@ -7,6 +7,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 from sb3_ppo_variants.bench.runs.environments import OUTPUT
 from sb3_ppo_variants.bench.runs.folders import OUTSIDE, Folders
 from sb3_ppo_variants.bench.runs.longer import Shorter, begin_with
+from sb3_ppo_variants.bench.runs.provenance import describe_versions, versions
 from sb3_ppo_variants.bench.runs.record import CHECKPOINT
 from sb3_ppo_variants.bench.runs.tracking import Tracking
 from sb3_ppo_variants.bench.runs.train import NO_TRACKING, execute
@@ -46,6 +48,7 @@ class Job:
         shorter run either
     :param tracking: where the log of the run goes besides its folder
     :param shorter: the finished run at whose last state it begins, None to begin anew
+    :param versions: those with which the runs of the study are made, None for any
     """
 
     run: Run
@@ -56,6 +59,7 @@ class Job:
     checkpoint: Checkpoint | None = None
     tracking: Tracking = NO_TRACKING
     shorter: Shorter | None = None
+    versions: dict[str, str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ def run_in_process(job: Job) -> Outcome:
     """
     if multiprocessing.current_process().daemon:
         return Outcome(job.run, error=DAEMONIC)
+    if unfit := _unfit(job):
+        return Outcome(job.run, error=unfit)
     receiver, sender = multiprocessing.Pipe(duplex=False)
     # Read by the numerical libraries when they are imported; more threads than one slow these small networks down.
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
@@ -106,6 +112,19 @@ def run_in_process(job: Job) -> Outcome:
     finally:
         receiver.close()
         kill_group(process)
+
+
+def _unfit(job: Job) -> str | None:
+    """Say why no run of the study should be made on this machine, before one takes its time."""
+    if not job.folders.root.is_dir():
+        return f"{socket.gethostname()} has no folder {job.folders.root}: workers share the folder of the results.\n"
+    here = versions()
+    if job.versions is not None and here != job.versions:
+        return (
+            f"{socket.gethostname()} has other versions than the study's other runs: "
+            f"{describe_versions([job.versions, here])}. Install the same there, or say --allow-mixed-versions.\n"
+        )
+    return None
 
 
 def _ending(code: int | None) -> str:

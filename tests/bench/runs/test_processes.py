@@ -30,7 +30,7 @@ gym.register("Crashing-v0", entry_point="crashing_environment:Crashing", max_epi
 def test_the_reason_of_a_crash_in_a_process_is_kept(tmp_path: Path) -> None:
     (tmp_path / "crashing_environment.py").write_text(MODULE)
     run = replace(RUN, environment="crashing_environment:Crashing-v0", vec_env="subproc")
-    folders = Folders(tmp_path / "results")
+    folders = Folders(tmp_path)
     outcome = run_in_process(Job(run, folders, "", import_folders=(str(tmp_path),)))
     assert outcome.error is not None
     assert outcome.left is not None
