@@ -72,6 +72,18 @@ def test_results_that_cannot_be_written_are_said_before_the_first_run(
         assert shown.out == ""
 
 
+def test_an_arm_on_another_disk_is_said_before_the_first_run(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its runs would fail when they are finished, which is a rename."""
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny/narrow").symlink_to("/proc")
+    assert main(["run", str(finished.path), "--results", str(tmp_path)]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"{tmp_path / 'tiny/narrow'} is on another disk than {tmp_path / 'tiny'}; link that")
+    assert shown.out == ""
+
+
 def test_one_failure_is_listed_and_the_exit_code_says_so(
     write_study: WriteStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sb3_ppo_variants.bench.commands.common import (
@@ -87,12 +88,18 @@ def run(parsed: argparse.Namespace) -> int:
 
 def _check_writable(folders: Folders, parsed: argparse.Namespace) -> None:
     """Check that runs can be kept, before all of them fail."""
+    from sb3_ppo_variants.bench.runs.folders import listed
+
     try:
         folders.root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folders.root):
             pass
     except OSError as error:
         raise CommandError(f"--results {parsed.results}: nothing can be written there: {error}", 2) from error
+    for folder in filter(Path.is_dir, listed(folders.root)):
+        # A run becomes a finished one by a rename.
+        if folder.stat().st_dev != folders.root.stat().st_dev:
+            raise CommandError(f"{folder} is on another disk than {folders.root}; link that as a whole instead", 2)
 
 
 def _tune(study: Study, folders: Folders, making: _Making) -> Study:

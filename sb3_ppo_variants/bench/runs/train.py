@@ -60,7 +60,8 @@ def execute(
     :param checkpoint: how often the state of the run is saved, None for never
     :param tracking: where its log goes besides the folder
     """
-    began = time.time()
+    # The clock may be set meanwhile.
+    began, begin = time.time(), time.monotonic()
     with contextlib.ExitStack() as stack:
         # Line by line, so that a run that is killed leaves what it said.
         output = stack.enter_context((folder / OUTPUT).open("a", buffering=1, encoding="utf-8", errors="replace"))
@@ -74,15 +75,15 @@ def execute(
         # Before seeds are set, because it may draw.
         writers = stack.enter_context(tracking.opened(run))
         history = _train(run, folder, heartbeat, checkpoint, tracking, writers)
-    finished = time.time()
+    seconds = time.monotonic() - begin
     record = {
         "identity": run.identity,
         "configuration": asdict(run),
         "in_force": history.in_force,
         "provenance": provenance(command, run.vec_env, history.sources),
         "started": _clock(min(history.started, began)),
-        "finished": _clock(finished),
-        "wall_seconds": round(history.seconds + finished - began, 3),
+        "finished": _clock(time.time()),
+        "wall_seconds": round(history.seconds + seconds, 3),
         **({"resumed": history.resumed} if history.resumed else {}),
         **({"continued": history.continued} if history.continued else {}),
         **({"ended": history.ended} if history.ended else {}),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sb3_ppo_variants.bench.runs.folders import OUTSIDE, Folders, label, raised
+from sb3_ppo_variants.bench.runs.whole import whole_runs
 from sb3_ppo_variants.bench.statistics.scores import known_returns, run_score
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
@@ -155,6 +156,8 @@ def _check_ended(runs: Sequence[Run], folders: Folders, known: bool) -> None:
             f"{counted(len(unfinished) - len(failed), 'run')} could not be made, so that no trial of this round "
             "counts. The same command makes what is missing."
         )
+    if damaged := whole_runs(runs, folders)[1]:
+        raise NotTuned(f"{damaged[0]}. Remove the folder; the same command makes the run again.")
     if len(failed) == len(runs) and not (known and _have_raised(runs, folders)):
         raise NotTuned(
             f"All {len(runs)} runs of the round failed, so that none of its trials counts. The same command makes them "

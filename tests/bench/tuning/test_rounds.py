@@ -242,6 +242,17 @@ def test_trials_wait_for_their_runs(study: Study, folders: Folders) -> None:
         next(rounds)
 
 
+def test_a_damaged_run_is_no_failure_of_its_trial(study: Study, folders: Folders) -> None:
+    rounds = tuning_rounds(study, folders)
+    _, missing = next(rounds)
+    for run in missing:
+        finish(folders_of_trials(folders), run)
+    (folders_of_trials(folders).finished(missing[0]) / "run.json").write_text("{")
+    with pytest.raises(NotTuned, match=r"run\.json is not JSON\. Remove the folder; the same command makes"):
+        next(rounds)
+    assert not (folders.root / "trials.csv").exists()
+
+
 def test_the_area_is_the_mean_of_all_evaluations(folders: Folders) -> None:
     written = make_study().tune
     assert written is not None
