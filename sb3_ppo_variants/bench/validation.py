@@ -27,10 +27,12 @@ MOST_LETTERS = 600
 # What pydantic calls by the names of Python.
 MAPPING = ("dict_type", "model_type", "model_attributes_type")
 IN_YAML = {"missing": "is missing"}
+IN_YAML["string_type"] = "a text is needed, in quotes where YAML reads something else, such as no, 1 or null"
 IN_YAML |= dict.fromkeys(("tuple_type", "list_type"), "a list is needed, such as [one, two]")
 # What a mapping at a place looks like.
 EXAMPLES = {
     "evaluation": "{every: 10_000, episodes: 10}",
+    "checkpoint": "{minutes: 5}",
     "arms": "{dual_clip: {algorithm: sb3_ppo_variants.DualClipPPO}}",
     "arms.*": "{algorithm: sb3_ppo_variants.DualClipPPO}",
 }

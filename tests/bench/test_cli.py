@@ -72,6 +72,18 @@ def test_results_that_cannot_be_written_are_said_before_the_first_run(
         assert shown.out == ""
 
 
+def test_a_name_that_no_folder_can_have(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An arm may have 150 letters, an environment 100, and a host 64."""
+    monkeypatch.setattr("sb3_ppo_variants.bench.runs.folders.machine", lambda: 230 * "m")
+    assert main(["run", str(finished.path), "--results", str(tmp_path)]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("arms.narrow: its folder narrow-CartPole-v1_0-")
+    assert shown.err.endswith(" letters, 255 at most\n")
+    assert shown.out == ""
+
+
 def test_an_arm_on_another_disk_is_said_before_the_first_run(
     finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,9 +120,11 @@ def test_one_failure_is_listed_and_the_exit_code_says_so(
     assert "Report: " in shown
     assert main(["status", str(study)]) == 0
     assert "raising on CartPole-v1, seed 1: RuntimeError: unlucky [seed]" in capsys.readouterr().out
-    # A later run takes up the failed ones only.
-    assert main(["run", str(study), "--workers", "1"]) == 1
-    assert "[1/1] raising on CartPole-v1, seed 1" in capsys.readouterr().out
+    # A later run takes up the failed ones only; the only share is all of the study.
+    assert main(["run", str(study), "--workers", "1", "--shard", "1/1"]) == 1
+    shown = capsys.readouterr().out
+    assert "[1/1] raising on CartPole-v1, seed 1" in shown
+    assert "Report: " in shown
 
 
 def test_mistakes_are_printed_without_a_traceback(write_study: WriteStudy, capsys: pytest.CaptureFixture[str]) -> None:

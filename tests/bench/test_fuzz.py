@@ -118,7 +118,7 @@ def test_random_files_end_in_a_study_or_in_sentences(tmp_path: Path) -> None:
         ("seeds: 2", "seeds: 1e30", "seeds: must be a number of seeds, 1 to 1000"),
         ("seeds: 2", f"seeds: {'1' * 5000}", "has a number of 5000 characters, at most 300 are read"),
         ("seeds: 2", "seeds: [0, 0.0]", "seeds: 0 is in the list more than once"),
-        ("seeds: 2", "seeds: [1, true]", "seeds: 1 is in the list more than once"),
+        ("seeds: 2", "seeds: [1, true]", "seeds.1: must be a number"),
         ("seeds: 2", 'seeds: [1, "01"]', "seeds: 1 is in the list more than once"),
         ("seeds: 2", "seeds: 2020-02-30", "a timestamp cannot be an argument, quote it"),
         ("seeds: 2", "seeds: !!int x", "invalid literal for int()"),

@@ -49,6 +49,28 @@ def test_all_mistakes_at_once_with_their_places(write_study: WriteStudy) -> None
     }
 
 
+def test_what_yaml_reads_as_no_text(write_study: WriteStudy) -> None:
+    found = mistakes(
+        write_study("""
+            name: 5
+            total_timesteps: 1000
+            seeds: 1
+            evaluation: {every: 100}
+            checkpoint: 5
+            environments: [{CartPole-v1: {n_envs: 2}}]
+            arms:
+              no: {algorithm: stable_baselines3.PPO}
+        """)
+    )
+    quoted = "a text is needed, in quotes where YAML reads something else, such as no, 1 or null"
+    assert set(found) == {
+        f"name: {quoted} (given: 5)",
+        "checkpoint: a mapping is needed, such as {minutes: 5} (given: 5)",
+        "environments: must be a list of environment ids, or a mapping from id to overrides",
+        f"arms.0: {quoted} (given: False)",
+    }
+
+
 def test_what_stands_in_the_wrong_place_is_sent_to_its_own(write_study: WriteStudy) -> None:
     found = mistakes(
         write_study("""
@@ -119,7 +141,7 @@ def test_what_yaml_has_no_word_for_is_said_in_those_of_yaml(write_study: WriteSt
     arm = "arms: {v: {algorithm: stable_baselines3.PPO, space: 4}}"
     assert mistakes(write_study(f"{head}metrics: success\ncheckpoint: 5\n{arm}\n")) == [
         "arms.v.space: a mapping is needed, such as {key: value} (given: 4)",
-        "checkpoint: a mapping is needed, such as {key: value} (given: 5)",
+        "checkpoint: a mapping is needed, such as {minutes: 5} (given: 5)",
         "metrics: a list is needed, such as [one, two] (given: 'success')",
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -66,7 +67,7 @@ def run(parsed: argparse.Namespace) -> int:
 
     study = load_study(parsed.study)
     folders = folders_of(study, parsed)
-    _check_writable(folders, parsed)
+    _check_writable(study, folders, parsed)
     folders.clean()
     with ExitStack() as stack:
         making = _Making(parsed, stack)
@@ -79,16 +80,17 @@ def run(parsed: argparse.Namespace) -> int:
         say(line)
     if failed:
         say(f"{failed} of {counted(made, 'run')} failed, see {folders.root / 'failed'}")
-    if parsed.shard and missing_runs(wanted_runs(study, decisions), folders):
+    open_runs = missing_runs(wanted_runs(study, decisions), folders) if parsed.shard else []
+    if not all(map(folders.is_failed, open_runs)):
         say("Runs of other shards are missing: no report yet.")
     else:
         write_report(study, parsed)
     return 1 if failed else 0
 
 
-def _check_writable(folders: Folders, parsed: argparse.Namespace) -> None:
+def _check_writable(study: Study, folders: Folders, parsed: argparse.Namespace) -> None:
     """Check that runs can be kept, before all of them fail."""
-    from sb3_ppo_variants.bench.runs.folders import listed
+    from sb3_ppo_variants.bench.runs.folders import label, listed
 
     try:
         folders.root.mkdir(parents=True, exist_ok=True)
@@ -96,6 +98,10 @@ def _check_writable(folders: Folders, parsed: argparse.Namespace) -> None:
             pass
     except OSError as error:
         raise CommandError(f"--results {parsed.results}: nothing can be written there: {error}", 2) from error
+    longest = max(study.runs, key=lambda run: len(label(run)))
+    name, most = folders.partial(longest).name, os.pathconf(folders.root, "PC_NAME_MAX")
+    if len(name) > most:
+        raise CommandError(f"arms.{longest.arm}: its folder {name} has {len(name)} letters, {most} at most", 2)
     for folder in filter(Path.is_dir, listed(folders.root)):
         # A run becomes a finished one by a rename.
         if folder.stat().st_dev != folders.root.stat().st_dev:

@@ -70,6 +70,9 @@ def _connected(scheduler: str | None, cluster: str, workers: int, stack: context
 
     if scheduler is None:
         return distributed.Client(_started(cluster, workers, stack))
+    if Path(scheduler).suffix == ".json" and not Path(scheduler).is_file():
+        # distributed would wait for it.
+        raise FileNotFoundError("no such file; dask scheduler --scheduler-file writes it")
     if Path(scheduler).is_file():
         return distributed.Client(scheduler_file=scheduler, timeout=CONNECT_SECONDS)
     return distributed.Client(scheduler, timeout=CONNECT_SECONDS)

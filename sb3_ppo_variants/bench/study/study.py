@@ -108,10 +108,10 @@ class Study(TaskSettings):
     @classmethod
     def _list_or_mapping(cls, environments: Any) -> Any:
         """Read a list of ids as environments without overrides; a mapping may leave an environment empty."""
-        if isinstance(environments, list):
-            if len(set(map(str, environments))) < len(environments):
+        if isinstance(environments, list) and all(isinstance(name, str) for name in environments):
+            if len(set(environments)) < len(environments):
                 raise ValueError("an environment is in the list more than once")
-            return {str(name): {} for name in environments}
+            return {name: {} for name in environments}
         if isinstance(environments, dict):
             return {name: {} if overrides is None else overrides for name, overrides in environments.items()}
         raise ValueError("must be a list of environment ids, or a mapping from id to overrides")

@@ -201,3 +201,10 @@ def test_the_dashboard_of_a_queue_is_too_unless_dask_is_told_otherwise(monkeypat
         with options, pytest.raises(ClusterError), dask_executor(None, "slurm", 1, print):
             raise AssertionError
     assert asked == ["127.0.0.1:8787", ":9999"]
+
+
+def test_a_scheduler_file_that_is_not_there(tmp_path: Path) -> None:
+    """distributed waits for it without an end."""
+    pytest.importorskip("distributed")
+    with pytest.raises(ClusterError, match="missing.json: no such file; dask scheduler --scheduler-file writes it"):
+        dask_executor(str(tmp_path / "missing.json"), "local", 1, print).__enter__()
