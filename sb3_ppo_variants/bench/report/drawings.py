@@ -16,7 +16,7 @@ from sb3_ppo_variants.bench.report.figures.profiles import profiles
 from sb3_ppo_variants.bench.report.figures.style import Drawing
 from sb3_ppo_variants.bench.report.figures.tuning import best_so_far, trial_scores
 from sb3_ppo_variants.bench.report.figures.updates import updates
-from sb3_ppo_variants.bench.statistics.scores import known_returns
+from sb3_ppo_variants.bench.statistics.scores import known_returns, of_metric
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.tuning.numbers import SearchNumbers
@@ -41,7 +41,7 @@ def drawings(
     found: dict[str, Callable[[], Drawing]] = {}
     for each in summaries:
         name = "curves" if each is summary else f"curves-{metrics[each.metric]}"
-        found[name] = partial(learning_curves, known_returns(results, each.metric), each)
+        found[name] = partial(learning_curves, known_returns(of_metric(results, each.metric)), each)
     found["intervals"] = partial(intervals, summary)
     if summary.profiles:
         found["profiles"] = partial(profiles, summary)

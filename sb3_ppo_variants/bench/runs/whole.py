@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sb3_ppo_variants.bench.runs.folders import Folders, listed
+from sb3_ppo_variants.bench.runs.folders import Folders, label, listed
 from sb3_ppo_variants.bench.runs.record import RECORD, NotWhole, read_record
 from sb3_ppo_variants.bench.study.run import RESERVED, Run
+from sb3_ppo_variants.messages import counted
+
+NOT_IN_FILE = "that the study file does not have"
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,15 @@ def whole_runs(runs: Iterable[Run], folders: Folders) -> tuple[list[tuple[Run, d
 
 
 def others(runs: Iterable[Run], folders: Folders) -> list[LeftOut]:
-    """Count the finished runs in the folders of a study that are none of its runs, for each arm."""
-    expected = {folders.finished(run) for run in runs}
+    """Count the runs in the folders of a study that are none of its runs: finished ones of each arm, and unfinished."""
+    expected = {folders.finished(run): label(run) for run in runs}
     found = []
     for arm in arm_folders(folders.root):
         count = sum((path / RECORD).exists() for path in listed(arm) if path not in expected)
-        if count:
-            what = "a run that the study file does not have" if count == 1 else "runs that the study file does not have"
-            found.append(LeftOut(arm, f"{count} {what}" if count > 1 else what))
+        found += [LeftOut(arm, f"{counted(count, 'run')} {NOT_IN_FILE}")] if count else []
+    unfinished = [path for path in folders.all_partials() if path.name.rpartition("@")[0] not in expected.values()]
+    if unfinished:
+        found.append(LeftOut(unfinished[0].parent, f"{counted(len(unfinished), 'unfinished run')} {NOT_IN_FILE}"))
     return found
 
 

@@ -51,21 +51,28 @@ class Shortfall:
     not_finite: tuple[int, ...]
 
 
-def known_returns(results: pd.DataFrame, metric: str = RETURN) -> pd.DataFrame:
-    """Write NaN for the returns with which no statistic can be computed: infinite ones, and those beyond 1e154.
+def of_metric(results: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Put a metric in the place of the return, NaN where an evaluation lacks it.
 
-    Another metric stands in the place of the return, NaN where an evaluation lacks it, without the runs that lack it
-    altogether.
-
-    The square of a greater number is none; what NaN enters becomes NaN itself, and is shown as unknown.
+    Runs that lack it altogether are left out.
 
     :param results: the results table
     :param metric: ``return`` or another column
     """
-    if metric != RETURN:
-        results = results.assign(mean_return=results.get(metric, np.nan))
-        of_runs = results.groupby(["arm", "environment", "seed"])["mean_return"]
-        results = results[of_runs.transform("count") > 0]
+    if metric == RETURN:
+        return results
+    results = results.assign(mean_return=results.get(metric, np.nan))
+    of_runs = results.groupby(["arm", "environment", "seed"])["mean_return"]
+    return results[of_runs.transform("count") > 0]
+
+
+def known_returns(results: pd.DataFrame) -> pd.DataFrame:
+    """Write NaN for the returns with which no statistic can be computed: infinite ones, and those beyond 1e154.
+
+    The square of a greater number is none; what NaN enters becomes NaN itself, and is shown as unknown.
+
+    :param results: the results table
+    """
     returns = results["mean_return"].astype(float)
     return results.assign(mean_return=returns.where(returns.abs() <= LARGEST_RETURN))
 
@@ -78,7 +85,7 @@ def split_runs(results: pd.DataFrame, times: pd.DataFrame | None = None, metric:
         become a column ``seconds`` of the runs, NaN where they are not known
     :param metric: what stands in the column ``mean_return``
     """
-    known = known_returns(results, metric)
+    known = known_returns(of_metric(results, metric))
     timed = known.assign(seconds=np.nan) if times is None else known.merge(times, how="left")
     runs: defaultdict[tuple[str, str], dict[int, pd.DataFrame]] = defaultdict(dict)
     for (arm, environment, seed), rows in timed.sort_values("timesteps").groupby(["arm", "environment", "seed"]):

@@ -146,8 +146,14 @@ def test_runs_of_other_settings_are_counted(copy: Finished, capsys: pytest.Captu
     message = capsys.readouterr().err
     assert "no finished run of this study, nothing to report" in message
     assert "tiny/narrow: 4 runs that the study file does not have" in message
+    # Interrupted before the file was changed, and while it is as it was.
+    other, of_study = (study.run("ppo", "CartPole-v1", 0) for study in (copy.study, read_study(changed)))
+    for run in (other, of_study):
+        copy.folders.partial(run).mkdir(parents=True)
     assert main(["status", *call]) == 0
-    assert "tiny/ppo: 4 runs that the study file does not have" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "tiny/ppo: 4 runs that the study file does not have" in shown
+    assert "tiny/.partial: 1 unfinished run that the study file does not have" in shown
     assert (copy.folders.root / "results.csv").read_bytes() == before
 
 
