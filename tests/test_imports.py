@@ -36,7 +36,7 @@ FLOORS = {
         ["statistics"],
         ["tuning"],
         ["report"],
-        ["checks", "measure_scores", "merge", "progress", "rounds", "terminal", "trials"],
+        ["checks", "construction", "measure_scores", "merge", "progress", "rounds", "terminal", "trials"],
         ["validation", "plan", "hub"],
         ["compare", "results", "snapshots", "video"],
         ["watch"],

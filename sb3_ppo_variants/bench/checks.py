@@ -1,37 +1,22 @@
-"""What a valid study file may still have wrong: names of arguments, and what only building its runs can tell."""
+"""What a valid study file may still have wrong: classes, names and values of arguments, callbacks."""
 
 from __future__ import annotations
 
-import importlib.util
-import re
-import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
-from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
-from stable_baselines3.common.vec_env import VecEnv
-
 from sb3_ppo_variants.bench.runs.callbacks import make_callback
-from sb3_ppo_variants.bench.runs.environments import allowed_action, make_env
-from sb3_ppo_variants.bench.runs.train import make_model
 from sb3_ppo_variants.bench.statistics.decisions import can_decide
 from sb3_ppo_variants.bench.study.arms import AXES
 from sb3_ppo_variants.bench.study.constructors import Constructor, constructor, import_algorithm
 from sb3_ppo_variants.bench.study.dotted import Dotted
-from sb3_ppo_variants.bench.study.hyperparameters import TASK_KEYS
 from sb3_ppo_variants.bench.study.keys import Arm, Settings
 from sb3_ppo_variants.bench.study.places import elsewhere
 from sb3_ppo_variants.bench.study.resolve import VEC_NORMALIZE_DEFAULTS
-from sb3_ppo_variants.bench.study.run import Run, plain_id
+from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.space import examples
 from sb3_ppo_variants.bench.study.study import STOCK, STOCK_ALGORITHM, Study
 from sb3_ppo_variants.bench.study.tune import space_mistakes
-from sb3_ppo_variants.bench.table.imported import read_imported
-from sb3_ppo_variants.imports import import_module
-from sb3_ppo_variants.messages import did_you_mean, warn_user
 
 VEC_NORMALIZE = Constructor(
     names=tuple(VEC_NORMALIZE_DEFAULTS), defaults=VEC_NORMALIZE_DEFAULTS, hashed=frozenset(), open_ended=False
@@ -41,9 +26,6 @@ OWN_ARGUMENTS = {
     "seed": "seeds are set by the study's own key seeds",
     "tensorboard_log": "every run logs into its own folder, to progress.csv; say trackers: [tensorboard]",
 }
-# The arm need not be in the file.
-OF_STOCK = f"; {STOCK} is stock PPO with the settings of the study: write those of other classes at their arms"
-EVALUATED = "vec_env: envpool evaluates in Gymnasium's environment, which cannot be made: "
 # The places in a study file at which arguments are named, each with the names.
 Places = Iterator[tuple[str, Iterable[str]]]
 
@@ -115,7 +97,7 @@ def resolution_mistakes(study: Study) -> Iterator[str]:
     for environment in study.environments:
         for arm in study.arms:
             try:
-                runs = list(_examples(study, arm, environment))
+                runs = list(example_runs(study, arm, environment))
             except ValueError as error:
                 yield f"arms.{arm}: on {environment}: {error}"
                 continue
@@ -133,162 +115,20 @@ def _callback_mistakes(listed: Dotted) -> Iterator[str]:
         try:
             make_callback(path, arguments)
         except (Exception, SystemExit) as error:
-            yield f"callbacks.{path}: {_one_line(error)}"
+            yield f"callbacks.{path}: {one_line(error)}"
 
 
-def run_mistakes(study: Study) -> Iterator[str]:
-    """Build every arm on every environment once, with the functions that a run uses."""
-    for tracker in study.trackers:
-        if importlib.util.find_spec(tracker) is None:
-            yield f'trackers.{tracker}: is not installed: pip install "sb3-ppo-variants[{tracker}]"'
-    if study.tune and importlib.util.find_spec("optuna") is None:
-        yield 'tune: optuna is not installed: pip install "sb3-ppo-variants[tune]"'
-    for imported in read_imported(study):
-        for mistake in imported.mistakes():
-            yield f"imported.{imported.name}: {mistake}"
-    made: dict[str, str] = {}
-    warned: dict[str, list[str]] = {}
-    for environment in study.environments:
-        runs = [run for arm in study.arms for run in _examples(study, arm, environment)]
-        for mistake in (*_evaluation_mistakes(runs), *_task_mistakes(runs)):
-            yield f"environments.{environment}: {mistake}"
-        keys = [f"{run.n_envs}, {run.normalize}, {[getattr(run, name) for name in TASK_KEYS]}" for run in runs]
-        for key in dict.fromkeys(keys):
-            alike = [run for run, other in zip(runs, keys, strict=True) if other == key]
-            yield from _construction_mistakes(alike, made, warned)
-    for message, arms in warned.items():
-        warn_user(f"{', '.join(dict.fromkeys(arms))}: {message}")
+def example_runs(study: Study, arm: str, environment: str) -> Iterator[Run]:
+    """A run of an arm in an environment, and with a search those with the ends of its axes and with each choice.
 
-
-def _examples(study: Study, arm: str, environment: str) -> Iterator[Run]:
-    """A run of an arm, and with a search those with the ends of its axes and with each choice."""
+    :raises ValueError: as :meth:`.Study.run`
+    """
     yield study.run(arm, environment, study.seeds[0])
     if study.tune:
         for arguments in examples(study.space(arm)):
             yield study.run(arm, environment, study.tune.run_seeds[0], arguments)
 
 
-def _evaluation_mistakes(runs: list[Run]) -> Iterator[str]:
-    for run in runs:
-        if run.evaluation_every < run.n_envs:
-            yield (
-                f"an evaluation every {run.evaluation_every} steps is less than one step of the {run.n_envs} "
-                f"environments of arm {run.arm}"
-            )
-
-
-def _task_mistakes(runs: list[Run]) -> Iterator[str]:
-    """Arms are compared on one task; only a yml of hyperparameters can make them differ."""
-    for name in TASK_KEYS:
-        for run in runs[1:]:
-            mine, first = getattr(run, name), getattr(runs[0], name)
-            if mine != first:
-                yield (
-                    f"{name} is {first} for arm {runs[0].arm} and {mine} for arm {run.arm}; say {name} for the "
-                    "environment, so that all arms play the same"
-                )
-
-
-def _construction_mistakes(runs: list[Run], made: dict[str, str], warned: dict[str, list[str]]) -> Iterator[str]:
-    """Build runs that have equal environments, on one environment of which a step is tried.
-
-    :param made: the id under which gymnasium knows each environment that was made -> its id in the study
-    :param warned: what a constructor warns of -> the places of the arms that it is said of
-    """
-    try:
-        if module := runs[0].environment.rpartition(":")[0]:
-            import_module(module)
-        # Neither more of them nor their processes are needed to see whether one can be made.
-        env = make_env(replace(runs[0], n_envs=1, vec_env="dummy"))
-        _step(env)
-        spec = env.get_attr("unwrapped")[0].spec
-        _pretend(env, runs[0].n_envs)
-    except (Exception, SystemExit) as error:
-        evaluated = EVALUATED if runs[0].vec_env == "envpool" else ""
-        yield f"environments.{runs[0].environment}: {evaluated}{_one_line(error)}{_advice(runs[0].environment, error)}"
-        return
-    written = plain_id(runs[0].environment)
-    if spec and spec.id != written:
-        warn_user(
-            f"environments.{written}: gymnasium makes {spec.id}, and a later one may make another version; write "
-            f"{spec.id}"
-        )
-    if runs[0].vec_env == "envpool":
-        yield from _envpool_mistakes(runs[0], env)
-    first = made.setdefault(spec.id, runs[0].environment) if spec else runs[0].environment
-    if first != runs[0].environment:
-        yield f"environments: {first} and {runs[0].environment} are the same environment"
-    for run in runs:
-        mistake = None
-        # A warning does not know of which arm it is.
-        with warnings.catch_warnings(record=True) as given:
-            warnings.simplefilter("always")
-            try:
-                make_model(run, env)
-            except (Exception, SystemExit) as error:
-                mistake = _blamed(run, error)
-        if mistake:
-            yield mistake
-        # Others, such as those of deprecation, are for the authors of packages, and Python hides most of them.
-        for warning in (each for each in given if each.category is UserWarning):
-            warned.setdefault(str(warning.message), []).append(f"arms.{run.arm}")
-    env.close()
-
-
-def _advice(environment: str, error: BaseException) -> str:
-    """What to do about an environment that is not registered."""
-    if not isinstance(error, gym.error.UnregisteredEnv):
-        return ""
-    module, _, name = environment.rpartition(":")
-    if module:
-        return f" Importing {module} does not register it; call gymnasium.register(id={name!r}, entry_point=...) there."
-    return f" An environment of your own is written module:{name}, with the module that registers it."
-
-
-def _envpool_mistakes(run: Run, gymnasium: VecEnv) -> Iterator[str]:
-    """Try a step in EnvPool's environment, and compare its spaces with those of Gymnasium's, layers included."""
-    place = f"environments.{run.environment}: vec_env: envpool:"
-    try:
-        env = make_env(replace(run, n_envs=1))
-        _step(env)
-        env.close()
-    except (Exception, SystemExit) as error:
-        yield f"{place} {_one_line(error)}"
-        return
-    for name in ("observation_space", "action_space"):
-        trained, judged = getattr(env, name), getattr(gymnasium, name)
-        if trained != judged:
-            yield f"{place} {name} is {trained}, but {judged} in Gymnasium, where evaluations take place"
-
-
-def _step(env: VecEnv) -> None:
-    """Reset an environment and take a random step, an allowed one where actions are masked."""
-    env.reset()
-    env.action_space.seed(0)
-    action = env.action_space.sample()
-    if is_masking_supported(env):
-        action = allowed_action(env.action_space, get_action_masks(env)[0])
-    env.step(np.stack([action]))
-
-
-def _pretend(env: VecEnv, n_envs: int) -> None:
-    """Give an environment, which takes no step any more, a number of copies that algorithms size their buffers by."""
-    layer: VecEnv | None = env
-    while layer is not None:
-        layer.num_envs = n_envs
-        layer = getattr(layer, "venv", None)
-
-
-def _blamed(run: Run, error: BaseException) -> str:
-    """Point at the argument that an error of a constructor names, else at the arm."""
-    accepted = constructor(import_algorithm(run.algorithm))
-    message = _one_line(error)
-    for name in run.arguments:
-        if name not in accepted.names and re.search(rf"\b{re.escape(name)}\b", message):
-            near = did_you_mean(name, accepted.names)
-            return f"arms.{run.arm}.arguments.{name}: on {run.environment}: {message}{near}"
-    return f"arms.{run.arm}: on {run.environment}: {message}{OF_STOCK if run.arm == STOCK else ''}"
-
-
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """The class and the message of an error."""
     return " ".join(f"{type(error).__name__}: {error}".split())

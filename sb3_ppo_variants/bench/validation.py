@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sb3_ppo_variants.bench.checks import argument_mistakes, resolution_mistakes, run_mistakes
+from sb3_ppo_variants.bench.checks import argument_mistakes, resolution_mistakes
+from sb3_ppo_variants.bench.construction import run_mistakes
 from sb3_ppo_variants.bench.study.places import KEYS, belongs, near_key
 from sb3_ppo_variants.bench.study.seeds import DECIDED, LISTED
 from sb3_ppo_variants.bench.study.space import BOUNDS, CHOICES

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from stable_baselines3.common.policies import ActorCriticPolicy
 
-from sb3_ppo_variants.bench import checks
+from sb3_ppo_variants.bench import construction
 from sb3_ppo_variants.bench.runs.environments import make_env
 from sb3_ppo_variants.bench.runs.train import make_model
 from sb3_ppo_variants.bench.trials import estimated_seconds
@@ -354,7 +354,7 @@ def test_a_warning_names_the_arms_that_it_is_about(
         warnings.warn("old", DeprecationWarning, stacklevel=1)
         return make_model(*arguments)
 
-    monkeypatch.setattr(checks, "make_model", make_deprecated)
+    monkeypatch.setattr(construction, "make_model", make_deprecated)
     load_study(path)
     said = [str(warning.message).partition(" stops an update")[0] for warning in recwarn]
     assert said == ["arms.limited, arms.again: stop['kl']=0.05", "arms.target: target_kl=0.02"]
