@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 import textwrap
@@ -120,6 +121,24 @@ def test_what_needs_the_runs_says_that_they_are_not_known(
     name, *options = command.split()
     assert main([name, str(write_study(TUNED)), "--results", str(tmp_path), *options]) == 1
     assert capsys.readouterr().err.startswith(UNTUNED)
+
+
+@pytest.mark.processes
+def test_trials_of_other_versions_are_not_continued(
+    undisturbed: Path, write_study: WriteStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their rounds are over, and the table of the trials does not say with what they were made."""
+    shutil.copytree(undisturbed / "tuned", tmp_path / "tuned")
+    path = next((tmp_path / "tuned/tuning/narrow").glob("*/run.json"))
+    record = json.loads(path.read_text())
+    record["provenance"]["versions"]["torch"] = "1.0.0"
+    path.write_text(json.dumps(record))
+    study = write_study(TUNED.replace("trials: 3", "trials: 4"))
+    assert main(["run", str(study), "--results", str(tmp_path)]) == 1
+    shown = capsys.readouterr()
+    assert "torch: " in shown.err
+    assert "1.0.0" in shown.err
+    assert "in this round" not in shown.out
 
 
 def test_shards_wait_for_the_tuning(

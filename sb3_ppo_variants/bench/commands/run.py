@@ -110,11 +110,19 @@ def _check_writable(study: Study, folders: Folders, parsed: argparse.Namespace) 
 
 def _tune(study: Study, folders: Folders, making: _Making) -> Study:
     """Make the trials that are missing, and return the study with the best arguments."""
-    from sb3_ppo_variants.bench.tuning.rounds import folders_of_trials, open_batches, tuned, tuning_rounds
+    from sb3_ppo_variants.bench.tuning.rounds import (
+        distinct_runs,
+        folders_of_trials,
+        known_batches,
+        open_batches,
+        tuned,
+        tuning_rounds,
+    )
     from sb3_ppo_variants.bench.tuning.search import known_trials
     from sb3_ppo_variants.bench.tuning.table import read_searches
 
-    if making.parsed.shard and open_batches(study, folders):
+    batches = open_batches(study, folders)
+    if making.parsed.shard and batches:
         raise CommandError(
             "--shard is for the runs of the study, whose arguments are not known before it is tuned: run once "
             "without --shard, or with --executor dask, until the trials are made.",
@@ -122,12 +130,13 @@ def _tune(study: Study, folders: Folders, making: _Making) -> Study:
         )
     trials = folders_of_trials(folders)
     trials.clean()
+    if batches:
+        making.check_versions(distinct_runs([*known_batches(study, folders), *batches]), trials)
     # Trackers would show the few runs of the study among all that was tried.
     untracked = study.model_copy(update={"trackers": ()})
     for runs, missing in tuning_rounds(study, folders):
         found = read_searches(study, folders)
         say(f"{study.name}, tuning: {known_trials(found)} are known; {_counted(runs, missing)} in this round")
-        making.check_versions(runs, trials)
         making.make(untracked, missing, trials, len(found) * found[0].tune.trials * found[0].tune.seeds)
     say(f"{study.name}, tuning: {known_trials(read_searches(study, folders))} are known")
     return tuned(study, folders)

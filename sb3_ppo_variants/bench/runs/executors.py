@@ -38,6 +38,8 @@ def outcomes(executor: Executor, jobs: Sequence[Job]) -> Generator[Outcome, None
     :param executor: where :func:`.worker.run_in_process` is called
     :raises ExecutorLost: when the executor gives up what it was handed
     """
+    for root in {job.folders.root for job in jobs}:
+        root.mkdir(parents=True, exist_ok=True)  # workers that do not see it make no run
     waiting = iter(jobs)
     ended: SimpleQueue[Future[Outcome]] = SimpleQueue()
     pending: dict[Future[Outcome], Job] = {}

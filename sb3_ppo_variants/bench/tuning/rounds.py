@@ -67,6 +67,16 @@ def distinct_runs(batches: Sequence[Batch]) -> list[Run]:
     return list({label(run): run for batch in batches for run in batch.runs}.values())
 
 
+def known_batches(study: Study, folders: Folders) -> list[Batch]:
+    """The trials of each search that are known.
+
+    :param study: as its file says
+    :param folders: its folders
+    :raises NotTuned: when ``trials.csv`` is damaged
+    """
+    return [Batch(each, [trial.arguments for trial in each.trials]) for each in read_searches(study, folders)]
+
+
 def tuning_rounds(study: Study, folders: Folders) -> Iterator[tuple[list[Run], list[Run]]]:
     """Yield the runs of each round, and those of them that are missing and have to be made before the next.
 

@@ -79,13 +79,6 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     )
 
 
-def made_folders(tmp_path: Path) -> Folders:
-    """The folders of a study, which a runner makes before its workers begin."""
-    folders = Folders(tmp_path / "results")
-    folders.root.mkdir()
-    return folders
-
-
 def made(
     study: Study, folders: Folders, order: Sequence[tuple[str, int]], workers: int = 1
 ) -> dict[tuple[str, int], Outcome]:
@@ -100,7 +93,7 @@ def reason(study: Study, folders: Folders, arm: str) -> str:
 
 
 def test_a_run_that_raises_leaves_its_traceback_and_the_others_go_on(study: Study, tmp_path: Path) -> None:
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     found = made(study, folders, [("raising", 0), ("ppo", 0), ("exiting", 0), ("ppo", 1)])
     assert [key for key, outcome in found.items() if outcome.error is None] == [("ppo", 0), ("ppo", 1)]
     assert reason(study, folders, "raising").endswith("RuntimeError: out of luck\n")
@@ -112,7 +105,7 @@ def test_a_run_that_raises_leaves_its_traceback_and_the_others_go_on(study: Stud
 
 
 def test_a_killed_process_is_one_failed_run_and_no_other(study: Study, tmp_path: Path) -> None:
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     found = made(study, folders, [("killed", 0), ("ppo", 0), ("killed", 1), ("ppo", 1)], workers=2)
     assert {key for key, outcome in found.items() if outcome.error is None} == {("ppo", 0), ("ppo", 1)}
     assert reason(study, folders, "killed") == "The process of the run was killed, or ran out of memory.\n"
@@ -122,13 +115,13 @@ def test_a_killed_process_is_one_failed_run_and_no_other(study: Study, tmp_path:
 
 
 def test_a_process_that_exits_by_itself_says_its_code(study: Study, tmp_path: Path) -> None:
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     made(study, folders, [("gone", 0)])
     assert reason(study, folders, "gone") == "The process of the run ended with exit code 3.\n"
 
 
 def test_a_run_that_hangs_is_ended_with_its_children_and_says_where_it_was(study: Study, tmp_path: Path) -> None:
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     hanging, other = study.run("hanging", "CartPole-v1", 0), study.run("ppo", "CartPole-v1", 0)
     output = folders.failed(hanging) / "output.txt"
     # On a loaded machine a run takes longer until it hangs.
@@ -146,14 +139,14 @@ def test_a_run_that_hangs_is_ended_with_its_children_and_says_where_it_was(study
 
 
 def test_a_file_that_cannot_grow_is_a_failed_run(study: Study, tmp_path: Path) -> None:
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     found = made(study, folders, [("too_large", 0), ("ppo", 0)])
     assert {key: outcome.error is None for key, outcome in found.items()} == {("too_large", 0): False, ("ppo", 0): True}
     assert "File too large" in reason(study, folders, "too_large")
 
 
 def test_a_run_that_another_process_makes_is_waited_for(study: Study, tmp_path: Path) -> None:
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     run = study.run("ppo", "CartPole-v1", 0)
     claim = folders.claim(run)
     assert claim is not None
@@ -169,7 +162,7 @@ def test_a_run_that_another_process_makes_is_waited_for(study: Study, tmp_path: 
 
 
 def test_a_run_whose_maker_dies_is_made_here(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     run = study.run("ppo", "CartPole-v1", 0)
     seen: list[bool] = []
 
@@ -197,7 +190,7 @@ def test_an_executor_that_is_lost_is_no_failure_of_the_runs(study: Study, tmp_pa
             future.set_exception(error)
             return future
 
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     tasks = [Job(study.run("ppo", "CartPole-v1", seed), folders, "") for seed in range(2)]
     with pytest.raises(ExecutorLost, match="Finished runs are kept"):
         list(outcomes(Lost(), tasks))
@@ -237,7 +230,7 @@ def test_an_executor_has_no_more_than_so_many_runs_at_once(
 
 
 def test_runs_go_to_an_executor_of_processes(study: Study, tmp_path: Path) -> None:
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     tasks = [Job(study.run(arm, "CartPole-v1", 0), folders, "") for arm in ("ppo", "killed")]
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
         ended = {outcome.run.arm: outcome.error is None for outcome in outcomes(executor, tasks)}
@@ -252,7 +245,7 @@ def test_a_worker_that_cannot_make_a_run_is_a_failure_of_the_run(study: Study, t
             future.set_exception(ModuleNotFoundError("No module named 'sb3_ppo_variants'"))
             return future
 
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     tasks = [Job(study.run("ppo", "CartPole-v1", 0), folders, "")]
     assert [outcome.error is None for outcome in outcomes(Without(), tasks)] == [False]
     assert reason(study, folders, "ppo").endswith("No module named 'sb3_ppo_variants'\n")
@@ -266,14 +259,14 @@ def test_a_worker_without_the_folder_of_the_results_trains_nothing(study: Study,
 
 
 def test_a_worker_with_other_versions_trains_nothing(study: Study, tmp_path: Path) -> None:
-    run, folders = study.run("ppo", "CartPole-v1", 0), made_folders(tmp_path)
+    run, folders = study.run("ppo", "CartPole-v1", 0), Folders(tmp_path)
     here = versions()
     error = run_in_process(Job(run, folders, "", versions={**here, "torch": "1.0"})).error
     assert error == (
         f"{socket.gethostname()} has other versions than the study's other runs: torch: 1.0, {here['torch']}. Install "
         "the same there, or say --allow-mixed-versions.\n"
     )
-    assert not list(folders.root.iterdir())
+    assert not (folders.root / ".partial").exists()
 
 
 def test_a_run_that_is_not_in_the_folder_here_has_failed(study: Study, tmp_path: Path) -> None:
@@ -285,7 +278,7 @@ def test_a_run_that_is_not_in_the_folder_here_has_failed(study: Study, tmp_path:
             future.set_result(Outcome(job.run))
             return future
 
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     (outcome,) = outcomes(Elsewhere(), [Job(study.run("ppo", "CartPole-v1", 0), folders, "")])
     assert outcome.error == reason(study, folders, "ppo")
     assert outcome.error == (
@@ -294,7 +287,7 @@ def test_a_run_that_is_not_in_the_folder_here_has_failed(study: Study, tmp_path:
 
 
 def test_closing_the_outcomes_ends_what_runs(study: Study, tmp_path: Path) -> None:
-    folders = made_folders(tmp_path)
+    folders = Folders(tmp_path / "results")
     tasks = [Job(study.run(arm, "CartPole-v1", 0), folders, "") for arm in ("ppo", "hanging", "killed")]
     with local(1) as executor:
         found = outcomes(executor, tasks)
