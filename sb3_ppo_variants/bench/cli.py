@@ -90,6 +90,7 @@ def _call(parsed: argparse.Namespace) -> int:
     from sb3_ppo_variants.bench.runs.clusters import ClusterError
     from sb3_ppo_variants.bench.runs.executors import ExecutorLost
     from sb3_ppo_variants.bench.runs.provenance import MixedVersions
+    from sb3_ppo_variants.bench.runs.writable import NotWritable
     from sb3_ppo_variants.bench.tuning.table import NotTuned
     from sb3_ppo_variants.bench.validation import StudyMistakes
 
@@ -102,7 +103,7 @@ def _call(parsed: argparse.Namespace) -> int:
         raise CommandError("\n  ".join([heading, *error.mistakes]), 2) from error
     except MixedVersions as error:
         raise CommandError(MIXED_ADVICE.format(error), 2) from error
-    except ClusterError as error:
+    except (ClusterError, NotWritable) as error:
         raise CommandError(str(error), 2) from error
     except (ExecutorLost, NotTuned, OSError) as error:
         raise CommandError(str(error), 1) from error

@@ -68,7 +68,7 @@ def test_results_that_cannot_be_written_are_said_before_the_first_run(
     for results in (tmp_path / "file", tmp_path / "file/below", Path("/proc/none")):
         assert main(["run", str(finished.path), "--results", str(results)]) == 2
         shown = capsys.readouterr()
-        assert shown.err.startswith(f"--results {results}: nothing can be written there: ")
+        assert shown.err.startswith(f"--results: nothing can be written to {results / 'tiny'}: ")
         assert shown.out == ""
 
 

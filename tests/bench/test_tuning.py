@@ -134,7 +134,7 @@ def test_trials_of_other_versions_are_not_continued(
     record["provenance"]["versions"]["torch"] = "1.0.0"
     path.write_text(json.dumps(record))
     study = write_study(TUNED.replace("trials: 3", "trials: 4"))
-    assert main(["run", str(study), "--results", str(tmp_path)]) == 1
+    assert main(["run", str(study), "--results", str(tmp_path)]) == 2
     shown = capsys.readouterr()
     assert "torch: " in shown.err
     assert "1.0.0" in shown.err

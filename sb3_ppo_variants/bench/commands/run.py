@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sb3_ppo_variants.bench.commands.common import (
@@ -62,12 +59,13 @@ def run(parsed: argparse.Namespace) -> int:
         parsed.error("--scheduler and --cluster need --executor dask")
     from sb3_ppo_variants.bench.rounds import decision_lines, read_decisions, wanted_runs
     from sb3_ppo_variants.bench.runs.executors import shard
+    from sb3_ppo_variants.bench.runs.writable import check_writable
     from sb3_ppo_variants.bench.table.stored import missing_runs
     from sb3_ppo_variants.bench.validation import load_study
 
     study = load_study(parsed.study)
     folders = folders_of(study, parsed)
-    _check_writable(study, folders, parsed)
+    check_writable(study.runs, folders)
     folders.clean()
     with ExitStack() as stack:
         making = _Making(parsed, stack)
@@ -86,26 +84,6 @@ def run(parsed: argparse.Namespace) -> int:
     else:
         write_report(study, parsed)
     return 1 if failed else 0
-
-
-def _check_writable(study: Study, folders: Folders, parsed: argparse.Namespace) -> None:
-    """Check that runs can be kept, before all of them fail."""
-    from sb3_ppo_variants.bench.runs.folders import label, listed
-
-    try:
-        folders.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folders.root):
-            pass
-    except OSError as error:
-        raise CommandError(f"--results {parsed.results}: nothing can be written there: {error}", 2) from error
-    longest = max(study.runs, key=lambda run: len(label(run)))
-    name, most = folders.partial(longest).name, os.pathconf(folders.root, "PC_NAME_MAX")
-    if len(name) > most:
-        raise CommandError(f"arms.{longest.arm}: its folder {name} has {len(name)} letters, {most} at most", 2)
-    for folder in filter(Path.is_dir, listed(folders.root)):
-        # A run becomes a finished one by a rename.
-        if folder.stat().st_dev != folders.root.stat().st_dev:
-            raise CommandError(f"{folder} is on another disk than {folders.root}; link that as a whole instead", 2)
 
 
 def _tune(study: Study, folders: Folders, making: _Making) -> Study:
