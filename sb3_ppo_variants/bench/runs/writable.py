@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from sb3_ppo_variants.bench.runs.folders import Folders, label, listed
+from sb3_ppo_variants.bench.runs.folders import Folders, label
 from sb3_ppo_variants.bench.study.run import Run
 
 
@@ -32,7 +32,8 @@ def check_writable(runs: Sequence[Run], folders: Folders) -> None:
     name, most = folders.partial(longest).name, os.pathconf(folders.root, "PC_NAME_MAX")
     if len(name) > most:
         raise NotWritable(f"arms.{longest.arm}: its folder {name} has {len(name)} letters, {most} at most")
-    for folder in filter(Path.is_dir, listed(folders.root)):
+    places = {path(run).parent for run in runs for path in (folders.finished, folders.failed, folders.partial)}
+    for folder in sorted(filter(Path.is_dir, places)):
         # A run becomes a finished one by a rename.
         if folder.stat().st_dev != folders.root.stat().st_dev:
             raise NotWritable(f"{folder} is on another disk than {folders.root}; link that as a whole instead")
