@@ -25,7 +25,7 @@ ask for it alone, or give `--minutes 90`.
 A line says what is done and how long the rest takes. The folder gets speed.json after every setting of a part, and
 README.md and the figure at the end. What speed.json has from this processor and these versions is kept if it is not
 measured again; after an interruption `--resume` measures only what it lacks. `make fill` then writes the tables of the
-published folders into docs/speed.md. The machine should do nothing else.
+published folders into the pages on speed. The machine should do nothing else.
 """
 
 from __future__ import annotations

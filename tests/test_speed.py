@@ -1,4 +1,4 @@
-"""The measurement of speed: what it starts, what it calculates, and that docs/speed.md says what was published."""
+"""The measurement of speed: what it starts, what it calculates, and that the pages say what was published."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ def found() -> dict[str, Any]:
     return {"versions": {"torch": "2"}, "cpu": "a CPU", "pinned": True, "ratios": {"A": measured}}
 
 
-def test_documentation_has_no_other_measured_number() -> None:
-    prose = re.sub(r"```.*?```", "", BLOCK.sub("", (DOCS / "speed.md").read_text()), flags=re.DOTALL)
+@pytest.mark.parametrize("name", ["speed", "compiled", "profile"])
+def test_documentation_has_no_other_measured_number(name: str) -> None:
+    prose = re.sub(r"```.*?```", "", BLOCK.sub("", (DOCS / f"{name}.md").read_text()), flags=re.DOTALL)
     assert NUMBER_OF_A_MEASUREMENT.findall("it is 3.5 times as fast, 20 ms") == ["3.5 times", "20 ms"]
     assert NUMBER_OF_A_MEASUREMENT.findall(prose) == []
 
@@ -76,6 +77,19 @@ def test_compilation_is_paid_back_by_the_time_saved(found: dict[str, Any]) -> No
     assert "| a setting | filled | 1.0 | 2,731 |" in tables.compilation(found)
     found["ratios"]["A"]["sides"]["stock"] = side(0.2, 1.0, 200.0)
     assert "| never |" in tables.compilation(found)
+
+
+def test_what_compiled_code_gains_is_a_row_for_each_setting(found: dict[str, Any]) -> None:
+    # A quarter of stock PPO's time, a tenth of it for the limit, 500 MiB beside 200.
+    assert tables.compiled(found).splitlines()[2:] == ["| a setting | Gymnasium | 4.00 | 4.00 | 4.00 | 40 % | 2.50 |"]
+
+
+def test_the_time_of_a_phase_stands_beside_its_limit(found: dict[str, Any]) -> None:
+    assert tables.where_of_few(found).splitlines()[2:] == [
+        "| a setting | stock PPO | 1000.0 | 1000.0 | 1000.0 |",
+        "| a setting | VariantPPO, compiled | 250.0 | 250.0 | 250.0 |",
+        "| a setting | environment and matrix products alone | 100.0 | 100.0 | 100.0 |",
+    ]
 
 
 def test_the_page_says_what_was_left_out_and_shows_only_what_was_measured(found: dict[str, Any]) -> None:

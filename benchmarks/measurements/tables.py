@@ -1,4 +1,4 @@
-"""The tables of the published measurement and of docs/speed.md, from its JSON."""
+"""The tables of the published measurement and of the pages on speed, from its JSON."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ EXPLANATION = (
     f"{MARK} Wall and CPU time differ by more than {100 * DIFFERENCE:.0f} % in a phase: "
     "the process worked on more than one CPU, or it waited."
 )
+# Sides with compiled code -> whose environments they step.
+COMPILED = {"compiled": "Gymnasium", "compiled_envpool": "EnvPool", "compiled_in_part": "Gymnasium"}
 # How the runs of a study are made.
 WAYS = {
     "scripts": "a script of SB3's PPO per run",
@@ -183,6 +185,34 @@ def where(found: Found) -> str:
     return explained(table(["setting", "implementation", *itertools.chain(*heading), "CPU over wall"], rows))
 
 
+def where_of_few(found: Found) -> str:
+    """Milliseconds of one iteration by phase, of stock PPO, the compiled loop and the limit in the leading settings.
+
+    :param found: the JSON
+    """
+    settings = [found["ratios"][name] for name in LEADING if name in found["ratios"]]
+    rows = []
+    for measured, side in itertools.product(settings, ("stock", "compiled", "limit")):
+        times = [f"{1e3 * middle(measured['sides'][side], phase):.1f}" for phase in PHASES]
+        rows.append([measured["setting"], SIDES[side].title, *times])
+    return table(["setting", "implementation", *(f"{title}, ms" for title in PHASES.values())], rows)
+
+
+def compiled(found: Found) -> str:
+    """Speed and peak memory with compiled code, as multiples of stock PPO's, in every setting.
+
+    :param found: the JSON
+    """
+    rows = []
+    for measured, side, of in _sides(found, COMPILED.__contains__):
+        speeds = [f"{of['speed'][phase]['median']:.2f}" for phase in PHASES]
+        peak = of["start"]["peak_mib"] / measured["sides"]["stock"]["start"]["peak_mib"]
+        environments = COMPILED[side] + marked(found, of)
+        rows.append([measured["setting"], environments, *speeds, share(measured, side, "end_to_end"), f"{peak:.2f}"])
+    heading = ["setting", "environments of", *PHASES.values(), "limit's share", "memory"]
+    return explained(table(heading, rows))
+
+
 def payback(measured: Found, start: Found) -> str:
     """Environment steps after which the compiled loop is ahead of stock PPO.
 
@@ -299,6 +329,8 @@ TABLES: dict[str, tuple[str, Callable[[Found], str]]] = {
     "settings": ("ratios", settings),
     "ratios": ("ratios", ratios),
     "where": ("ratios", where),
+    "where of few": ("ratios", where_of_few),
+    "compiled": ("ratios", compiled),
     "compilation": ("ratios", compilation),
     "memory": ("ratios", memory),
     "threads": ("threads", threads),

@@ -1,4 +1,4 @@
-"""MuJoCo's environments of EnvPool are those of Gymnasium: docs/speed.md has the numbers of a longer comparison."""
+"""MuJoCo's environments of EnvPool are those of Gymnasium: docs/vec_env.md has the numbers of a longer comparison."""
 
 from __future__ import annotations
 
