@@ -35,8 +35,8 @@ class EnvPoolVecEnv(VecEnv):
 
     EnvPool's random numbers are its own: equal seeds do not give the episodes of Gymnasium's environments. The page
     docs/vec_env.md says which of them follow Gymnasium's step for step. Actions of a Box are float32, as Gymnasium's
-    are, so that a model that learns here plays there. The environments cannot be pickled: a run that is resumed begins new
-    episodes.
+    are, so that a model that learns here plays there. The environments cannot be pickled: a run that is resumed begins
+    new episodes.
 
     :param env_id: an id of ``envpool.list_all_envs()``, for example ``"HalfCheetah-v5"``
     :param n_envs: number of environments
