@@ -13,7 +13,7 @@ else:
 
 ROOT = Path(__file__).parents[1]
 INSTALL = """```
-pip install torch=={torch}     # first, so that you choose the build (pytorch.org): that for CPUs is enough
+pip install torch=={torch}     # first: pytorch.org has the command for each build; that for CPUs is enough
 pip install {package}
 ```"""
 CHECKOUT = '".[bench]"        # in a checkout of this repository; without [bench]: the classes alone'

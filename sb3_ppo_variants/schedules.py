@@ -18,8 +18,9 @@ class LinearDecay:
 
     .. math:: \epsilon(p) = \max(p\, \epsilon_0,\ \epsilon_{end})
 
-    with :math:`p` the progress remaining, 1 at the start and 0 at the end. SB3's ``LinearSchedule`` reaches
-    its end value at the end of training; this one decays towards 0 and stays at the floor once it reaches it.
+    with :math:`p` the progress remaining, 1 at the start and 0 at the end. SB3's ``LinearSchedule(start, end,
+    end_fraction)`` reaches ``end`` after the fraction ``end_fraction`` of training; this one decays towards 0 and stays
+    at the floor once it reaches it.
 
     Farsang and Szegletes, "Decaying Clipping Range in Proximal Policy Optimization", 2021, arXiv 2102.10456.
 
