@@ -61,7 +61,26 @@ class StockArguments(TypedDict, total=False):
     _init_setup_model: bool
 
 
-class DualClip(VariantAlgorithm):
+class NamedVariant(VariantAlgorithm):
+    """A variant whose objective is that of its class.
+
+    :param policy: as in the stock class, and so are all further positional arguments
+    :param env: as in the stock class
+    :param kwargs: keyword arguments of the host's Variant class, but for ``objective``
+    :raises TypeError: for another objective
+    """
+
+    def __init__(self, policy: str | type[BasePolicy], env: GymEnv | str, *args: Any, **kwargs: Any) -> None:
+        if "objective" in kwargs:
+            raise TypeError(
+                f"{type(self).__name__} has the objective {self.fixed_objective}, so it takes no "
+                f"objective={kwargs['objective']!r}; for another one use the Variant class of the same host, such as "
+                "VariantPPO"
+            )
+        super().__init__(policy, env, *args, objective=self.fixed_objective, **kwargs)
+
+
+class DualClip(NamedVariant):
     """PPO with a floor under the surrogate of bad actions, see :mod:`.terms.dual_clip`.
 
     Made for stale data from many machines; on one machine the floor is seldom reached (``train/dual_clip_fraction``).
@@ -84,11 +103,10 @@ class DualClip(VariantAlgorithm):
         log_kl: bool = False,
         **kwargs: Unpack[StockArguments],
     ) -> None:
-        objective = self.fixed_objective
-        super().__init__(policy, env, *args, objective=objective, dual_clip=dual_clip, log_kl=log_kl, **kwargs)
+        super().__init__(policy, env, *args, dual_clip=dual_clip, log_kl=log_kl, **kwargs)
 
 
-class KLPenalty(VariantAlgorithm):
+class KLPenalty(NamedVariant):
     r"""PPO with a penalty on the exact KL in place of the clip, its coefficient adapted by the rule of the PPO paper.
 
     After each update, with :math:`d` the mean KL(old || new) over the rollout: :math:`\beta` is doubled where
@@ -130,7 +148,6 @@ class KLPenalty(VariantAlgorithm):
             policy,
             env,
             *args,
-            objective=self.fixed_objective,
             kl_coef=kl_coef,
             kl_direction=kl_direction,
             kl_estimator=kl_estimator,
@@ -144,7 +161,7 @@ class KLPenalty(VariantAlgorithm):
         return _band("kl", self.desired_kl, "kl_coef_bounds", self.kl_coef_bounds, factor=2.0)
 
 
-class AdaptiveClip(VariantAlgorithm):
+class AdaptiveClip(NamedVariant):
     r"""Adaptive epsilon: PPO whose clip range is driven by the measured KL.
 
     "Adaptive epsilon" has no single established meaning. This is a feedback controller of this project: the band rule
@@ -172,7 +189,8 @@ class AdaptiveClip(VariantAlgorithm):
     :param desired_clip_fraction: follow ``train/clip_fraction``, the share of ratios outside the range, in place of the
         KL, and bring it to this value: the range *widens* where more than 1.5 times as many are outside. Usually 0.05
         to 0.2; needs no pass over the rollout. ``None`` follows the KL
-    :param clip_range_bounds: smallest and largest clip range; a schedule that falls below the smallest wins
+    :param clip_range_bounds: smallest and largest clip range; where a schedule falls below the smallest, the clip
+        range follows the schedule
     :param log_kl: log the exact KL of every update, even where the rule does not follow it
     :param kwargs: keyword arguments of the stock class, with ``clip_range`` as the base, 0.2 by default
     """
@@ -194,7 +212,7 @@ class AdaptiveClip(VariantAlgorithm):
         self.desired_kl = desired_kl
         self.desired_clip_fraction = desired_clip_fraction
         self.clip_range_bounds = clip_range_bounds
-        super().__init__(policy, env, *args, objective=self.fixed_objective, log_kl=log_kl, **kwargs)
+        super().__init__(policy, env, *args, log_kl=log_kl, **kwargs)
 
     def _own_rule(self) -> dict[str, Any] | None:
         follow = "kl" if self.desired_clip_fraction is None else "clip_fraction"

@@ -208,6 +208,11 @@ def test_a_wrong_own_argument_raises_before_any_step(cls: Any) -> None:
             refused(cls, (TypeError, ValueError), f"{name}|nonsense", **{name: wrong})
 
 
+@pytest.mark.parametrize("cls", NAMED, ids=lambda cls: cls.__name__)
+def test_another_objective_of_a_named_class_raises_before_any_step(cls: Any) -> None:
+    refused(cls, TypeError, rf"{cls.__name__} has the objective .*takes no objective='spo'", objective="spo")
+
+
 @pytest.mark.parametrize("wrong", ["band", ["clip_range"], {"clip_range": 0.1}, {"clip_range": "band"}], ids=str)
 @each_host
 def test_a_wrong_kind_of_adapt_is_named(host: Host, wrong: Any) -> None:
