@@ -80,3 +80,15 @@ class Warnings:
         if what not in self._given:
             self._given.add(what)
             warn_user(message)
+
+
+def cut(name: str, width: int) -> str:
+    """Shorten a name in its middle, because names of a grid differ at their ends.
+
+    :param name: of an arm or an environment
+    :param width: characters that there is room for, 3 or more
+    """
+    if len(name) <= width:
+        return name
+    end = (width - 1) // 2
+    return f"{name[: width - 1 - end]}…{name[len(name) - end :]}"

@@ -17,6 +17,7 @@ from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.space import examples
 from sb3_ppo_variants.bench.study.study import STOCK, STOCK_ALGORITHM, Study
 from sb3_ppo_variants.bench.study.tune import space_mistakes
+from sb3_ppo_variants.bench.table.imported import read_imported
 
 VEC_NORMALIZE = Constructor(
     names=tuple(VEC_NORMALIZE_DEFAULTS), defaults=VEC_NORMALIZE_DEFAULTS, hashed=frozenset(), open_ended=False
@@ -108,6 +109,13 @@ def resolution_mistakes(study: Study) -> Iterator[str]:
             new = [callback for callback in runs[0].callbacks or [] if callback not in tried]
             tried += new
             yield from _callback_mistakes(new)
+
+
+def imported_mistakes(study: Study) -> Iterator[str]:
+    """Read the runs of other programs, and say which cannot stand for one arm."""
+    for imported in read_imported(study):
+        for mistake in imported.mistakes():
+            yield f"imported.{imported.name}: {mistake}"
 
 
 def _callback_mistakes(listed: Dotted) -> Iterator[str]:

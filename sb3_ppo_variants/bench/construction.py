@@ -21,7 +21,6 @@ from sb3_ppo_variants.bench.study.constructors import constructor, import_algori
 from sb3_ppo_variants.bench.study.hyperparameters import TASK_KEYS
 from sb3_ppo_variants.bench.study.run import Run, plain_id
 from sb3_ppo_variants.bench.study.study import STOCK, Study
-from sb3_ppo_variants.bench.table.imported import read_imported
 from sb3_ppo_variants.imports import import_module
 from sb3_ppo_variants.messages import did_you_mean, warn_user
 
@@ -37,9 +36,6 @@ def run_mistakes(study: Study) -> Iterator[str]:
             yield f'trackers.{tracker}: is not installed: pip install "sb3-ppo-variants[{tracker}]"'
     if study.tune and importlib.util.find_spec("optuna") is None:
         yield 'tune: optuna is not installed: pip install "sb3-ppo-variants[tune]"'
-    for imported in read_imported(study):
-        for mistake in imported.mistakes():
-            yield f"imported.{imported.name}: {mistake}"
     made: dict[str, str] = {}
     warned: dict[str, list[str]] = {}
     for environment in study.environments:

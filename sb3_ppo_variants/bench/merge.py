@@ -238,6 +238,8 @@ def _link(folder: Path, final: Path, folders: Folders) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(folder, partial, copy_function=_link_or_copy)
+    # The time of its source would make it that of a dead process.
+    os.utime(partial)
     sync(partial)
     move_into_place(partial, final)
 

@@ -19,8 +19,9 @@ from sb3_ppo_variants.bench.snapshots import Making, StudyState, Watcher
 from sb3_ppo_variants.bench.study.parts import missing_parts
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import stored_runs
-from sb3_ppo_variants.bench.terminal import PADDING, cut, table_of
+from sb3_ppo_variants.bench.terminal import PADDING, table_of
 from sb3_ppo_variants.bench.watch import share
+from sb3_ppo_variants.messages import cut
 
 # Stale runs are finished, with other package versions or other own code than there are now.
 STATES = ("finished", "running", "failed", "missing", "stale", "damaged")

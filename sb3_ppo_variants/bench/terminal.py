@@ -117,15 +117,3 @@ def tuning_table(searches: Sequence[Search]) -> Table:
             number(search.best.score) if search.best else "",
         )
     return table
-
-
-def cut(name: str, width: int) -> str:
-    """Shorten a name in its middle, because names of a grid differ at their ends.
-
-    :param name: of an arm or an environment
-    :param width: characters that there is room for, at least 3
-    """
-    if len(name) <= width:
-        return name
-    end = (width - 1) // 2
-    return f"{name[: width - 1 - end]}…{name[-end:]}"

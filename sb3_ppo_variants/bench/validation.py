@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sb3_ppo_variants.bench.checks import argument_mistakes, resolution_mistakes
+from sb3_ppo_variants.bench.checks import argument_mistakes, imported_mistakes, resolution_mistakes
 from sb3_ppo_variants.bench.construction import run_mistakes
 from sb3_ppo_variants.bench.study.places import KEYS, belongs, near_key
 from sb3_ppo_variants.bench.study.seeds import DECIDED, LISTED
@@ -88,7 +88,7 @@ def read_study(path: Path) -> Study:
         study = Study.model_validate(raw, context={"folder": path.parent, "text": text})
     except ValidationError as error:
         raise StudyMistakes(_first(map(_line, error.errors()))) from error
-    for check in (argument_mistakes, resolution_mistakes):
+    for check in (argument_mistakes, resolution_mistakes, imported_mistakes):
         if mistakes := _first(check(study)):
             raise StudyMistakes(mistakes)
     return study

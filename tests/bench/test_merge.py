@@ -74,6 +74,21 @@ def test_runs_are_linked_and_the_folders_stay(tmp_path: Path) -> None:
     assert (again.copied, again.kept) == (0, 2)
 
 
+def test_a_copy_is_not_that_of_a_dead_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it would be with the time of its source: `run` removes those, in the folder that is merged into."""
+    folder = make_run(tmp_path / "one", "ppo", 0, [1.0, 2.0])
+    os.utime(folder, (0, 0))
+    times: list[float] = []
+
+    def moved(partial: Path, final: Path) -> None:
+        times.append(partial.stat().st_mtime)
+
+    monkeypatch.setattr("sb3_ppo_variants.bench.merge.move_into_place", moved)
+    merge([tmp_path / "one"], tmp_path / "all")
+    assert len(times) == 1
+    assert times[0] > 1e9
+
+
 def test_a_killed_merge_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, target = tmp_path / "one", tmp_path / "all"
     for seed in range(3):

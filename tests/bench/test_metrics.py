@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from sb3_ppo_variants.bench.report.drawings import drawings
 from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.report.sections.cautions import shortfalls
 from sb3_ppo_variants.bench.results import results_of
@@ -155,6 +157,17 @@ def test_a_score_needs_the_metric_in_the_last_evaluations() -> None:
     ]
 
 
+def test_arms_without_the_metric_have_no_figure_of_it() -> None:
+    study = make_study(metrics=["return", "distance"], environments={"Known-v0": {}})
+    of_arms = {"ppo": 1.0, "mine": np.nan}
+    made = [{**row, "distance": of_arms[arm]} for arm in of_arms for row in rows(arm, "Known-v0", 0, [0.0, 0.0, 0.0])]
+    results, changes = pd.DataFrame(made), pd.DataFrame(columns=["environment"])
+    summaries = [summarise(results, study, metric=metric) for metric in study.metrics]
+    assert {"curves", "curves-distance"} <= set(drawings(study, results, changes, summaries, []))
+    chosen = [replace(summary, labels={"mine": "mine"}) for summary in summaries]
+    assert "curves-distance" not in drawings(study, results, changes, chosen, [])
+
+
 def test_an_environment_without_the_metric_decides_nothing() -> None:
     """Its runs would be waited for for ever."""
     until = {"from": 5, "to": 15, "step": 5, "until": "decided"}
@@ -175,8 +188,10 @@ def test_an_environment_without_the_metric_decides_nothing() -> None:
     assert found.arms["mine"].adjusted_p_value == pytest.approx(6 / 252)
     # A later run that records it elsewhere revokes nothing.
     later = [{**row, "distance": 1.0} for row in rows("ppo", "Range-v0", 5, [0.0, 0.0, 0.0])]
-    again = decisions_of(pd.DataFrame([*made, *later]), study)
-    assert again == found
+    together = pd.DataFrame([*made, *later])
+    assert decisions_of(together, study) == found
+    compared = summarise(together, study, metric="distance").comparisons["mine"]
+    assert (compared.environments, compared.excluded) == (["Known-v0"], ["Range-v0"])
     # While a run of the first look is missing, it might be one with the metric.
     found = decisions_of(pd.DataFrame(made[:-3]), study)
     assert found is not None

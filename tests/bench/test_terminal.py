@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from sb3_ppo_variants.bench.statistics.summary import summarise
-from sb3_ppo_variants.bench.terminal import cut, results_lines, results_tables
+from sb3_ppo_variants.bench.terminal import results_lines, results_tables
+from sb3_ppo_variants.messages import cut
 from tests.bench.statistics.numbers import RESULTS, make_study
 
 

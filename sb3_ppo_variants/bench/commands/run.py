@@ -19,6 +19,7 @@ from sb3_ppo_variants.bench.commands.common import (
     say,
 )
 from sb3_ppo_variants.bench.commands.report import MIXED_VERSIONS, write_report
+from sb3_ppo_variants.bench.runs.clusters import JOB_QUEUES
 from sb3_ppo_variants.imports import import_folders
 from sb3_ppo_variants.messages import COMPILES, counted
 
@@ -47,7 +48,7 @@ def add_parser(commands: Any) -> None:
     cluster.add_argument("--scheduler", metavar="ADDRESS", help="address or scheduler file of a running dask scheduler")
     cluster.add_argument(
         "--cluster",
-        choices=("local", "slurm", "pbs", "sge", "lsf", "htcondor", "oar", "moab"),
+        choices=("local", *JOB_QUEUES),
         help="dask cluster to start for this study, configured by dask's own files (default: local)",
     )
     add_mixed_versions(parser, MIXED_VERSIONS)

@@ -41,7 +41,10 @@ def drawings(
     found: dict[str, Callable[[], Drawing]] = {}
     for each in summaries:
         name = "curves" if each is summary else f"curves-{metrics[each.metric]}"
-        found[name] = partial(learning_curves, known_returns(of_metric(results, each.metric)), each)
+        rows = known_returns(of_metric(results, each.metric))
+        # Arms that are chosen for a figure may all lack a metric.
+        if rows["arm"].isin(list(each.labels)).any():
+            found[name] = partial(learning_curves, rows, each)
     found["intervals"] = partial(intervals, summary)
     if summary.profiles:
         found["profiles"] = partial(profiles, summary)

@@ -10,6 +10,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future,
 from itertools import islice
 from queue import Empty, SimpleQueue
 
+from sb3_ppo_variants.bench.runs.folders import REASON_FILE
 from sb3_ppo_variants.bench.runs.worker import Job, Outcome, kill_all, run_in_process
 from sb3_ppo_variants.bench.study.run import Run
 
@@ -32,8 +33,8 @@ def local(workers: int) -> Executor:
 def outcomes(executor: Executor, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
     """Run jobs and yield how each ended, as they end. Failures are recorded on the disk.
 
-    A run that another process is making is waited for, and made here when that process dies. When the iterator is
-    closed early, what runs on this machine is ended, and what waits is dropped.
+    A run that another process is making is waited for, and made here when that process dies; one that fails there has
+    failed. When the iterator is closed early, what runs on this machine is ended, and what waits is dropped.
 
     :param executor: where :func:`.worker.run_in_process` is called
     :raises ExecutorLost: when the executor gives up what it was handed
@@ -43,7 +44,8 @@ def outcomes(executor: Executor, jobs: Sequence[Job]) -> Generator[Outcome, None
     waiting = iter(jobs)
     ended: SimpleQueue[Future[Outcome]] = SimpleQueue()
     pending: dict[Future[Outcome], Job] = {}
-    held: list[Job] = []
+    # With the time of the failure that is known when they begin to wait.
+    held: list[tuple[Job, int | None]] = []
 
     def hand_over(handed: Iterable[Job]) -> None:
         for job in handed:
@@ -58,15 +60,16 @@ def outcomes(executor: Executor, jobs: Sequence[Job]) -> Generator[Outcome, None
                 job = pending.pop(future)
                 outcome = _outcome(future, job)
                 if outcome.held:
-                    held.append(job)
+                    held.append((job, _failed_at(job)))
                 else:
                     yield outcome
-            for job in list(held):
-                if job.folders.is_finished(job.run):
-                    held.remove(job)
-                    yield Outcome(job.run, elsewhere=True)
-                elif not job.folders.claimed(job.run):
-                    held.remove(job)
+            for job, failed_at in list(held):
+                if not job.folders.is_finished(job.run) and job.folders.claimed(job.run):
+                    continue
+                held.remove((job, failed_at))
+                if ending := _ended_elsewhere(job, failed_at):
+                    yield ending
+                else:
                     hand_over([job])
             hand_over(islice(waiting, max(0, AHEAD - len(pending))))
     finally:
@@ -79,6 +82,25 @@ def _ended(futures: SimpleQueue[Future[Outcome]]) -> Iterator[Future[Outcome]]:
         yield futures.get(timeout=POLL_SECONDS)
         while True:
             yield futures.get_nowait()
+
+
+def _failed_at(job: Job) -> int | None:
+    """When a run has failed last, in nanoseconds; None when it has not."""
+    with contextlib.suppress(OSError):
+        return (job.folders.failed(job.run) / REASON_FILE).stat().st_mtime_ns
+    return None
+
+
+def _ended_elsewhere(job: Job, failed_at: int | None) -> Outcome | None:
+    """How another process has ended a run, if it has.
+
+    :param failed_at: when the run had failed last before
+    """
+    if job.folders.is_finished(job.run):
+        return Outcome(job.run, elsewhere=True)
+    if _failed_at(job) not in (None, failed_at):
+        return Outcome(job.run, error=job.folders.reason(job.run))
+    return None
 
 
 def _outcome(future: Future[Outcome], job: Job) -> Outcome:

@@ -20,6 +20,7 @@ from sb3_ppo_variants.bench.study.run import Run
 
 # What is no fault of a run, such as a full disk; the last one is what the end of an environment's process leaves.
 OUTSIDE = (OSError, ImportError, MemoryError, EOFError)
+REASON_FILE = "traceback.txt"
 TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -62,7 +63,7 @@ class Folders:
     def reason(self, run: Run) -> str:
         """The traceback of a failed run, or another reason why it failed."""
         try:
-            text = (self.failed(run) / "traceback.txt").read_text("utf-8", errors="replace").strip()
+            text = (self.failed(run) / REASON_FILE).read_text("utf-8", errors="replace").strip()
         except OSError:
             text = ""
         return text or "no traceback was written"
@@ -140,7 +141,7 @@ class Folders:
                 os.rename(path, folder)
                 break
         folder.mkdir(exist_ok=True)
-        (folder / "traceback.txt").write_text(message, "utf-8")
+        (folder / REASON_FILE).write_text(message, "utf-8")
 
     def partials(self, run: Run) -> list[Path]:
         """Partial folders of a run, of any process."""

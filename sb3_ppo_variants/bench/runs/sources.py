@@ -11,6 +11,7 @@ import sysconfig
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
+from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -121,17 +122,22 @@ def _pieces(waiting: list[Place]) -> set[str]:
         if place in seen or module is None or not _is_own(module):
             continue
         seen.add(place)
-        definitions = _definitions(module)
+        definitions, imported = _definitions(module), _imported(module)
         if place[1] not in definitions:
-            pieces.add(_text(module))
+            if place[1] in imported:
+                waiting.append(imported[place[1]])
+            else:
+                pieces.add(_text(module))
             continue
         for node in definitions[place[1]]:
             pieces.add(_source(module, node))
-            waiting += [used for name in _used(node) for used in _defined(module, name, definitions)]
+            waiting += [used for name in _used(node) for used in _defined(module, name, definitions, imported)]
     return pieces
 
 
-def _defined(module: ModuleType, name: str, definitions: Mapping[str, Any]) -> Iterator[Place]:
+def _defined(
+    module: ModuleType, name: str, definitions: Mapping[str, Any], imported: Mapping[str, Place]
+) -> Iterator[Place]:
     """Where a name of a module comes from."""
     value = vars(module).get(name)
     if inspect.ismodule(value):
@@ -140,6 +146,24 @@ def _defined(module: ModuleType, name: str, definitions: Mapping[str, Any]) -> I
         yield value.__module__, value.__name__
     elif name in definitions:
         yield module.__name__, name
+    elif name in imported:  # a number, or what a decorator has made of a function
+        yield imported[name]
+
+
+def _imported(module: ModuleType) -> dict[str, Place]:
+    """The names that a module takes from others, and where from."""
+    nodes = ast.parse(_text(module)).body if _is_own(module) else []
+    return {
+        alias.asname or alias.name: (_name_of(module, node), alias.name)
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def _name_of(module: ModuleType, node: ast.ImportFrom) -> str:
+    """The full name of a module that is imported from, which may be given from the package of the importing one."""
+    return resolve_name(f"{'.' * node.level}{node.module or ''}", module.__package__)
 
 
 def _definitions(module: ModuleType) -> dict[str, list[ast.stmt]]:

@@ -42,11 +42,13 @@ class Decisions:
     :param arms: arm -> its decision, the baseline absent
     :param baseline: the arm that all are compared with
     :param until: how seeds are added
+    :param environments: the tasks that decide
     """
 
     arms: Mapping[str, Decision]
     baseline: str
     until: UntilDecided
+    environments: Sequence[str]
 
     def wanted(self, arm: str) -> range:
         """The seeds that an arm has to have: those by which it is judged, and while it is open those of the next look.
@@ -99,14 +101,14 @@ def decide(
     hoped = holm({arm: walk.hoped_p_value() if adjusted[arm] > LEVEL else walk.p_value for arm, walk in walks.items()})
     found = {
         arm: Decision(
-            state="differs" if adjusted[arm] <= LEVEL else "undecided" if hoped[arm] > LEVEL else "open",
+            state="differs" if adjusted[arm] <= LEVEL else "open" if hoped[arm] <= LEVEL and walk.left else "undecided",
             seeds=until.looks[len(walk.batches) - 1] if walk.batches else 0,
             p_value=walk.p_value,
             adjusted_p_value=adjusted[arm],
         )
         for arm, walk in walks.items()
     }
-    return Decisions(found, baseline, until)
+    return Decisions(found, baseline, until, environments)
 
 
 def can_decide(arms: Sequence[str], tasks: int, until: UntilDecided) -> bool:
@@ -127,6 +129,11 @@ class _Walk:
     tasks: int
     batches: list[Batch] = field(default_factory=list)
     p_value: float = 1.0
+
+    @property
+    def left(self) -> int:
+        """Number of looks to come."""
+        return len(self.until.looks) - len(self.batches)
 
     def add(self, first: list[Array], second: list[Array]) -> None:
         self.batches.append(batch(first, second, self.until.weights[len(self.batches)]))
@@ -166,14 +173,14 @@ def comparisons_of(scores: SeedScores, environments: Sequence[str], decisions: D
     with a probability of at least 95 %: repeated confidence intervals (Jennison and Turnbull 1989).
 
     :param scores: those that were decided by
-    :param environments: tasks
+    :param environments: all tasks; those that do not decide are excluded
     :param decisions: on all arms
     :return: by arm, the baseline absent; p-values are sequential
     """
     until, found = decisions.until, {}
     shares = dict(zip([0, *until.looks], [0.0, *until.shares], strict=True))
     for arm, decision in decisions.arms.items():
-        tasks = environments if decision.seeds else []
+        tasks = decisions.environments if decision.seeds else []
         first, second = (
             [np.array([scores[who, name][seed] for seed in range(decision.seeds)]) for name in tasks]
             for who in (arm, decisions.baseline)

@@ -54,7 +54,7 @@ class Constructor:
         kind = self.numbers.get(name)
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if kind is None or (is_number and (kind is float or value % 1 == 0)):
-            return "1 or more" if name in COUNTS and value < 1 else None
+            return "1 or more" if name in COUNTS and is_number and value < 1 else None
         return "a whole number" if kind is int else "a number"
 
     def in_kind(self, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sb3_ppo_variants.bench.study.nested import repeated, replaced, shared
 ZIP = "zip"
 MOST_COMBINATIONS = 1_000
 OBJECTIVE = "objective"
-LEVEL_NAME = re.compile(r"^[A-Za-z0-9_.+-]+$")
+LEVEL_NAME = re.compile(r"[A-Za-z0-9_.+-]+")
 
 Parts = Mapping[str, Mapping[str, Any]]
 
@@ -99,7 +99,7 @@ def _levels(axis: str, written: Any) -> list[tuple[str, Any]]:
     if twice:
         raise ValueError(f"grid.{axis}: two levels are called {twice[0]}; name them, {{name: value, ...}}")
     for name in names:
-        if not LEVEL_NAME.match(name):
+        if not LEVEL_NAME.fullmatch(name):
             raise ValueError(f"grid.{axis}: {name!r} cannot be part of a folder's name; name it, {{name: value}}")
     return levels
 

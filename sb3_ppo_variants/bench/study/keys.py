@@ -230,6 +230,9 @@ class Arm(Settings):
     def algorithms(self) -> list[str]:
         """The dotted paths of its classes: several when ``algorithm`` is an axis of the grid."""
         paths = [combination.values.get("algorithm", self.algorithm) for combination in self.combinations]
+        for path in paths:
+            if not isinstance(path, str):
+                raise ValueError(f"grid.algorithm: a level is the dotted path of a class, not {path!r}")
         return list(dict.fromkeys(paths)) or [self.algorithm]
 
 

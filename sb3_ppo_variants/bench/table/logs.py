@@ -168,7 +168,8 @@ def training_episodes(folder: Path, every: int) -> Series:
     :raises UnreadableLog: when there are no episodes, or a file is broken
     """
     try:
-        episodes = load_results(str(folder)).dropna()
+        # A line that is cut short has no number for the rest of its columns.
+        episodes = load_results(str(folder)).dropna().astype({"l": int})
     except LoadMonitorResultsError as error:
         raise UnreadableLog("no monitor.csv: its training episodes were not kept") from error
     except Exception as error:  # whatever a damaged file makes of pandas

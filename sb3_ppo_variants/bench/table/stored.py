@@ -27,6 +27,7 @@ TABLE_FILES = {
     "times.csv.gz": "times",
 }
 RECORDS_FILE = "records.json.gz"
+DAMAGED = ".damaged"
 # Bytes of a table for each run, uncompressed; ten times what 250 updates with thirty values take.
 MOST_OF_RUN = 1_000_000
 # With it pandas reads back exactly what it wrote; from 3.1 on that is the default, and the option draws a warning.
@@ -61,13 +62,18 @@ def write_beside(tables: Tables, folder: Path) -> Tables:
 
     :param tables: of the runs of a study
     :param folder: where they go
-    :return: the same tables; ``left_out`` says so if they were not written
+    :return: the same tables; ``left_out`` says so if they were not written, or if damaged ones were set aside
     """
     # What the earlier tables have beyond these was said when they were read.
     stored = read_of_any_study(folder) if any(item.folder == folder for item in tables.left_out) else None
-    if stored is None or stored.results.columns.empty:
+    if stored is None:
         write(tables, folder)
         return tables
+    if stored.results.columns.empty:
+        _set_aside(folder)
+        write(tables, folder)
+        kept = LeftOut(folder, f"the damaged tables are kept, as results.csv{DAMAGED} and so on")
+        return replace(tables, left_out=[*tables.left_out, kept])
     others = _without_folders(stored.results, folder)
     others = others[~others["identity"].isin(set(tables.results["identity"]))]
     labels = set(others[KEYS].itertuples(index=False, name=None))
@@ -91,7 +97,7 @@ def read(folder: Path, runs: Sequence[Run]) -> Tables | None:
     if not (folder / RECORDS_FILE).exists():
         return None
     try:
-        return _of_study(_stored(folder, most=MOST_OF_RUN * (len(runs) + 1)), runs, folder)
+        return _of_study(_stored(folder), runs, folder)
     except Exception as error:  # whatever pandas says of a damaged table
         return _damaged(folder, error)
 
@@ -105,8 +111,7 @@ def read_of_any_study(folder: Path) -> Tables | None:
     if not (folder / RECORDS_FILE).exists():
         return None
     try:
-        runs = (folder / "timings.csv").read_bytes().count(b"\n")
-        tables = _stored(folder, most=MOST_OF_RUN * (runs + 1))
+        tables = _stored(folder)
     except Exception as error:  # whatever pandas says of a damaged table
         return _damaged(folder, error)
     return replace(tables, results=tables.results[tables.results["identity"] != IMPORTED])
@@ -145,9 +150,10 @@ def all_tables(runs: Sequence[Run], folders: Folders, metrics: Collection[str] =
     :param metrics: keys of infos that become columns of the results, where runs have them
     """
     made, stored = collect(runs, folders, metrics), read(folders.root, runs)
-    # Damaged tables are written anew from the folders.
-    if stored is None or (made.records and stored.results.columns.empty):
+    if stored is None:
         return made
+    if made.records and stored.results.columns.empty:
+        return replace(made, left_out=[*made.left_out, *stored.left_out])
     return join(made, stored)
 
 
@@ -193,7 +199,16 @@ def _damaged(folder: Path, error: Exception) -> Tables:
     return Tables(empty, empty, empty, empty, [], [LeftOut(folder, reason)])
 
 
-def _stored(folder: Path, most: int) -> Tables:
+def _set_aside(folder: Path) -> None:
+    """Keep damaged tables, of which a part may be whole; those that were kept first have the most runs."""
+    for name in (*TABLE_FILES, RECORDS_FILE):
+        path, kept = folder / name, folder / f"{name}{DAMAGED}"
+        if path.exists() and not kept.exists():
+            path.rename(kept)
+
+
+def _stored(folder: Path) -> Tables:
+    most = MOST_OF_RUN * ((folder / "timings.csv").read_bytes().count(b"\n") + 1)
     results, timings, updates, times = (_frame(folder / name, most) for name in TABLE_FILES)
     records = json.loads(_content(folder / RECORDS_FILE, most))
     for record in records:

@@ -104,7 +104,8 @@ def tuning_rounds(study: Study, folders: Folders) -> Iterator[tuple[list[Run], l
         _check_ended(runs, trial_folders, known)
         works = len(missing) < len(to_make)
         write_searches([_with_scores(batch, trial_folders) for batch in batches], folders)
-        write_journal(read_searches(study, folders), trial_folders.root / "journal.log")
+        with folders.locked():
+            write_journal(read_searches(study, folders), trial_folders.root / "journal.log")
 
 
 def tuned(study: Study, folders: Folders) -> Study:

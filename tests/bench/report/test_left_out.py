@@ -196,7 +196,7 @@ def test_tables_are_not_unpacked_without_bound(finished: Finished, tables: Folde
         for _ in range(20):
             file.write(bytes(1_000_000))
     assert (tables.root / RECORDS_FILE).stat().st_size < 100_000
-    with pytest.raises(FileNotFoundError, match="records.json.gz is larger than 9000000 bytes"):
+    with pytest.raises(FileNotFoundError, match="records.json.gz is larger than 10000000 bytes"):
         make_report(finished.study, "", tables)
 
 

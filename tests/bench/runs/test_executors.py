@@ -161,6 +161,20 @@ def test_a_run_that_another_process_makes_is_waited_for(study: Study, tmp_path: 
         assert next(found, None) is None
 
 
+def test_a_run_that_fails_in_another_process_is_not_made_again(study: Study, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "results")
+    run = study.run("ppo", "CartPole-v1", 0)
+    folders.fail(run, "an earlier failure\n")
+    claim = folders.claim(run)
+    assert claim is not None
+    with local(1) as executor:
+        found = outcomes(executor, [Job(run, folders, ""), Job(study.run("ppo", "CartPole-v1", 1), folders, "")])
+        assert next(found).run.seed == 1
+        folders.fail(run, "out of luck\n", claim)
+        assert next(found) == Outcome(run, error="out of luck")
+        assert next(found, None) is None
+
+
 def test_a_run_whose_maker_dies_is_made_here(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = Folders(tmp_path / "results")
     run = study.run("ppo", "CartPole-v1", 0)

@@ -16,6 +16,7 @@ PARTS = """
 import torch as th
 import own_third
 from own_other import helper
+from own_between import PASSED_ON, THRICE
 from sb3_ppo_variants import Stop, Number, Term, register
 
 SCALE = 2.0
@@ -29,6 +30,9 @@ def used(number):
 def other():
     return 1
 
+def scaled(surrogate, minibatch):
+    return surrogate * PASSED_ON * THRICE(2.0)
+
 TERM = Term("own_term", term)
 register(Stop("own_stop", Number("limit"), of_minibatch=used))
 
@@ -37,6 +41,10 @@ def whole(surrogate, minibatch):
     return surrogate * own_third.VALUE
 """
 OTHER = "def helper():\n    return 1.0\n\ndef unrelated():\n    return 2.0\n"
+BETWEEN = "from own_numbers import NUMBER as PASSED_ON, thrice as THRICE\n"
+NUMBERS = (
+    "import functools\nNUMBER = 1.0\nOTHER = 2.0\n\n@functools.cache\ndef thrice(number):\n    return 3 * number\n"
+)
 ENVIRONMENT = "import gymnasium as gym\nclass Own(gym.Env):\n    pass\ngym.register('Own-v0', entry_point=Own)\n"
 Write = Callable[..., None]
 
@@ -46,6 +54,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Write the modules, with a text of one replaced."""
     monkeypatch.syspath_prepend(tmp_path)
     texts = {"own_module": PARTS, "own_other": OTHER, "own_third": "VALUE = 1.0\n", "own_envs": ENVIRONMENT}
+    texts |= {"own_between": BETWEEN, "own_numbers": NUMBERS}
 
     def write(module: str = "own_module", old: str = "", new: str = "") -> None:
         for name, text in texts.items():
@@ -70,6 +79,9 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
         ("own_module:whole", "own_module", "@register(argument", "@register(  argument", True),
         ("own_module:own_stop", "own_module", "return number", "return -number", True),
         ("own_module:own_stop", "own_module", "surrogate * used", "surrogate * 2 * used", False),
+        ("own_module.scaled", "own_numbers", "NUMBER = 1.0", "NUMBER = 1.5", True),
+        ("own_module.scaled", "own_numbers", "3 * number", "4 * number", True),
+        ("own_module.scaled", "own_numbers", "OTHER = 2.0", "OTHER = 2.5", False),
         ("own_envs:Own-v0", "own_envs", "    pass", "    metadata = {}", True),
     ],
 )

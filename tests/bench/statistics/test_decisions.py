@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sb3_ppo_variants.bench.report.sections.decisions import outcome
 from sb3_ppo_variants.bench.statistics.decisions import (
     Decision,
     Decisions,
@@ -173,11 +174,25 @@ def test_what_is_at_the_level_counts_as_below_it(monkeypatch: pytest.MonkeyPatch
 def test_the_seeds_that_the_runs_of_a_study_have() -> None:
     fixed = make_study(seeds=3)
     assert wanted_seeds(fixed, None) == {"ppo": (0, 1, 2), "mine": (0, 1, 2)}
-    found = Decisions({"mine": Decision("open", 5, 0.5, 0.5)}, "ppo", UNTIL)
+    found = Decisions({"mine": Decision("open", 5, 0.5, 0.5)}, "ppo", UNTIL, [TASK])
     assert wanted_seeds(fixed, found) == {"ppo": range(10), "mine": range(10)}
 
 
 counts = st.integers(0, 15)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 1000), st.lists(counts, min_size=3, max_size=3))
+def test_an_open_arm_has_a_look_to_come(seed: int, numbers: list[int]) -> None:
+    """Not at the last one, where the correction may fall with what is decided of the other arms."""
+    rng = np.random.default_rng(seed)
+    shifts = zip(["ppo", "a", "b"], (0.0, 1.0, 0.0), numbers, strict=True)
+    found = decided(**{name: (rng.normal(size=number) + shift).tolist() for name, shift, number in shifts})
+    for arm, decision in found.arms.items():
+        more = 5 if decision.state == "open" else 0
+        assert found.wanted(arm) == range(decision.seeds + more)
+        assert decision.seeds + more <= 15
+        assert outcome(decision, found)
 
 
 @settings(max_examples=60, deadline=None)

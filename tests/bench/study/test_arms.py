@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sb3_ppo_variants.bench.statistics.contrasts import ablation_contrasts, main_effects
 from sb3_ppo_variants.bench.study.arms import AblationArms
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.validation import load_study
@@ -45,6 +46,11 @@ def test_axes_over_the_arms_own_keys() -> None:
     run = found.run("any,algorithm=A2C,n_envs=3", "CartPole-v1", 0)
     assert (run.algorithm, run.n_envs) == ("stable_baselines3.A2C", 3)
     assert "n_envs" not in run.arguments
+
+
+def test_a_class_of_a_grid_is_a_path() -> None:
+    with pytest.raises(ValueError, match=r"grid.algorithm: a level is the dotted path of a class, not \['x'\]"):
+        study({"any": {"grid": {"algorithm": {"a": ["x"], "b": ["y"]}}}})
 
 
 def test_grids_with_equal_axes_are_one_design_with_the_arm_as_an_axis() -> None:
@@ -129,6 +135,14 @@ def test_one_half_of_an_ablation() -> None:
     assert (found.ablations["mix"].baseline, found.ablations["mix"].only) == (None, {})
 
 
+def test_the_other_half_of_an_ablation() -> None:
+    added = {**ABLATED, "ablate": {**ABLATED["ablate"], "leave_one_out": False}}  # type: ignore[dict-item]
+    found = study({"mix": added})
+    only = ["mix-base-plus-dual", "mix-base-plus-penalty", "mix-base-plus-slow"]
+    assert list(found.arms) == ["ppo", "mix", "mix-base", *only]
+    assert found.ablations["mix"].without == {}
+
+
 def test_parts_that_are_a_term_each_can_be_a_list() -> None:
     body = {"algorithm": VARIANT, "arguments": {"objective": "clip"}, "ablate": {"parts": ["dual_clip", "kl_penalty"]}}
     found = study({"mix": body})
@@ -136,16 +150,15 @@ def test_parts_that_are_a_term_each_can_be_a_list() -> None:
 
 
 def test_contrasts_take_the_designs_as_they_are() -> None:
-    contrasts = pytest.importorskip("sb3_ppo_variants.bench.statistics.contrasts")
     left = {**ABLATED, "ablate": {**ABLATED["ablate"], "one_added": False}}  # type: ignore[dict-item]
     grid = {"algorithm": PPO, "grid": {"gamma": [0.8, 0.9], "n_epochs": [1, 2]}}
     found = study({"mix": ABLATED, "left": left, "one": grid, "two": grid})
     scores = {(arm, "CartPole-v1"): np.array([0.0, 0.5, 1.0]) for arm in found.arms}
     for arms in found.ablations.values():
-        parts = contrasts.ablation_contrasts(arms, scores, 100, 0)
+        parts = ablation_contrasts(arms, scores, 100, 0)
         assert parts.parts == ["dual", "penalty", "slow"]
         assert set(parts.only) == (set() if arms.full == "left" else {"dual", "penalty", "slow"})
-    effects = contrasts.main_effects(found.factors["one and two"], scores, 100, 0)
+    effects = main_effects(found.factors["one and two"], scores, 100, 0)
     assert {axis: [level.name for level in levels] for axis, levels in effects.axes.items()} == {
         "arm": ["one", "two"], "gamma": ["0.8", "0.9"], "n_epochs": ["1", "2"],
     }  # fmt: skip

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch as th
+from sb3_contrib import RecurrentPPO
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.utils import LinearSchedule
 
@@ -92,6 +93,10 @@ def test_words_of_other_classes_are_left_to_them() -> None:
     given = {"learning_rate": "cosine", "policy_kwargs": {"features_extractor_kwargs": {"clip_range": "auto"}}}
     assert to_constructor(given) == given
     assert constructor(PPO).wanted("augment_kwargs", [{"a": 1}]) is None
+    # Their annotation allows None.
+    assert constructor(RecurrentPPO).wanted("batch_size", None) is None
+    assert constructor(RecurrentPPO).wanted("batch_size", "64") is None
+    assert constructor(RecurrentPPO).wanted("batch_size", 0) == "1 or more"
     assert constructor(PPO).wanted("policy_kwargs", "dict()") == "a mapping, such as {net_arch: [64, 64]}"
 
 
@@ -119,8 +124,14 @@ def test_json_holds_no_addresses() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["PPO", "stable_baselines3.PP", "no_such_package.PPO", "stable_baselines3.common.utils"]
+    ("path", "message"),
+    [
+        ("PPO", "'PPO' is not a dotted path"),
+        ("stable_baselines3.PP", "module stable_baselines3 has no PP"),
+        ("no_such_package.PPO", "no_such_package"),
+        ("stable_baselines3.common.utils", "utils is not a Stable-Baselines3 algorithm class"),
+    ],
 )
-def test_import_algorithm_refuses(path: str) -> None:
-    with pytest.raises(ImportError):
+def test_import_algorithm_refuses(path: str, message: str) -> None:
+    with pytest.raises(ImportError, match=message):
         import_algorithm(path)

@@ -93,6 +93,7 @@ def test_the_name_of_an_algorithm_is_its_class() -> None:
         ({"gamma": [None, "none"]}, "two levels are called none"),
         ({"policy_kwargs": [{}, {"net_arch": [8]}]}, "a mapping needs a name"),
         ({"learning_rate": ["a/b", "c"]}, "'a/b' cannot be part of a folder's name"),
+        ({"gamma": {"low\n": 0.9, "high": 1.0}}, "cannot be part of a folder's name"),
         ({"zip": {"gamma": [0.9, 1.0]}}, "two or more axes"),
         ({"zip": {"gamma": [0.9, 1.0], "n_steps": [1, 2, 3]}}, "equally many levels"),
         ({"gamma": [0.9, 1.0], "zip": {"gamma": [1, 2], "n_steps": [1, 2]}}, "gamma is in more than one axis"),

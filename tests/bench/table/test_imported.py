@@ -14,7 +14,7 @@ from stable_baselines3.common.env_util import make_vec_env
 
 from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.table.imported import read_imported
-from sb3_ppo_variants.bench.validation import load_study, read_study
+from sb3_ppo_variants.bench.validation import StudyMistakes, load_study, read_study
 from tests.bench.conftest import TINY, Finished, WriteStudy
 from tests.bench.studies import mistakes
 from tests.bench.table.logs import write_log
@@ -67,7 +67,10 @@ def test_runs_of_different_settings_are_not_one_arm(logs: Path, write_study: Wri
     write_log(logs / "CartPole-v1_2", "CartPole-v1", 7)
     config = {"n_envs": 1, "n_timesteps": 256.0, "policy": "MlpPolicy", "clip_range": 0.1}
     (logs / "CartPole-v1_2" / "CartPole-v1" / "config.yml").write_text(yaml.dump(config))
-    assert mistakes(write_study(STUDY)) == [
+    path = write_study(STUDY)
+    with pytest.raises(StudyMistakes, match=r"imported\.zoo_ppo: CartPole-v1_2 and CartPole-v1_1 were made with"):
+        read_study(path)  # as a report does
+    assert mistakes(path) == [
         "imported.zoo_ppo: CartPole-v1_2 and CartPole-v1_1 were made with different clip_range; put runs of different "
         "settings into separate folders"
     ]

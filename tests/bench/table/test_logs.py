@@ -82,14 +82,15 @@ def test_returns_that_are_not_finite(second: list[float]) -> None:
     assert np.isnan(table["std_return"][0])
 
 
-def test_training_episodes_in_windows(logs: Path) -> None:
+@pytest.mark.parametrize("torn", ["9.0,4", "9.0,", "9.0"])
+def test_training_episodes_in_windows(logs: Path, torn: str) -> None:
     folder = logs / "CartPole-v1_1"
     # Two environments; by the time of their ends, the episodes end at steps 10, 30, 40, 64, 65, 200.
     (folder / "0.monitor.csv").write_text(
         '#{"t_start": 100.0, "env_id": "CartPole-v1"}\nr,l,t\n1.0,10,1.0\n3.0,10,3.0\n5.0,1,5.0\n6.0,135,6.0\n'
     )
     (folder / "1.monitor.csv").write_text(
-        '#{"t_start": 101.0, "env_id": "CartPole-v1"}\nr,l,t\n2.0,20,1.0\n4.0,24,3.0\n9.0,4'
+        '#{"t_start": 101.0, "env_id": "CartPole-v1"}\nr,l,t\n2.0,20,1.0\n4.0,24,3.0\n' + torn
     )
     series = training_episodes(folder, 64)
     assert (series.timesteps.tolist(), series.every) == ([64, 128, 256], 64)

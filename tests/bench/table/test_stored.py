@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from sb3_ppo_variants.bench.table.stored import (
     read,
     stored_runs,
     write,
+    write_beside,
 )
 from sb3_ppo_variants.bench.table.table import Tables, collect, of_arm
 from tests.bench.conftest import Finished
@@ -92,12 +94,32 @@ def test_the_folder_of_a_run_counts_before_the_tables(finished: Finished, tmp_pa
     assert [item.folder for item in tables.left_out] == [folders.finished(runs[4])]
 
 
-def test_damaged_tables_are_written_anew_from_the_folders(finished: Finished, tmp_path: Path) -> None:
+def test_a_share_of_the_runs_finds_its_own(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How large tables may be depends on the runs in them, not on those that are asked for."""
     runs = finished.study.runs
-    folders = without_folders(finished, tmp_path, [])
-    (folders.root / "results.csv").write_text("arm")
-    tables = all_tables(runs, folders)
-    assert (len(tables.timings), tables.left_out) == (len(runs), [])
+    folders = without_folders(finished, tmp_path, runs)
+    with gzip.open(folders.root / RECORDS_FILE) as file:
+        monkeypatch.setattr("sb3_ppo_variants.bench.table.stored.MOST_OF_RUN", len(file.read()) // len(runs))
+    assert missing_runs(runs, folders) == []
+    assert missing_runs(runs[:1], folders) == []
+
+
+def test_damaged_tables_are_written_anew_from_the_folders_and_kept(finished: Finished, tmp_path: Path) -> None:
+    """The rows of runs whose folders are gone are nowhere else."""
+    runs = finished.study.runs
+    folders = without_folders(finished, tmp_path, runs[:3])
+    whole = (folders.root / "results.csv").read_bytes()
+    (folders.root / "times.csv.gz").write_bytes(b"damaged")
+    for _ in range(2):
+        tables = all_tables(runs, folders)
+        written = write_beside(tables, folders.root)
+        assert len(written.timings) == len(runs) - 3
+        assert read(folders.root, runs) is not None
+        reasons = [item.reason for item in written.left_out]
+        assert reasons[0].startswith("its tables cannot be read, BadGzipFile")
+        assert reasons[1] == "the damaged tables are kept, as results.csv.damaged and so on"
+        assert (folders.root / "results.csv.damaged").read_bytes() == whole
+        (folders.root / "times.csv.gz").write_bytes(b"damaged again")
 
 
 def test_a_kill_while_records_are_written_leaves_the_earlier_ones(

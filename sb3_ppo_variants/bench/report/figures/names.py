@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sb3_ppo_variants.bench.report.figures.style import Styles, columns, scaled
+from sb3_ppo_variants.messages import cut
 
 # Inches of a letter: of a label, and of a title.
 LETTER, _TITLE_LETTER = 0.075, 0.112
@@ -20,14 +21,12 @@ _KEY, _LEGEND_LETTER = 0.55, 0.085
 
 
 def shortened(name: str, letters: int) -> str:
-    """Put an ellipsis in the middle of a long name, whose ends tell it from others; mathematics stay whole.
+    """Put an ellipsis in the middle of a long name; mathematics stay whole.
 
     :param name: the name
     :param letters: how many it may have
     """
-    if len(name) <= letters or is_math_text(name):
-        return name
-    return f"{name[: letters // 2]}…{name[len(name) - (letters - 1) // 2 :]}"
+    return name if is_math_text(name) else cut(name, letters)
 
 
 def room(figure: Figure, panels: int, letter: float = LETTER) -> int:
