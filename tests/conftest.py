@@ -33,6 +33,12 @@ def own_modules_forgotten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             del sys.modules[name]
 
 
+@pytest.fixture(autouse=True)
+def checked_distributions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's distributions check their arguments, which `torch.compile` turns off for the whole process."""
+    monkeypatch.setattr("torch.distributions.Distribution._validate_args", True)
+
+
 @pytest.fixture
 def eager_rollouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rollouts of eager mode, bit for bit, with ``compile=True``."""

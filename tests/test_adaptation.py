@@ -179,6 +179,8 @@ def test_the_clip_fraction_falls_as_the_clip_range_rises() -> None:
     ):
         built = build_controllers({name: BAND | {"follow": follow}}, coefficients, RULES)
         assert built[name].coefficient.tighter == tighter
+    given = {"clip_range": BAND | {"follow": "clip_fraction", "tighter": "down"}}
+    assert build_controllers(given, coefficients, RULES)["clip_range"].coefficient.tighter == "down"
     lower = Coefficient("lower_clip_range", 0.2, low=0.0, tighter="down")
     built = build_controllers({lower.name: BAND | {"follow": "clip_fraction"}}, {lower.name: lower}, RULES)
     assert built[lower.name].coefficient.tighter == "down"

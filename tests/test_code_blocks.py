@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,8 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     shutil.copytree(ROOT / "benchmarks/published/quickstart", "results/quickstart")  # and paper.md
     namespace: dict[str, Any] = {}
     for block in blocks(page, "python"):
-        if "import wandb" in block.code:  # an extra of its own, with a test in the environment that has it
-            pytest.importorskip("wandb")
+        if "import wandb" in block.code and find_spec("wandb") is None:
+            continue  # an extra of its own, with a test in the environment that has it
         exec(compile(block.code, str(block), "exec"), namespace)
 
 

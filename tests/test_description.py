@@ -6,6 +6,41 @@ import json
 
 from sb3_ppo_variants import VariantPPO
 from tests import own_code
+from tests.models import BAND
+
+
+def test_the_description_is_whole() -> None:
+    chain = ["clip", "dual_clip", "kl_penalty"]
+    model = VariantPPO("MlpPolicy", "CartPole-v1", objective=chain, adapt={"kl_coef": BAND}, ent_coef="lin_0.01")
+    assert json.loads(json.dumps(model.describe())) == {
+        "objective": ["clip", "dual_clip", "kl_penalty"],
+        "coefficients": {
+            "learning_rate": 3e-4,
+            "ent_coef": {"start": 0.01, "end": 0.0},
+            "vf_coef": 0.5,
+            "clip_range": 0.2,
+            "dual_clip": 3.0,
+            "kl_coef": 1.0,
+        },
+        "regularizers": [],
+        "hooks": [],
+        "options": {
+            "kl_direction": "forward",
+            "kl_estimator": "exact",
+        },
+        "adapt": {
+            "kl_coef": {
+                "rule": "band",
+                "follow": "kl",
+                "target": 0.01,
+                "width": 1.5,
+                "factor": 2.0,
+                "low": 1e-3,
+                "high": 1e3,
+            }
+        },
+        "stop": {},
+    }
 
 
 def test_all_parts_are_named_with_their_numbers() -> None:

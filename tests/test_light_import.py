@@ -50,13 +50,13 @@ def test_importing_the_package_alone_imports_neither_torch_nor_sb3() -> None:
 
 
 @pytest.mark.parametrize("command", ["status", "watch", "plan --no-calibration"])
-def test_commands_that_draw_nothing_do_not_import_matplotlib(command: str) -> None:
+def test_commands_that_draw_nothing_do_not_import_matplotlib(command: str, tmp_path: Path) -> None:
     study = Path(__file__).parent.parent / "benchmarks/studies/quickstart.yaml"
     code = (
         "import sys; from sb3_ppo_variants.bench.cli import main; code = main(sys.argv[1:]); "
         "print('matplotlib' in sys.modules); sys.exit(code)"
     )
-    arguments = [sys.executable, "-c", code, *command.split(), str(study)]
+    arguments = [sys.executable, "-c", code, *command.split(), str(study), "--results", str(tmp_path)]
     assert subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.endswith("False\n")
 
 

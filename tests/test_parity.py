@@ -15,7 +15,6 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import FloatSchedule
-from torch.distributions import Distribution
 
 from sb3_ppo_variants import MaskableRecurrentVariantPPO, MaskableVariantPPO, RecurrentVariantPPO, VariantPPO
 from sb3_ppo_variants.maskable_lstm import MaskableRecurrentPPO
@@ -195,9 +194,8 @@ def test_a_callback_may_change_arguments_as_in_stock() -> None:
     assert_same_leaves(ours.policy.state_dict(), stock.policy.state_dict())
 
 
-def test_repairs_of_the_contrib_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repairs_of_the_contrib_hosts() -> None:
     """Each is a row in docs/differences.md: what fails in the stock class, works here."""
-    monkeypatch.setattr(Distribution, "_validate_args", True)  # torch.compile turns it off for the whole process
     one_left = {"n_steps": 33, "batch_size": 16}
     recurrent = one_left | {"policy_kwargs": LSTM}
     with pytest.warns(UserWarning, match="degrees of freedom"), pytest.raises(ValueError, match="nan"):

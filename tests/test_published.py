@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from benchmarks.remake import from_tables
 from sb3_ppo_variants.bench.runs.folders import Folders
+from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import RECORDS_FILE, TABLE_FILES
 from sb3_ppo_variants.bench.tuning.rounds import tuned
@@ -97,10 +100,13 @@ def test_published_tables_are_whole(folder: Path) -> None:
 )
 def test_a_published_report_is_made_again_from_its_tables(folder: Path, tmp_path: Path) -> None:
     """All of it but the date."""
+    records = json.loads(content(folder / RECORDS_FILE))
+    if any(record["provenance"]["versions"] != versions() for record in records):
+        pytest.skip("other versions are installed than made the runs, which the report says")
+    if any(find_spec(name) for name in ("pyarrow", "fastparquet")):
+        pytest.skip("the report names a table for which the published one had no package")
     copy = tmp_path / folder.name
     made = from_tables(folder, copy).path.read_text()
-    if "stale: other versions" in made or "no results.parquet" not in made:
-        pytest.skip("other versions are installed than made the runs, which the report says")
     assert DATE.sub("", made) == DATE.sub("", (folder / "report.md").read_text())
     for name in TABLE_FILES:
         assert content(copy / name) == content(folder / name), name

@@ -131,18 +131,34 @@ def test_every_host(cls: Any, policy: str, action: str, name: str) -> None:
 def test_the_states_apart_are_seen_one_step_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """The distribution before a step is that of the weights of one gradient step earlier, in the same states."""
     seen: list[tuple[th.Tensor, th.Tensor]] = []
+    weights: list[dict[str, th.Tensor]] = []
+    drawn: list[th.Tensor] = []
+    samples_at = VariantPPO._samples_at
 
     def watch(minibatch: Minibatch, *, watch_coef: float = 0.0) -> th.Tensor:
         seen.append((minibatch.apart.before.tensors[0].clone(), minibatch.apart.now.tensors[0].detach().clone()))
+        weights.append({name: tensor.clone() for name, tensor in model.policy.state_dict().items()})
         return watch_coef * minibatch.apart.kl()
 
+    def recorded(self: VariantPPO, indices: np.ndarray, update: Any) -> Any:
+        samples = samples_at(self, indices, update)
+        drawn.append(samples.observations.clone())
+        return samples
+
+    monkeypatch.setattr(VariantPPO, "_samples_at", recorded)
     record = Regularizer("watch", watch, (Coefficient("watch_coef", 0.0),), needs_states_apart=True)
-    VariantPPO("MlpPolicy", SpacesEnv(), regularizers=record, learning_rate=0.01, **SMALL).learn(32)
+    model = VariantPPO("MlpPolicy", SpacesEnv(), regularizers=record, learning_rate=0.01, **SMALL)
+    model.learn(32)
     assert len(seen) == 4
     assert th.equal(*seen[0])  # no step was taken yet
-    assert all(not th.allclose(before, now) for before, now in seen[1:])
-    # One step of Adam moves the means by little; two of them by more.
-    assert all((before - now).abs().max() < 0.3 for before, now in seen)
+    for step in range(1, 4):
+        # Before the first step its states are drawn; in each step they are read, and those of the next one are drawn.
+        states = drawn[2 * step + 1]
+        for at_that_time, found in zip(weights[step - 1 : step + 1], seen[step], strict=True):
+            model.policy.load_state_dict(at_that_time)
+            with th.no_grad():
+                expected = model.policy.get_distribution(states).distribution.mean
+            th.testing.assert_close(found, expected)
 
 
 def test_an_auxiliary_loss_reads_the_samples() -> None:

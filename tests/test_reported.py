@@ -19,7 +19,6 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from torch.distributions import Distribution
 
 from sb3_ppo_variants import KLPenaltyPPO, VariantPPO
 from tests.environments import SpacesEnv
@@ -131,9 +130,8 @@ class Filling(BaseFeaturesExtractor):
         return observations.nan_to_num(0.0)
 
 
-def test_observations_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_observations_that_are_missing() -> None:
     """Grid2op/grid2op #389: NaN in observations. A policy that handles them trains; another one fails, by name."""
-    monkeypatch.setattr(Distribution, "_validate_args", True)  # torch.compile turns it off for the whole process
     assert_trains_as_stock(Missing, policy_kwargs={"features_extractor_class": Filling})
     with pytest.raises(FloatingPointError, match="observation: nan in environment 0, with which the policy fails"):
         trained(VariantPPO, Missing())

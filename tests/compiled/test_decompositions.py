@@ -10,7 +10,6 @@ import torch as th
 from hypothesis import given
 from hypothesis import strategies as st
 from torch._inductor.utils import run_and_get_cpp_code
-from torch.distributions import Distribution
 
 from sb3_ppo_variants.compiled.decompositions import (
     addmm,
@@ -85,9 +84,7 @@ def test_convolutions_with_nothing_to_do() -> None:
     assert convolution(images, weight, *rest) is NotImplemented
 
 
-def test_a_small_tensor_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Distribution, "_validate_args", True)  # torch.compile turns it off for the whole process
-
+def test_a_small_tensor_is_computed_once() -> None:
     def function(small: th.Tensor, large: th.Tensor) -> th.Tensor:
         return large * once(small**3.3)
 

@@ -57,7 +57,7 @@ def test_own_arguments_are_keyword_only_and_no_stock_argument_changes(cls: Any) 
         for parameter in names[3:]:
             assert parameter.name not in stock
             assert parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="positional argument"):
         cls(policy_name(cls), make_env(cls), *stock_values(stock_of(cls)).values(), 1.0)
 
 

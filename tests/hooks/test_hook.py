@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-import torch as th
 
 from sb3_ppo_variants import KLPenaltyPPO, MaskableVariantPPO, RecurrentVariantPPO, UpdateHook, VariantPPO
 from tests.environments import SpacesEnv
@@ -17,8 +17,7 @@ from tests.models import SMALL, same_weights
 class Notes(UpdateHook):
     """Writes down when it is called."""
 
-    def __init__(self, name: str = "") -> None:
-        self.name = name
+    def __init__(self) -> None:
         self.notes: list[str] = []
 
     def on_step(self, model: Any, infos: Any, dones: Any) -> None:
@@ -65,11 +64,12 @@ def test_a_hook_that_does_nothing_changes_nothing() -> None:
     assert all(same_weights(model, models[0]) for model in models)
 
 
-def test_a_hook_that_refuses_the_model_does_so_before_training() -> None:
-    class Refuses(UpdateHook):
-        def check(self, model: Any) -> None:
-            raise ValueError(f"not with {type(model.policy).__name__}")
+class Refuses(UpdateHook):
+    def check(self, model: Any) -> None:
+        raise ValueError(f"not with {type(model.policy).__name__}")
 
+
+def test_a_hook_that_refuses_the_model_does_so_before_training() -> None:
     with pytest.raises(ValueError, match="not with ActorCriticPolicy"):
         VariantPPO("MlpPolicy", SpacesEnv(), hooks=[Refuses()], **SMALL)
     with pytest.raises(TypeError, match="hooks: 3 is not an UpdateHook"):
@@ -81,22 +81,63 @@ def test_a_hook_that_refuses_the_model_does_so_before_training() -> None:
         )
 
 
-def test_what_a_hook_remembers_is_saved_and_put_back(tmp_path: Any) -> None:
+class Counts(UpdateHook):
+    @contextmanager
+    def around_update(self, model: Any, update: Any) -> Iterator[None]:
+        model.hook_state["count"] = model.hook_state.get("count", 0) + 1
+        yield
+
+
+def test_what_a_hook_remembers_is_saved(tmp_path: Path) -> None:
     model = VariantPPO("MlpPolicy", SpacesEnv(), hooks=[Counts()], **SMALL).learn(64)
     assert model.hook_state == {"count": 2}
     model.save(tmp_path / "model.zip")
     loaded = VariantPPO.load(tmp_path / "model.zip", SpacesEnv())
     loaded.learn(32, reset_num_timesteps=False)
     assert loaded.hook_state == {"count": 3}
-    with th.no_grad():
-        next(loaded.policy.parameters()).fill_(float("nan"))
-    with pytest.raises(ValueError, match="nan"):
-        loaded.learn(32, reset_num_timesteps=False)
-    assert loaded.hook_state == {"count": 3}
 
 
-class Counts(UpdateHook):
+class CountsAndFails(Counts):
+    def before_epoch(self, model: Any, update: Any, epoch: int) -> None:
+        if (model.hook_state["count"], epoch) == (2, 1):
+            raise RuntimeError("in the middle")
+
+
+def test_what_a_hook_remembers_is_put_back_after_an_error() -> None:
+    model = VariantPPO("MlpPolicy", SpacesEnv(), hooks=[CountsAndFails()], **SMALL).learn(32)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        model.learn(32, reset_num_timesteps=False)
+    assert model.hook_state == {"count": 1}
+
+
+class Named(UpdateHook):
+    """Writes into a list that several share."""
+
+    def __init__(self, name: str, notes: list[str]) -> None:
+        self.name, self.notes = name, notes
+
     @contextmanager
     def around_update(self, model: Any, update: Any) -> Iterator[None]:
-        model.hook_state["count"] = model.hook_state.get("count", 0) + 1
+        self.notes.append(f"{self.name} begins")
         yield
+        self.notes.append(f"{self.name} ends")
+
+    def before_epoch(self, model: Any, update: Any, epoch: int) -> None:
+        self.notes.append(f"{self.name} epoch {epoch}")
+
+
+def test_the_block_of_a_later_hook_lies_within_that_of_an_earlier_one() -> None:
+    notes: list[str] = []
+    hooks = [Named("a", notes), Named("b", notes)]
+    VariantPPO("MlpPolicy", SpacesEnv(), hooks=hooks, **SMALL | {"n_epochs": 1}).learn(32)
+    assert notes == ["a begins", "b begins", "a epoch 0", "b epoch 0", "b ends", "a ends"]
+
+
+def test_load_gives_a_model_other_hooks(tmp_path: Path) -> None:
+    VariantPPO("MlpPolicy", SpacesEnv(), hooks=[Counts()], **SMALL).save(tmp_path / "model.zip")
+    notes = Notes()
+    loaded = VariantPPO.load(tmp_path / "model.zip", SpacesEnv(), hooks=[notes]).learn(32)
+    assert notes.notes.count("begin") == 1
+    assert "count" not in loaded.hook_state
+    with pytest.raises(ValueError, match="not with ActorCriticPolicy"):
+        VariantPPO.load(tmp_path / "model.zip", hooks=[Refuses()])

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import torch as th
 
-from sb3_ppo_variants import VariantPPO
+from sb3_ppo_variants import UpdateHook, VariantPPO
 from tests.environments import SpacesEnv
 from tests.models import SMALL, same_weights
 
@@ -20,14 +22,33 @@ def test_the_count_begins_anew_in_each_update() -> None:
     assert steps(VariantPPO("MlpPolicy", SpacesEnv(), reset_adam_step=True, **SMALL).learn(96)) == {4.0}
 
 
-def test_the_moments_go_on() -> None:
+def test_the_first_update_is_that_without_it() -> None:
     model = VariantPPO("MlpPolicy", SpacesEnv(), reset_adam_step=True, **SMALL).learn(32)
-    first = VariantPPO("MlpPolicy", SpacesEnv(), **SMALL).learn(32)
-    assert same_weights(model, first)  # nothing to reset yet
-    moments = [state["exp_avg"].clone() for state in model.policy.optimizer.state.values()]
-    model.lr_schedule = lambda _: 0.0
+    assert same_weights(model, VariantPPO("MlpPolicy", SpacesEnv(), **SMALL).learn(32))
+
+
+def moments(model: VariantPPO) -> list[th.Tensor]:
+    return [
+        state[name].clone() for state in model.policy.optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")
+    ]
+
+
+class Looks(UpdateHook):
+    """Keeps the moments with which an update begins: own hooks begin after those of the package."""
+
+    @contextmanager
+    def around_update(self, model: VariantPPO, update: Any) -> Iterator[None]:
+        self.begin = moments(model)
+        yield
+
+
+def test_the_moments_go_on() -> None:
+    looks = Looks()
+    model = VariantPPO("MlpPolicy", SpacesEnv(), reset_adam_step=True, hooks=[looks], **SMALL).learn(32)
+    end = moments(model)
     model.learn(32, reset_num_timesteps=False)
-    assert all(moment.abs().sum() > 0 for moment in moments)
+    assert any(moment.any() for moment in end)
+    assert all(th.equal(*pair) for pair in zip(end, looks.begin, strict=True))
 
 
 class CountsInPlainNumbers(th.optim.Adam):

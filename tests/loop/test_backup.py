@@ -50,6 +50,8 @@ def everything(model: VariantPPO) -> dict[str, Any]:
             "training": model.policy.training,
             "updates": model._n_updates,
             "rules": model.adaptive_state,
+            "hooks": model.hook_state,
+            "returns": model._finished_returns,
             "log": logged(model),
         }
     )
@@ -67,7 +69,9 @@ def same(one: Any, other: Any) -> bool:
 @pytest.mark.parametrize("where", ["step", "log"])
 def test_an_update_left_in_the_middle(error: type[BaseException], where: str, tmp_path: Path) -> None:
     ends = Ends(error, where)
-    model = VariantPPO("MlpPolicy", SpacesEnv(), objective=["clip", ends.term()], adapt=ADAPT, **SMALL).learn(64)
+    parts: dict[str, Any] = {"objective": ["clip", ends.term()], "regularizers": "churn", "adapt": ADAPT}
+    model = VariantPPO("MlpPolicy", SpacesEnv(), **parts, **SMALL).learn(64)
+    model._finished_returns = [1.0, 2.0]
     before = everything(model)
     assert before["rules"]["clip_range"]["updates"] == 2.0
     ends.armed = True

@@ -16,11 +16,6 @@ from sb3_ppo_variants import VariantPPO
 from sb3_ppo_variants.loop.faster import foreach_steps, fused_steps, without_validation
 
 
-@pytest.fixture(autouse=True)
-def checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Distribution, "_validate_args", True)  # torch.compile turns it off for the whole process
-
-
 def parameters() -> list[th.nn.Parameter]:
     th.manual_seed(0)
     made = [th.nn.Parameter(th.randn(shape)) for shape in ((3, 4), (4,), (7,))]

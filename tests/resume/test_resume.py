@@ -125,6 +125,27 @@ def test_saves_lie_so_many_steps_apart(tmp_path: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.count("Saving") == 3  # after 128 and 256 steps, and at the end
 
 
+def test_a_refused_save_is_tried_again_before_the_next_rollout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, tried = os.replace, []
+    model = SCENARIOS["cartpole"]()
+
+    def refuses_once(source: Any, target: Any) -> None:
+        tried.append(model.num_timesteps)
+        if len(tried) == 1:
+            raise OSError("no space left")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuses_once)
+    with pytest.warns(UserWarning, match="not written: no space left"):
+        model.learn(5 * ROLLOUT, callback=ResumeCallback(tmp_path / "run", every=2 * ROLLOUT))
+    assert tried == [2 * ROLLOUT, 3 * ROLLOUT, 5 * ROLLOUT]
+
+
+def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
+    SCENARIOS["cartpole"]().learn(ROLLOUT, callback=ResumeCallback(tmp_path / "a/b/run"))
+    assert resume_model(PPO, tmp_path / "a/b/run").num_timesteps == ROLLOUT
+
+
 def test_one_callback_may_serve_many_runs(tmp_path: Path) -> None:
     callback = ResumeCallback(tmp_path / "run")
     model = SCENARIOS["gsde"]()

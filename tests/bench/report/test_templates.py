@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import jinja2
 import pytest
 
 from sb3_ppo_variants.bench.report import html, markdown
@@ -42,5 +43,5 @@ def test_an_anchor_is_that_of_github() -> None:
 
 
 def test_an_unknown_name_in_a_template_is_an_error() -> None:
-    with pytest.raises(Exception, match="document"):
+    with pytest.raises(jinja2.UndefinedError, match="document"):
         render("report.md.jinja", {})

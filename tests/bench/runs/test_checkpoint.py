@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -56,11 +56,18 @@ SLOW = ("stock", "frames", "sampled", "recurrent", "masked")
 
 
 class Locked(SpacesEnv):
-    """Cannot be pickled."""
+    """Cannot be pickled, and keeps the seeds that it is given."""
+
+    seeds: ClassVar[list[int]] = []
 
     def __init__(self) -> None:
         super().__init__()
         self.lock = threading.Lock()
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        if seed is not None:
+            self.seeds.append(seed)
+        return super().reset(seed=seed, options=options)
 
 
 def _make(environment: Any, **arguments: Any) -> Any:
@@ -172,6 +179,7 @@ def test_environments_that_cannot_be_saved_begin_new_episodes(
         execute(run, tmp_path, "", EVERY_ROLLOUT)
     killed_at(None)
     episodes = len(load_results(str(tmp_path)))
+    Locked.seeds.clear()
     execute(run, tmp_path, "", EVERY_ROLLOUT)
     (resumed,) = json.loads((tmp_path / "run.json").read_text())["resumed"]
     assert resumed["timesteps"] == 192
@@ -179,6 +187,8 @@ def test_environments_that_cannot_be_saved_begin_new_episodes(
     assert "the evaluation environment cannot be pickled" in resumed["differs"]
     assert made(run, tmp_path)["evaluated"] == list(range(32, 321, 32))
     assert len(load_results(str(tmp_path))) >= episodes
+    # That of the run and 192, as those of the run would give its first episodes again; and that of the evaluation.
+    assert set(Locked.seeds) == {195, 196, 10_003}
 
 
 def test_another_processor_is_said(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -11,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -240,13 +242,33 @@ def claim_at_once(folders: Folders, run: Run, barrier: Barrier) -> bool:
 
 
 def test_claims_at_once_give_a_run_to_one_process_at_most(folders: Folders, run: Run) -> None:
-    context = multiprocessing.get_context("fork")
+    context, given = multiprocessing.get_context("fork"), []
     with context.Manager() as manager, ProcessPoolExecutor(4, mp_context=context) as executor:
         for round_ in range(20):
             barrier = manager.Barrier(4)
             one = replace(run, seed=round_)
             claims = [executor.submit(claim_at_once, folders, one, barrier) for _ in range(4)]
-            assert sum(claim.result() for claim in claims) <= 1
+            given.append(sum(claim.result() for claim in claims))
+    assert set(given) <= {0, 1}
+    assert 1 in given
+
+
+def test_a_run_is_on_the_disk_before_it_is_in_its_place(
+    folders: Folders, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial, done, rename = claim(folders, run), [], os.rename
+    fill(run, partial)
+    files = {path.name for path in partial.iterdir()} - {"checkpoint.zip"}
+
+    def renamed(source: Any, target: Any) -> None:
+        done.append("renamed")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(Path(f"/dev/fd/{descriptor}").resolve().name))
+    monkeypatch.setattr(os, "rename", renamed)
+    folders.publish(run, partial)
+    assert {*files, partial.name} <= {*done[: done.index("renamed")]}
+    assert done[-1] == "renamed"
 
 
 def test_clean_removes_only_what_the_dead_left(folders: Folders, run: Run) -> None:
@@ -307,7 +329,7 @@ with Folders(Path(sys.argv[1])).locked():
 """
 
 
-def test_the_lock_is_waited_for_and_goes_with_its_process(folders: Folders) -> None:
+def test_the_lock_is_waited_for_and_goes_with_its_process(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     folders.root.mkdir(parents=True)
     with folders.locked():
         pass
@@ -315,9 +337,16 @@ def test_the_lock_is_waited_for_and_goes_with_its_process(folders: Folders) -> N
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"locked\n"
+        asked, flock = threading.Event(), fcntl.flock
+
+        def asks(descriptor: Any, operation: int) -> None:
+            asked.set()
+            flock(descriptor, operation)
+
+        monkeypatch.setattr(fcntl, "flock", asks)
         waiter = threading.Thread(target=lambda: folders.locked().__enter__(), daemon=True)
         waiter.start()
-        waiter.join(timeout=1.0)
+        assert asked.wait(PATIENCE)
         assert waiter.is_alive()
         holder.kill()
         waiter.join(timeout=PATIENCE)

@@ -121,9 +121,29 @@ def test_weights_and_biases_get_the_numbers(tmp_path: Path, wandb: list[FakeRun]
 
 
 def test_a_run_that_fails_ends_its_run_of_weights_and_biases(tmp_path: Path, wandb: list[FakeRun]) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="n_stepz"):
         execute(replace(LONGER, arguments={"n_stepz": 3}), tmp_path, "", None, Tracking(("wandb",), "mine", tmp_path))
     assert wandb[0].finished
+
+
+def test_a_run_fails_where_weights_and_biases_cannot_start(
+    tmp_path: Path, wandb: list[FakeRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(**arguments: Any) -> None:
+        raise ConnectionError("no key")
+
+    monkeypatch.setattr(sys.modules["wandb"], "init", refuses)
+    with pytest.raises(ConnectionError, match="no key"):
+        execute(LONGER, tmp_path, "", None, Tracking(("wandb",), "mine", tmp_path))
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_arms_of_one_configuration_are_two_runs(wandb: list[FakeRun]) -> None:
+    for arm in ("a", "b"):
+        with Tracking(("wandb",), "mine").opened(replace(LONGER, arm=arm)):
+            pass
+    assert wandb[0].arguments["config"]["identity"] == wandb[1].arguments["config"]["identity"]
+    assert wandb[0].arguments["id"] != wandb[1].arguments["id"]
 
 
 def test_what_weights_and_biases_raises_later_fails_no_run(
