@@ -48,7 +48,8 @@ from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
 
 # Arguments of SB3 that may be given as RL Zoo's strings; the zoo itself converts them only for its own entry point.
-STOCK_SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
+CLIP_RANGES = ("clip_range", "clip_range_vf")
+STOCK_SCHEDULES = ("learning_rate", *CLIP_RANGES)
 # What `_setup_model` builds from the arguments.
 REBUILT = (
     "_chain", "_regularization", "_hooks", "_hooks_from", "_apart", "_adaptation",
@@ -162,6 +163,9 @@ class Assembly(TrainingLoop):
 
     def _follow_attributes(self) -> None:
         """Build the parts again if what they are built from has changed, and check values that are other ones."""
+        for name in CLIP_RANGES:  # SB3 calls them
+            if (value := getattr(self, name)) is not None and not callable(value):
+                setattr(self, name, as_schedule(name, value))
         if self._given() != self._built_from or self._adaptation.state is not self.adaptive_state:
             self._build_parts()
             self._check_parts()

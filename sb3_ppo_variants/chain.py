@@ -255,7 +255,7 @@ class Chain:
         self.terms = tuple(terms)
         self._check_order()
         self.coefficients = by_name("objective", (c for term in self.terms for c in term.coefficients))
-        self.options = {option.name: option for term in self.terms for option in term.options}
+        self.options = by_name("objective", (option for term in self.terms for option in term.options))
 
     def _check_order(self) -> None:
         names = [term.name for term in self.terms]

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import torch as th
 
-from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number
+from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Number, Option
 from sb3_ppo_variants.imports import import_module, import_object
 from sb3_ppo_variants.messages import one_of
 
 Part = TypeVar("Part")
+Argument = TypeVar("Argument", Coefficient, Option)
 Function = Callable[..., Any]
 # The parts that users have given a name: class of the record -> name -> record.
 REGISTERED: defaultdict[type, dict[str, Any]] = defaultdict(dict)
@@ -27,6 +28,10 @@ LOGGED = frozenset(
         "ratio_deviation", "ratio_max", "std", "value_loss", "vf_coef", "vf_learning_rate",
     }
 )  # fmt: skip
+
+
+# Of these, what no coefficient may be called.
+MEASURED = frozenset(name for name in LOGGED if not name.endswith(("_coef", "_rate", "_range", "_range_vf")))
 
 
 def resolve(
@@ -219,15 +224,17 @@ def refuse_repeated(argument: str, names: Sequence[str]) -> None:
         )
 
 
-def by_name(argument: str, coefficients: Iterable[Coefficient]) -> dict[str, Coefficient]:
-    """The coefficients of several parts, which may share one.
+def by_name(argument: str, coefficients: Iterable[Argument]) -> dict[str, Argument]:
+    """The coefficients, or the options, of several parts, which may share one.
 
     :param argument: that the parts were given for
     :param coefficients: of all parts
-    :raises ValueError: when two mean different things by a name
+    :raises ValueError: when two mean different things by a name, or one has the name of a statistic of PPO
     """
-    named: dict[str, Coefficient] = {}
+    named: dict[str, Argument] = {}
     for coefficient in coefficients:
+        if coefficient.name in MEASURED:
+            raise ValueError(f"{argument}: {coefficient.name!r} would replace train/{coefficient.name}; rename it")
         if named.setdefault(coefficient.name, coefficient) != coefficient:
             raise ValueError(f"{argument}: two parts have a coefficient {coefficient.name!r}; rename one")
     return named

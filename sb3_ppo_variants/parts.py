@@ -129,7 +129,9 @@ def _hook(given: Any) -> UpdateHook:
     except TypeError as error:
         raise TypeError(f"hooks: {given!r} cannot be made without arguments: {error}") from error
     if not isinstance(hook, UpdateHook):
-        raise TypeError(f"hooks: {given!r} is not an UpdateHook")
+        of_class = isinstance(hook, type) and issubclass(hook, UpdateHook)
+        hint = f"; give an instance, {hook.__name__}()" if of_class else ""
+        raise TypeError(f"hooks: {given!r} is not an UpdateHook{hint}")
     return hook
 
 
@@ -248,7 +250,7 @@ def execution_of(algorithm: RolloutPasses, compile: bool | str) -> Execution:
     :raises ImportError: with ``"strict"``, for a version of torch that is not supported, and so AttributeError
     """
     if compile not in (False, True, "strict"):
-        raise ValueError(one_of("compile", compile, ("False", "True", "strict")))
+        raise ValueError(f"compile={compile!r} is not known. Choices: False, True, 'strict'.")
     if not compile:
         return EagerExecution(algorithm)
     try:

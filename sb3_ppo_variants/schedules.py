@@ -83,8 +83,10 @@ def as_schedule(name: str, value: Any) -> Schedule:
         try:
             if kind in IN_WORDS and numbers:
                 return FloatSchedule(IN_WORDS[kind](*map(float, numbers)))
-        except (TypeError, ValueError):
+        except TypeError:
             pass
+        except ValueError as error:
+            raise ValueError(f"{name}={value!r}: {error}") from error
         raise ValueError(
             f"{name}={value!r}: a schedule as a string is 'lin_' or 'exp_' and the start, with an optional floor, like "
             "'lin_0.2' or 'exp_0.2_0.05'"

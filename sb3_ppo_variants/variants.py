@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -222,7 +223,8 @@ class AdaptiveClip(NamedVariant):
 
 def _band(follow: str, target: float, name: str, bounds: tuple[float, float], factor: float) -> dict[str, Any]:
     """The band rule of PPO's section 4."""
-    Number(f"desired_{follow}", low=0.0, above_low=True).check(target)
+    highest = 1.0 if follow == "clip_fraction" else math.inf
+    Number(f"desired_{follow}", low=0.0, high=highest, above_low=True).check(target)
     if not isinstance(bounds, Sequence) or len(bounds) != 2:
         raise ValueError(f"{name}={bounds!r}: a pair of numbers, the smallest and the largest value")
     for bound in bounds:

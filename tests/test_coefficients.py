@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
-from sb3_ppo_variants import AdaptiveClipPPO, VariantPPO
+from sb3_ppo_variants import AdaptiveClipPPO, UpdateHook, VariantPPO
 from sb3_ppo_variants.coefficients import Number
 from tests.environments import SpacesEnv
 from tests.models import SMALL, Dumps, logged, same_weights
@@ -275,3 +276,27 @@ def test_the_clip_range_is_looked_at_beyond_the_end_as_in_stock() -> None:
     assert same_weights(*models)
     # 96 of 65 steps: 0.2 * (1 - 96 / 65) + 0.02.
     assert logged(models[1])["train/clip_range"] == pytest.approx(-0.0754, abs=1e-4)
+
+
+def test_what_is_nearly_right_is_answered_with_what_is_wrong() -> None:
+    for arguments, error, message in (
+        (
+            {"recompute_advantages": "True"},
+            ValueError,
+            "='True' is not known. Choices: True, False, which are no texts",
+        ),
+        ({"compile": "True"}, ValueError, "compile='True' is not known. Choices: False, True, 'strict'"),
+        ({"ent_coef": "lin_0.2_0.3"}, ValueError, r"ent_coef='lin_0.2_0.3': LinearDecay: floor=0.3"),
+        ({"hooks": [UpdateHook]}, TypeError, r"is not an UpdateHook; give an instance, UpdateHook\(\)"),
+    ):
+        with pytest.raises(error, match=message):
+            VariantPPO("MlpPolicy", SpacesEnv(), **SMALL, **arguments)
+
+
+def test_a_share_is_at_most_one_and_a_target_finite() -> None:
+    with pytest.raises(ValueError, match="desired_clip_fraction=20"):
+        AdaptiveClipPPO("MlpPolicy", SpacesEnv(), desired_clip_fraction=20, **SMALL)
+    for rule in ("band", "proportional"):
+        adapt = {"clip_range": {"rule": rule, "follow": "kl", "target": math.inf, "low": 0.1, "high": 0.3}}
+        with pytest.raises(ValueError, match="target.*inf"):
+            VariantPPO("MlpPolicy", SpacesEnv(), adapt=adapt, **SMALL)

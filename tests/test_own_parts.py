@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient
+from sb3_ppo_variants.coefficients import CLIP_RANGE, Coefficient, Option
 from sb3_ppo_variants.own_parts import by_name, coefficients_of, name_of, refuse_repeated, resolve, trial_values
 
 
@@ -121,3 +121,16 @@ def test_a_function_that_takes_other_arguments_is_refused_by_name() -> None:
 
     with pytest.raises(TypeError, match="parts: largest cannot be called as one: .*minibatch"):
         resolve("parts", "tests.own_code.largest", Record, KNOWN, wrong)
+
+
+def test_no_coefficient_has_the_name_of_a_statistic() -> None:
+    with pytest.raises(ValueError, match="objective: 'kl_max' would replace train/kl_max; rename it"):
+        by_name("objective", [Coefficient("kl_max", 0.1)])
+    assert by_name("objective", [CLIP_RANGE]) == {"clip_range": CLIP_RANGE}
+
+
+def test_parts_share_an_option_only_if_it_means_the_same() -> None:
+    option = Option("mode", ("x", "y"), "x")
+    assert by_name("objective", [option, option]) == {"mode": option}
+    with pytest.raises(ValueError, match="'mode'; rename one"):
+        by_name("objective", [option, Option("mode", ("z",), "z")])

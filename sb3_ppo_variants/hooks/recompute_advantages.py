@@ -34,6 +34,7 @@ class RecomputeAdvantages(UpdateHook):
     def __init__(self) -> None:
         self._terminals: list[Terminal] = []
         self._rewards = np.zeros(0)
+        self._shapes: dict[str, tuple[int, ...]] = {}
 
     def check(self, model: Any) -> None:
         """Refuse a rollout buffer that cannot be read in storage order.
@@ -54,9 +55,11 @@ class RecomputeAdvantages(UpdateHook):
         :param infos: one per environment
         :param dones: whether an episode ended
         """
-        step = model.rollout_buffer.pos
+        buffer = model.rollout_buffer
+        step = buffer.pos
         if step == 0:
             self._terminals = []
+            self._shapes = {name: array.shape for name, array in vars(buffer).items() if isinstance(array, np.ndarray)}
         for env, (info, done) in enumerate(zip(infos, dones, strict=True)):
             if done and is_cut_off(info):
                 self._terminals.append(Terminal(step, env, info["terminal_observation"]))
@@ -95,7 +98,7 @@ class RecomputeAdvantages(UpdateHook):
         buffer = model.rollout_buffer
         before = self._rewards.copy()
         self._add_terminal_values(model, 1.0)
-        advantages, returns = _computed(model, self._rewards)
+        advantages, returns = _computed(model, self._rewards, self._shapes)
         self._rewards = before
         for name, column in (("advantages", advantages), ("returns", returns)):
             own = getattr(buffer, name)
@@ -111,20 +114,32 @@ class RecomputeAdvantages(UpdateHook):
                 self._rewards[terminal.step, terminal.env] += sign * model.gamma * value
 
 
-def _computed(model: Any, rewards: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Advantages and returns by the buffer's own method, each of shape ``(n_steps, n_envs)``."""
+def _computed(model: Any, rewards: np.ndarray, shapes: Mapping[str, tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray]:
+    """Advantages and returns by the buffer's own method, each of shape ``(n_steps, n_envs)``.
+
+    :param rewards: with the values at time limits
+    :param shapes: of the arrays of the buffer before they were flattened
+    """
     buffer = model.rollout_buffer
-    shape = (buffer.n_envs, buffer.buffer_size)
-    values = model._rollout_values().cpu().numpy().reshape(shape).T
-    starts = buffer.episode_starts
-    if starts.shape != rewards.shape:  # flat, as sb3-contrib's recurrent buffers leave them
-        starts = starts.reshape(shape).T
-    own = {name: getattr(buffer, name) for name in ("values", "rewards", "episode_starts", "advantages", "returns")}
-    vars(buffer).update(
-        values=values, rewards=rewards, episode_starts=starts, advantages=np.zeros_like(rewards), returns=None
-    )
+    values = model._rollout_values().cpu().numpy().reshape(buffer.n_envs, buffer.buffer_size).T
+    arrays = {name: vars(buffer)[name] for name in shapes if isinstance(vars(buffer).get(name), np.ndarray)}
+    by_step = {name: _by_step(array, shapes[name]) for name, array in arrays.items()}
+    empty = {"advantages": np.zeros_like(rewards), "returns": np.zeros_like(rewards)}
+    own = {name: getattr(buffer, name) for name in {*by_step, *empty, "values", "rewards"}}
+    vars(buffer).update(by_step | empty, values=values, rewards=rewards)
     try:
         buffer.compute_returns_and_advantage(model._last_values(), model._last_episode_starts)
         return buffer.advantages, buffer.returns
     finally:
         vars(buffer).update(own)
+
+
+def _by_step(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An array as it was before the buffer flattened it, without a copy.
+
+    sb3-contrib's hidden states have the environments in another place, and stay as they are.
+    """
+    steps, envs = shape[:2] if len(shape) > 1 else (0, 0)
+    if flat.shape == shape or flat.shape[0] != steps * envs:
+        return flat
+    return flat.reshape(envs, steps, *shape[2:]).swapaxes(0, 1)

@@ -77,10 +77,22 @@ class ResumeCallback(BaseCallback):
         self._saved_at = self.model.num_timesteps
         self._in_rollout = False
         before_each_rollout(self._on_policy_model, self._capture_generators)
+        if earlier := self._that_begin_rollouts_earlier():
+            warn_user(
+                f"ResumeCallback: {', '.join(earlier)} sees the start of a rollout before it; put it first in the "
+                "list, or what is changed then is changed twice in a resumed run"
+            )
         # The result is dropped: a user wants to know at the start of a long run what cannot be saved.
         self._members()
         for unsaved in unsaved_parts(self.model.policy):
             warn_user(f"ResumeCallback: {unsaved}; set it again after resume_model, or the run will differ")
+
+    def _that_begin_rollouts_earlier(self) -> list[str]:
+        """The callbacks before this one in the list of ``learn`` that do something at the start of a rollout."""
+        listed = getattr(self.locals.get("callback"), "callbacks", [])
+        before = listed[: listed.index(self)] if self in listed else []
+        inherited = BaseCallback._on_rollout_start
+        return [type(each).__name__ for each in before if type(each)._on_rollout_start is not inherited]
 
     def _on_rollout_start(self) -> None:
         if self._is_due():

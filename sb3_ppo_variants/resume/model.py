@@ -13,6 +13,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.utils import get_system_info
 
+from sb3_ppo_variants.loop.backup import held_back
 from sb3_ppo_variants.messages import counted, warn_user
 from sb3_ppo_variants.resume.environments import ENVIRONMENT, PROCESSES, unpickled_environment
 from sb3_ppo_variants.resume.file import FORMAT, full_name, read_members
@@ -78,8 +79,9 @@ def _restore_before_rollout(model: OnPolicyAlgorithm, state: dict[str, Any]) -> 
         let_wait(model, None)
         not_before_rollouts(model, restore)
         set_generator_states(state["generators"])
+        held = held_back(model.logger)
         for name, values in state["logger"].items():
-            getattr(model.logger, name).update(values)
+            held[name].update(values)
 
     before_each_rollout(model, restore)
     let_wait(model, state)

@@ -37,7 +37,7 @@ BAND = Rule(
     "band",
     band,
     arguments=(
-        Number("target", low=0.0, above_low=True),
+        Number("target", low=0.0, above_low=True, finite=True),
         Number("width", default=1.5, low=1.0),
         Number("factor", default=2.0, low=1.0, above_low=True, finite=True),
     ),

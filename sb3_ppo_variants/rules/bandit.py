@@ -54,7 +54,7 @@ def bandit(
     changes = discount * state.get("changes", 0.0) + abs(change)
     measurements = discount * state.get("measurements", 0.0) + 1.0
     credited = _credited_arm(state)
-    if credited is not None:
+    if credited is not None and credited < count:  # there may have been more arms
         pulls[credited] += 1.0
         rewards[credited] += min(max(change * measurements / changes, -1.0), 1.0) if changes else 0.0
     chosen = _best_arm(pulls, rewards, exploration)

@@ -38,7 +38,7 @@ PROPORTIONAL = Rule(
     "proportional",
     proportional,
     arguments=(
-        Number("target", low=0.0, above_low=True),
+        Number("target", low=0.0, above_low=True, finite=True),
         Number("gain", default=0.1, low=0.0, high=0.99, above_low=True),
         Number("largest_error", default=0.2, low=0.0, high=1.0, above_low=True),
     ),

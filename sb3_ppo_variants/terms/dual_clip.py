@@ -33,7 +33,10 @@ def dual_clip(surrogate: th.Tensor, minibatch: Minibatch, *, dual_clip: float) -
 
 
 def log(minibatch: Minibatch, *, dual_clip: float) -> dict[str, th.Tensor]:
-    """Share of samples on which the bound acts; a run with 0 throughout is plain PPO."""
+    """Share of samples with a negative advantage and a ratio above ``c``.
+
+    After the clip, these are the samples on which the bound acts; a run with 0 throughout is plain PPO.
+    """
     acts = (minibatch.advantages < 0) & (minibatch.ratio > dual_clip)
     return {"dual_clip_fraction": acts.float().mean()}
 

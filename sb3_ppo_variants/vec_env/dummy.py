@@ -47,6 +47,8 @@ class FastDummyVecEnv(DummyVecEnv):
 
 
 def _copy(info: dict[str, Any]) -> dict[str, Any]:
+    if type(info) is not dict:
+        return deepcopy(info)
     return {key: value if type(value) in UNCHANGING else deepcopy(value) for key, value in info.items()}
 
 

@@ -65,6 +65,7 @@ class EnvPoolVecEnv(VecEnv):
     ) -> None:
         self.arguments = {"num_threads": num_threads, **env_kwargs}
         self.envpool = _checked(env_id, n_envs, self.arguments, info_keywords)
+        n_envs = int(n_envs)
         self.env_id, self.info_keywords, self.num_envs = env_id, info_keywords, n_envs
         self.pool = self._make(range(seed or 0, (seed or 0) + n_envs))
         super().__init__(n_envs, self.pool.observation_space, _single_precision(self.pool.action_space))
@@ -78,6 +79,16 @@ class EnvPoolVecEnv(VecEnv):
     def _make(self, seeds: Sequence[int]) -> Any:
         of_pool = [seed % SEEDS for seed in seeds]
         return self.envpool.make_gymnasium(self.env_id, num_envs=self.num_envs, env_seed=of_pool, **self.arguments)
+
+    def set_options(self, options: Any = None) -> None:
+        """Refuse options of ``reset``, which EnvPool does not have.
+
+        :param options: nothing, or empty ones
+        :raises ValueError: for others
+        """
+        if options and any([options] if isinstance(options, dict) else options):
+            raise ValueError(f"options={options!r}: environments of EnvPool take none when they are reset")
+        super().set_options(options)
 
     def reset(self) -> VecEnvObs:
         """Begin new episodes, and return their first observations."""
@@ -173,7 +184,8 @@ def _checked(env_id: str, n_envs: int, arguments: dict[str, Any], info_keywords:
     """Import EnvPool and look whether it has the environment, its arguments and the keys of its infos."""
     for name, value in {"n_envs": n_envs, **arguments}.items():
         # EnvPool ends the process for some of these.
-        if name in COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if name in COUNTS and (not whole or value < 1):
             raise ValueError(f"{name}={value!r}: must be a whole number, at least 1")
     try:
         envpool = importlib.import_module("envpool")

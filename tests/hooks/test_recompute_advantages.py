@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -120,3 +120,37 @@ def test_a_buffer_that_cannot_be_read_in_order_is_refused() -> None:
 def test_only_true_and_false() -> None:
     with pytest.raises(ValueError, match="recompute_advantages=1 is not known"):
         VariantPPO("MlpPolicy", TwoSteps(True), recompute_advantages=1)
+
+
+class ByStep(RolloutBuffer):
+    """Fills its returns step by step, and keeps the shapes of its arrays."""
+
+    shapes: ClassVar[list[dict[str, Any]]] = []
+
+    def compute_returns_and_advantage(self, last_values: th.Tensor, dones: np.ndarray) -> None:
+        super().compute_returns_and_advantage(last_values, dones)
+        self.shapes.append({name: value.shape for name, value in vars(self).items() if isinstance(value, np.ndarray)})
+        self.actions_of_call = self.actions[..., 0].copy()
+        for step in range(self.buffer_size):
+            self.returns[step] = self.rewards[step]
+
+
+def test_a_buffer_sees_its_arrays_as_it_filled_them() -> None:
+    """The second call of an update comes after the minibatches have flattened them."""
+    actions: list[np.ndarray] = []
+
+    class Keeps(UpdateHook):
+        def before_epoch(self, model: Any, update: Any, epoch: int) -> None:
+            actions.append(model.rollout_buffer.actions_of_call)
+
+    ByStep.shapes.clear()
+    env = make_vec_env(lambda: TwoSteps(False), n_envs=2)
+    arguments: dict[str, Any] = {"n_steps": 8, "batch_size": 8, "n_epochs": 2, "seed": 0}
+    VariantPPO(
+        "MlpPolicy", env, rollout_buffer_class=ByStep, recompute_advantages=True, hooks=[Keeps()], **arguments
+    ).learn(16)
+    first, second = ByStep.shapes
+    assert first["log_probs"] == (8, 2)
+    assert {name: second[name] for name in first} == first
+    assert actions[0].shape == (8, 2)
+    np.testing.assert_equal(actions[1], actions[0])

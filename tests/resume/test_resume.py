@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 import torch as th
 from stable_baselines3 import DQN, PPO
-from stable_baselines3.common.callbacks import EveryNTimesteps
+from stable_baselines3.common.callbacks import BaseCallback, EveryNTimesteps
+from stable_baselines3.common.logger import Logger
 
 from sb3_ppo_variants import ResumeCallback, resume_model
 from tests.resume.scenarios import (
@@ -215,3 +217,42 @@ def test_misplaced_callbacks(tmp_path: Path) -> None:
         DQN("MlpPolicy", "CartPole-v1", buffer_size=10).learn(1, callback=callback)
     with pytest.raises(ValueError, match="EveryNTimesteps passes no rollouts on"):
         SCENARIOS["cartpole"]().learn(1, callback=EveryNTimesteps(10, ResumeCallback(tmp_path / "run")))
+
+
+class AtTheStart(BaseCallback):
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_start(self) -> None:
+        pass
+
+
+def test_a_callback_that_begins_rollouts_earlier_draws_a_warning(tmp_path: Path) -> None:
+    model = SCENARIOS["cartpole"]()
+    with pytest.warns(UserWarning, match="AtTheStart sees the start of a rollout before it; put it first in the list"):
+        model.learn(ROLLOUT, callback=[AtTheStart(), ResumeCallback(tmp_path / "run")])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.learn(ROLLOUT, callback=[ResumeCallback(tmp_path / "run"), AtTheStart()])
+
+
+class Silent(Logger):
+    """Holds nothing back."""
+
+    def __init__(self) -> None:
+        self.level = 0
+
+    def record(self, *arguments: Any, **keywords: Any) -> None:
+        pass
+
+    record_mean = dump = record
+
+
+def test_a_logger_that_holds_nothing_back(tmp_path: Path) -> None:
+    model = SCENARIOS["cartpole"]()
+    model.set_logger(Silent())
+    model.learn(ROLLOUT, callback=ResumeCallback(tmp_path / "run"))
+    resumed = resume_model(PPO, tmp_path / "run")
+    resumed.set_logger(Silent())
+    resumed.learn(ROLLOUT, reset_num_timesteps=False)
+    assert resumed.num_timesteps == 2 * ROLLOUT

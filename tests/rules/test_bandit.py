@@ -134,3 +134,9 @@ def test_needs_no_direction() -> None:
     assert model.adaptive_state["ent_coef"]["multiplier"] == 0.5  # the first of five arms
     with pytest.raises(ValueError, match=r"adapt\['ent_coef'\]\['tighter'\]=None: say which way"):
         VariantPPO("MlpPolicy", "CartPole-v1", ent_coef=0.01, adapt={"ent_coef": BAND}, **SMALL)
+
+
+def test_fewer_arms_than_before_credit_none_that_is_gone() -> None:
+    state = run([0.0] * 8, arms=5.0)
+    assert state["arm"] > 1
+    assert after(state, 1.0, 9, arms=2.0)["multiplier"] in (0.5, 2.0)

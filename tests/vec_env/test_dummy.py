@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections import defaultdict
 from typing import Any
 
 import gymnasium as gym
@@ -104,3 +105,16 @@ def test_a_step_that_a_user_put_in_place_stays() -> None:
     with without_deep_copies(vec_env):
         assert vec_env.step(np.array([0])) == "mine"
     assert vec_env.step(np.array([0])) == "mine"
+
+
+class Counting(gym.Wrapper[Any, Any, Any, Any]):
+    def step(self, action: Any) -> Any:
+        observation, reward, terminated, truncated, _ = self.env.step(action)
+        return observation, reward, terminated, truncated, defaultdict(float, own=1.0)
+
+
+def test_infos_of_another_class_keep_it() -> None:
+    env = FastDummyVecEnv([lambda: Counting(gym.make("CartPole-v1"))])
+    env.reset()
+    (info,) = env.step(np.zeros(1, dtype=np.int64))[3]
+    assert (info["own"], info["absent"]) == (1.0, 0.0)

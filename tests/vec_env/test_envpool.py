@@ -277,3 +277,13 @@ def test_actions_are_those_of_gymnasium() -> None:
     assert vec_env.action_space == gym.spaces.Box(-1, 1, (6,), np.float32)
     vec_env.reset()
     assert vec_env.step(np.zeros((1, 6), np.float32))[0].shape == (1, 17)
+
+
+def test_options_of_a_reset_are_refused() -> None:
+    env = EnvPoolVecEnv("CartPole-v1", np.int64(2))  # type: ignore[arg-type]
+    env.set_options()
+    env.set_options([{}, {}])
+    assert len(env.reset()) == 2
+    for options in ({"low": 0.0}, [{}, {"low": 0.0}]):
+        with pytest.raises(ValueError, match="environments of EnvPool take none when they are reset"):
+            env.set_options(options)

@@ -178,21 +178,25 @@ def test_the_seeds_that_the_runs_of_a_study_have() -> None:
     assert wanted_seeds(fixed, found) == {"ppo": range(10), "mine": range(10)}
 
 
+def test_an_arm_at_its_last_look_is_not_open() -> None:
+    """Its p after the correction, 0.057, may fall to 0.029 once the other arm is decided, whose second batch lacks."""
+    until = UntilDecided.model_validate({"from": 5, "to": 10, "step": 5, "until": "decided"})
+    scores = finished(
+        ppo=[1, 19, 13, 7, 12, 3, 11, 18, 5, 14], a=[16, 22, 19, 13, 8, 25, 18, 21, 11, 23], b=[3, 4, 5, 6, 7]
+    )
+    found = decide(scores, ["ppo", "a", "b"], [TASK], "ppo", until)
+    assert states(found) == {"a": ("undecided", 10), "b": ("open", 5)}
+    assert found.arms["a"].adjusted_p_value == pytest.approx(2 * found.arms["a"].p_value)
+    assert (found.wanted("a"), found.wanted("b"), found.wanted("ppo")) == (range(10), range(10), range(10))
+    assert outcome(found.arms["a"], found) == "undecided with 10 seeds, the limit"
+    scores["b", TASK] = dict(enumerate(float(seed) for seed in range(-10, 0)))
+    assert states(decide(scores, ["ppo", "a", "b"], [TASK], "ppo", until)) == {
+        "a": ("differs", 10),
+        "b": ("differs", 5),
+    }
+
+
 counts = st.integers(0, 15)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.integers(0, 1000), st.lists(counts, min_size=3, max_size=3))
-def test_an_open_arm_has_a_look_to_come(seed: int, numbers: list[int]) -> None:
-    """Not at the last one, where the correction may fall with what is decided of the other arms."""
-    rng = np.random.default_rng(seed)
-    shifts = zip(["ppo", "a", "b"], (0.0, 1.0, 0.0), numbers, strict=True)
-    found = decided(**{name: (rng.normal(size=number) + shift).tolist() for name, shift, number in shifts})
-    for arm, decision in found.arms.items():
-        more = 5 if decision.state == "open" else 0
-        assert found.wanted(arm) == range(decision.seeds + more)
-        assert decision.seeds + more <= 15
-        assert outcome(decision, found)
 
 
 @settings(max_examples=60, deadline=None)
