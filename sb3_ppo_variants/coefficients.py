@@ -111,7 +111,7 @@ class Flag:
         :raises ValueError: naming the argument and the value
         """
         if not isinstance(value, (bool, np.bool_)):
-            raise ValueError(f"{self.name}={value!r} is not known. Choices: True, False, which are no texts.")
+            raise ValueError(f"{self.name}={value!r} is not known. Choices: True, False, without quotes.")
 
 
 LOG_KL = Flag("log_kl")

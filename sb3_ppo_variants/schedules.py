@@ -79,18 +79,20 @@ def as_schedule(name: str, value: Any) -> Schedule:
     :raises TypeError: for anything else
     """
     if isinstance(value, str):
-        kind, *numbers = value.split("_")
+        kind, *written = value.split("_")
         try:
-            if kind in IN_WORDS and numbers:
-                return FloatSchedule(IN_WORDS[kind](*map(float, numbers)))
-        except TypeError:
-            pass
+            numbers = [float(number) for number in written]
+        except ValueError:
+            numbers = []
+        if kind not in IN_WORDS or len(numbers) not in (1, 2):
+            raise ValueError(
+                f"{name}={value!r}: a schedule as a string is 'lin_' or 'exp_' and the start, with an optional floor, "
+                "like 'lin_0.2' or 'exp_0.2_0.05'"
+            )
+        try:
+            return FloatSchedule(IN_WORDS[kind](*numbers))
         except ValueError as error:
             raise ValueError(f"{name}={value!r}: {error}") from error
-        raise ValueError(
-            f"{name}={value!r}: a schedule as a string is 'lin_' or 'exp_' and the start, with an optional floor, like "
-            "'lin_0.2' or 'exp_0.2_0.05'"
-        )
     if callable(value):
         return FloatSchedule(value)
     if isinstance(value, Real) and value is not True and value is not False:

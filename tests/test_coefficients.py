@@ -283,7 +283,7 @@ def test_what_is_nearly_right_is_answered_with_what_is_wrong() -> None:
         (
             {"recompute_advantages": "True"},
             ValueError,
-            "='True' is not known. Choices: True, False, which are no texts",
+            "='True' is not known. Choices: True, False, without quotes",
         ),
         ({"compile": "True"}, ValueError, "compile='True' is not known. Choices: False, True, 'strict'"),
         ({"ent_coef": "lin_0.2_0.3"}, ValueError, r"ent_coef='lin_0.2_0.3': LinearDecay: floor=0.3"),

@@ -307,7 +307,7 @@ def _no_compiler(*_: Any, **__: Any) -> None:
 
 @pytest.mark.parametrize("value", ["fast", 2, None])
 def test_bad_values_are_named(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"compile=.*Choices: 'False', 'True', 'strict'"):
+    with pytest.raises(ValueError, match=r"compile=.*Choices: False, True, 'strict'"):
         VariantPPO("MlpPolicy", SpacesEnv(), compile=value)
 
 

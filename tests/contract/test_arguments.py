@@ -37,10 +37,10 @@ COEFFICIENTS = {
 }
 # Of rules and stops, by their name and the argument's.
 NUMBERS = {
-    ("band", "target"): (None, "(0, inf]", ""),
+    ("band", "target"): (None, "(0, inf)", ""),
     ("band", "width"): (1.5, "[1, inf]", ""),
     ("band", "factor"): (2.0, "(1, inf)", ""),
-    ("proportional", "target"): (None, "(0, inf]", ""),
+    ("proportional", "target"): (None, "(0, inf)", ""),
     ("proportional", "gain"): (0.1, "(0, 0.99]", ""),
     ("proportional", "largest_error"): (0.2, "(0, 1]", ""),
     ("bandit", "arms"): (5.0, "[2, inf]", "whole"),

@@ -83,9 +83,16 @@ def test_schedules_with_a_floor_and_exponential_ones(name: str) -> None:
     assert exponential(0.0) == pytest.approx(0.2 * 0.366032, rel=1e-5)  # 0.99 to the power of 100
 
 
-@pytest.mark.parametrize("given", ["lin_x", "exp_", "lin_1_2"])
-def test_a_string_that_names_no_schedule(given: str) -> None:
-    with pytest.raises(ValueError, match=f"clip_range='{given}': a schedule as a string is 'lin_' or 'exp_'"):
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("lin_x", "a schedule as a string is 'lin_' or 'exp_'"),
+        ("exp_", "a schedule as a string is 'lin_' or 'exp_'"),
+        ("lin_1_2", "LinearDecay: floor=2.0 is not allowed"),
+    ],
+)
+def test_a_string_that_names_no_schedule(given: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"clip_range='{given}': {reason}"):
         to_constructor({"clip_range": given})
 
 
