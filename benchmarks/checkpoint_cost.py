@@ -17,7 +17,7 @@ from unittest import mock
 
 import gymnasium as gym
 
-from benchmarks.measurements import tables
+from benchmarks import markdown
 from sb3_ppo_variants.bench.runs import train
 from sb3_ppo_variants.bench.runs.checkpoint import SHARE, RunCheckpoint
 from sb3_ppo_variants.bench.runs.provenance import cpu, versions
@@ -106,7 +106,7 @@ def table(runs: dict[str, dict[str, Any]]) -> str:
         ]
         for name, run in runs.items()
     )
-    return tables.table(
+    return markdown.table(
         ["run", "time of a checkpoint", "size", "share of a run's time", "size of the last state"], rows
     )
 

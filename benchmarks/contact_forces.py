@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from benchmarks.measurements.tables import table
+from benchmarks.markdown import table
 from benchmarks.published_runs import published_runs
 from sb3_ppo_variants.bench.report.numbers import mean_return
 from sb3_ppo_variants.bench.statistics.intervals import Array, Estimate, mean_interval

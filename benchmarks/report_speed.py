@@ -23,7 +23,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from benchmarks.measurements import tables
+from benchmarks import markdown
 from sb3_ppo_variants.bench.report import report
 from sb3_ppo_variants.bench.runs.evaluation import TIMES_FILE
 from sb3_ppo_variants.bench.runs.folders import Folders
@@ -160,7 +160,7 @@ def table(found: dict[str, Any]) -> str:
         ]
         for size, of_size in found.items()
     )
-    return tables.table(["arms x environments x seeds", *titles, "all", "GiB of memory"], rows)
+    return markdown.table(["arms x environments x seeds", *titles, "all", "GiB of memory"], rows)
 
 
 if __name__ == "__main__":

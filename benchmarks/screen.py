@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measurements.tables import table
+from benchmarks.markdown import table
 from benchmarks.published_runs import published_runs
 from sb3_ppo_variants.bench.statistics.comparisons import difference_interval
 from sb3_ppo_variants.bench.statistics.intervals import Array, Estimate, normalise

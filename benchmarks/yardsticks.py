@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.measurements.tables import table
+from benchmarks.markdown import table
 from benchmarks.published_runs import published_runs
 from sb3_ppo_variants.bench.statistics.scores import scores
 from sb3_ppo_variants.bench.study.study import Study

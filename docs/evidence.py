@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmarks.measurements.tables import table
+from benchmarks.markdown import table
 from sb3_ppo_variants.bench.statistics.comparisons import Comparison, compare, difference_interval
 from sb3_ppo_variants.bench.statistics.intervals import Array, Estimate, normalise
 from sb3_ppo_variants.bench.statistics.scores import scale, scores, split_runs

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import checkpoint_cost, contact_forces, report_speed, screen, yardsticks
+from benchmarks import checkpoint_cost, contact_forces, markdown, report_speed, screen, yardsticks
 from benchmarks.coverage import PUBLISHED as COVERAGE
 from benchmarks.limits import PUBLISHED as LIMITS
 from benchmarks.measurements import publish, tables
@@ -64,7 +64,7 @@ def coverage() -> str:
         of_seeds.setdefault(cell["seeds"], []).append(f"{cell['coverage']:.2f}")
     seeds = list(next(iter(cells.values())))
     rows = ([*name, *(", ".join(of_seeds[count]) for count in seeds)] for name, of_seeds in cells.items())
-    return tables.table(["number", "scores", *(f"{count} seeds" for count in seeds)], rows)
+    return markdown.table(["number", "scores", *(f"{count} seeds" for count in seeds)], rows)
 
 
 def sequential() -> str:
@@ -91,7 +91,7 @@ def sequential() -> str:
         ]
         for cell in json.loads(SEQUENTIAL.read_text())["cells"]
     )
-    return tables.table(heading, rows)
+    return markdown.table(heading, rows)
 
 
 def checkpoints() -> str:
@@ -113,7 +113,7 @@ def limits() -> str:
         for study in sorted(studies, key=lambda study: (study["executor"] == "dask", study["runs"], study["made"]))
     )
     heading = ["runs", "workers", "runs per second", "plan", "status", "report", "memory of run", "memory of report"]
-    return tables.table(heading, rows)
+    return markdown.table(heading, rows)
 
 
 def files_of_a_run() -> str:
@@ -121,7 +121,7 @@ def files_of_a_run() -> str:
     files = json.loads(LIMITS.read_text())["files"]
     left = [["files that it leaves", str(files["files"])], ["bytes that it leaves", f"{files['bytes']:,}"]]
     asked = [[f"operations: {name}", str(count)] for name, count in files["operations"].items()]
-    return tables.table(["of a run", "number"], [*left, *asked])
+    return markdown.table(["of a run", "number"], [*left, *asked])
 
 
 def time_of_reports() -> str:
@@ -143,7 +143,7 @@ def symptoms() -> str:
         ]
         for name, run in json.loads(SYMPTOMS.read_text()).items()
     )
-    return tables.table([*heading, "updates with dual clip"], rows)
+    return markdown.table([*heading, "updates with dual clip"], rows)
 
 
 def paper(name: str) -> str:

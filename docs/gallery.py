@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import markdown
 from benchmarks.cost import ENVIRONMENTS
 from benchmarks.cost import PUBLISHED as COSTS
-from benchmarks.measurements import tables
 from sb3_ppo_variants.chain import Chain, Term
 from sb3_ppo_variants.feedback import KL_STATISTICS
 from sb3_ppo_variants.hooks import HOOKS
@@ -112,7 +112,7 @@ def lines() -> str:
         for name in records:
             length = len((ROOT / f"sb3_ppo_variants/{kind}s/{name}.py").read_text().splitlines())
             rows.append([kind, cells_of(name)["selected by"], f"[{name}](variants/{name}.md)", str(length)])
-    return tables.table(["kind", "selected by", "page", "lines"], rows)
+    return markdown.table(["kind", "selected by", "page", "lines"], rows)
 
 
 def costs() -> dict[str, str]:
@@ -131,7 +131,7 @@ def table() -> str:
         cells = {"cost": measured.get(name, "not measured")} | _of_record(name) | cells_of(name)
         title = f"`{name}`" if any(name in records for records in RECORDS.values()) else name.replace("_", " ")
         rows.append([f"[{title}]({name}.md)", *(cells[column] for column in COLUMNS)])
-    return tables.table(["variant", *COLUMNS], rows)
+    return markdown.table(["variant", *COLUMNS], rows)
 
 
 def sidebar() -> str:
@@ -158,7 +158,7 @@ def studies() -> str:
                 f"[![{name}]({place}/figures/intervals.svg)]({place}/report.md)",
             ]
         )
-    return tables.table(["study", "question", "aggregate scores"], rows)
+    return markdown.table(["study", "question", "aggregate scores"], rows)
 
 
 def reference(folder: str) -> str:

@@ -85,7 +85,7 @@ def test_what_compiled_code_gains_is_a_row_for_each_setting(found: dict[str, Any
 
 
 def test_the_time_of_a_phase_stands_beside_its_limit(found: dict[str, Any]) -> None:
-    assert tables.where_of_few(found).splitlines()[2:] == [
+    assert tables.leading(found).splitlines()[2:] == [
         "| a setting | stock PPO | 1000.0 | 1000.0 | 1000.0 |",
         "| a setting | VariantPPO, compiled | 250.0 | 250.0 | 250.0 |",
         "| a setting | environment and matrix products alone | 100.0 | 100.0 | 100.0 |",

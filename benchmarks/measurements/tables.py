@@ -8,21 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.markdown import table
+from benchmarks.measurements.cells import Found, busy, explained, marked, middle, name_of, share, spread
 from benchmarks.measurements.scaling import OVER_NUMBERS, per_second, rows
 from benchmarks.measurements.settings import LEADING, SETTINGS, Setting
 from benchmarks.measurements.sides import SIDES
-from benchmarks.timing import ratio
 
-Found = dict[str, Any]
 NOT_MEASURED = "Not measured yet."
 PHASES = {"rollout": "rollout", "update": "update", "end_to_end": "end to end"}
-# Wall and CPU time of a process that has one CPU for itself differ by less.
-DIFFERENCE = 0.05
-MARK = "†"
-EXPLANATION = (
-    f"{MARK} Wall and CPU time differ by more than {100 * DIFFERENCE:.0f} % in a phase: "
-    "the process worked on more than one CPU, or it waited."
-)
 # Sides with compiled code -> whose environments they step.
 COMPILED = {"compiled": "Gymnasium", "compiled_envpool": "EnvPool", "compiled_in_part": "Gymnasium"}
 # How the runs of a study are made.
@@ -32,87 +25,6 @@ WAYS = {
     "harness": "`ppo-bench run`, the same runs",
     "harness_half_compiled": "`ppo-bench run`, half of the runs VariantPPO compiled, with its compilation",
 }
-
-
-def table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table in markdown.
-
-    :param heading: of its columns
-    :param rows: of cells
-    """
-    heading = list(heading)
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def spread(speed: dict[str, float]) -> str:
-    """Median and quartiles.
-
-    :param speed: of a side in a phase
-    """
-    return f"{speed['median']:.2f} ({speed['low']:.2f} to {speed['high']:.2f})"
-
-
-def middle(side: Found, phase: str) -> float:
-    """Median seconds of one iteration.
-
-    :param side: what was found of it
-    :param phase: name of it
-    """
-    return float(np.median(side["seconds"][phase]))
-
-
-def busy(side: Found) -> float | None:
-    """CPU time over wall time in the phase where they differ most; None where it says nothing, as on a GPU.
-
-    :param side: what was found of it
-    """
-    if "cpu_seconds" not in side:
-        return None
-    shares: list[float] = [sum(side["cpu_seconds"][phase]) / sum(seconds) for phase, seconds in side["seconds"].items()]
-    return max(shares, key=lambda share: abs(share - 1.0))
-
-
-def name_of(side: str, found: Found, of: Found) -> str:
-    """Title of a side, with a mark where wall and CPU time differ.
-
-    :param side: name of it
-    :param found: the JSON
-    :param of: what was found of it
-    """
-    return SIDES[side].title + marked(found, of)
-
-
-def marked(found: Found, of: Found) -> str:
-    """The mark of a side whose wall and CPU time differ by more than 5 %, else nothing.
-
-    :param found: the JSON
-    :param of: what was found of the side
-    """
-    share = busy(of)
-    # A process that waits for a GPU may do so with or without work.
-    return f" {MARK}" if share is not None and "gpu" not in found and abs(share - 1.0) > DIFFERENCE else ""
-
-
-def explained(text: str) -> str:
-    """A table, with what the mark in it means.
-
-    :param text: the table
-    """
-    return f"{text}\n\n{EXPLANATION}" if MARK in text else text
-
-
-def share(measured: Found, side: str, phase: str) -> str:
-    """How much of a phase is its limit: the time of environment and matrix products alone over that of the side.
-
-    :param measured: a setting
-    :param side: name of the side
-    :param phase: name of it
-    """
-    limit = measured["sides"].get(SIDES[side].limit)
-    if limit is None:
-        return "-"
-    return f"{100 * ratio(limit['seconds'][phase], measured['sides'][side]['seconds'][phase]).median:.0f} %"
 
 
 def _sides(found: Found, chosen: Callable[[str], bool] = lambda side: True) -> Iterable[tuple[Found, str, Found]]:
@@ -185,7 +97,7 @@ def where(found: Found) -> str:
     return explained(table(["setting", "implementation", *itertools.chain(*heading), "CPU over wall"], rows))
 
 
-def where_of_few(found: Found) -> str:
+def leading(found: Found) -> str:
     """Milliseconds of one iteration by phase, of stock PPO, the compiled loop and the limit in the leading settings.
 
     :param found: the JSON
@@ -329,7 +241,7 @@ TABLES: dict[str, tuple[str, Callable[[Found], str]]] = {
     "settings": ("ratios", settings),
     "ratios": ("ratios", ratios),
     "where": ("ratios", where),
-    "where of few": ("ratios", where_of_few),
+    "leading": ("ratios", leading),
     "compiled": ("ratios", compiled),
     "compilation": ("ratios", compilation),
     "memory": ("ratios", memory),

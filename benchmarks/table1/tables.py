@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.measurements.tables import table
+from benchmarks.markdown import table
 from benchmarks.table1 import scores
 from benchmarks.table1.training import PUBLISHED, RANDOM
 from sb3_ppo_variants.bench.statistics.falls import RunEvaluations, run_stability

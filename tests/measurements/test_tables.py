@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.measurements import tables
+from benchmarks.measurements import cells, tables
 from benchmarks.measurements.ratios import speeds
 from tests.measurements.times import times
 
@@ -30,30 +30,30 @@ def found() -> dict[str, Any]:
 def test_the_share_of_the_limit_is_the_median_over_the_repetitions(found: dict[str, Any]) -> None:
     (measured,) = found["ratios"].values()
     # 1/4, 1.5/4 and 1.5/5; 1/2, 1.5/2 and 1.5/2.
-    assert tables.share(measured, "stock", "update") == "30 %"
-    assert tables.share(measured, "compiled", "update") == "75 %"
+    assert cells.share(measured, "stock", "update") == "30 %"
+    assert cells.share(measured, "compiled", "update") == "75 %"
     # With EnvPool the limit is that of EnvPool: 0.5, 0.9 and 0.9.
-    assert tables.share(measured, "compiled_envpool", "update") == "90 %"
-    assert tables.share(measured, "limit", "update") == "100 %"
+    assert cells.share(measured, "compiled_envpool", "update") == "90 %"
+    assert cells.share(measured, "limit", "update") == "100 %"
     del measured["sides"]["limit"]
-    assert tables.share(measured, "compiled", "update") == "-"
+    assert cells.share(measured, "compiled", "update") == "-"
 
 
 def test_a_row_is_marked_beyond_five_percent_to_either_side(found: dict[str, Any]) -> None:
     (measured,) = found["ratios"].values()
     sides = measured["sides"]
-    assert {side: tables.marked(found, of) for side, of in sides.items() if side in ("stock", "compiled", "sbx")} == {
+    assert {side: cells.marked(found, of) for side, of in sides.items() if side in ("stock", "compiled", "sbx")} == {
         "stock": "",
         "compiled": "",  # 0.955
         "sbx": " †",  # 1.06
     }
     sides["compiled"]["cpu_seconds"]["rollout"] = [1.88, 1.88, 1.88]  # 0.94 in one phase
-    assert tables.marked(found, sides["compiled"]) == " †"
-    assert tables.busy(sides["compiled"]) == pytest.approx(0.94)
+    assert cells.marked(found, sides["compiled"]) == " †"
+    assert cells.busy(sides["compiled"]) == pytest.approx(0.94)
     # A process that waits for a GPU is not one that cheats, and the first measurements have no CPU time.
-    assert tables.marked(found | {"gpu": "a GPU"}, sides["sbx"]) == ""
+    assert cells.marked(found | {"gpu": "a GPU"}, sides["sbx"]) == ""
     del sides["sbx"]["cpu_seconds"]
-    assert tables.marked(found, sides["sbx"]) == ""
+    assert cells.marked(found, sides["sbx"]) == ""
 
 
 def test_a_setting_is_explained_once(found: dict[str, Any]) -> None:
