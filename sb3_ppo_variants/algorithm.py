@@ -20,13 +20,14 @@ from sb3_ppo_variants.chain import build_chain
 from sb3_ppo_variants.coefficients import CLIP_RANGE
 from sb3_ppo_variants.description import describe
 from sb3_ppo_variants.feedback import State
-from sb3_ppo_variants.loading import changed_arguments, saved_attributes
+from sb3_ppo_variants.loading import changed_arguments, follows_another, saved_attributes
 from sb3_ppo_variants.loop.hook import UpdateHook
 from sb3_ppo_variants.messages import one_of
 from sb3_ppo_variants.parts import (
     HOOK_ARGUMENTS,
     arguments_of_parts,
     as_list,
+    classes_with,
     is_taken,
     unknown_argument,
 )
@@ -158,20 +159,33 @@ class VariantAlgorithm(Assembly):
         The parameters are those of SB3's ``load``.
 
         :param kwargs: arguments of the constructor to change; a coefficient that is given another value or another rule
-            than the saved one starts with no learned factor
-        :raises TypeError: for what is neither an argument of the constructor nor an attribute of the saved model
+            than the saved one starts with no learned factor, and so does the coefficient of a named class whose rule
+            now follows another statistic
+        :raises TypeError: for what is neither an argument of the constructor nor an attribute of the saved model, and
+            for an argument of another class
         :raises ValueError: when a named class is given a zip with another objective
         """
         refuse_rule_of_class(kwargs.get("adapt"), cls.adapted, cls.__name__)
         model: Self = super().load(path, env, device, custom_objects, print_system_info, force_reset, **kwargs)
-        known = model._known_coefficients | model._chain.options | HOOK_ARGUMENTS
-        taken = {*known, *cls._constructor_names(), *inspect.signature(cls.stock.__init__).parameters}
-        for name, value in kwargs.items():
-            if name not in taken and (name in DECIDED or name not in saved_attributes(path)):
-                raise TypeError(cls._unknown_argument(name, value, known))
-        adaptive = {"adapt", *model._adaptation.controllers}
-        model._adaptation.reset(changed_arguments(path, adaptive, kwargs, custom_objects))
+        if kwargs or custom_objects or cls.adapted:
+            model._compare_with_saved(path, kwargs, custom_objects or {})
         return model
+
+    def _compare_with_saved(
+        self, path: str | Path | BufferedIOBase, keywords: Mapping[str, Any], objects: Mapping[str, Any]
+    ) -> None:
+        """Refuse unknown arguments of ``load``, and forget what was learned about coefficients that it has changed."""
+        compared = {"adapt", *self._adaptation.controllers}
+        saved = saved_attributes(path, {name: value for name, value in objects.items() if name not in compared})
+        known = self._known_coefficients | self._chain.options | HOOK_ARGUMENTS
+        taken = {*known, *self._constructor_names(), *inspect.signature(self.stock.__init__).parameters}
+        for name, value in keywords.items():
+            if name not in taken and (name in DECIDED or name not in saved or classes_with(name, type(self))):
+                raise TypeError(self._unknown_argument(name, value, known))
+        changed = changed_arguments(compared, {**objects, **keywords}, saved)
+        if self.adapted and follows_another(self.adapted, self.adapt, saved.get("adapt")):
+            changed.add(self.adapted)
+        self._adaptation.reset(changed)
 
     def learn(self, total_timesteps: int, *args: Any, **kwargs: Any) -> Self:
         """Train as in SB3, with the name of the class as the default ``tb_log_name``.

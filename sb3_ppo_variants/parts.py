@@ -103,7 +103,21 @@ def unknown_argument(owner: Any, name: str, value: Any, known: Iterable[str]) ->
     if name in _policy_arguments(owner.policy_aliases.values()):
         given = f"policy_kwargs={{{name!r}: {value!r}}}"
         return f"{owner.__name__}: {name} is an argument of the policy; {given} gives it to it"
+    if others := classes_with(name, owner):
+        return f"{owner.__name__}: {name}={value!r} is an argument of {' and '.join(others)}"
     return f"{owner.__name__}: " + one_of("argument", name, known)
+
+
+def classes_with(name: str, cls: Any) -> list[str]:
+    """The classes of the same host that have an argument that a class does not have.
+
+    :param name: of the argument
+    :param cls: a host or a subclass of one
+    """
+    if name in cls.__signature__.parameters:
+        return []
+    host = next(ancestor for ancestor in cls.__mro__ if "stock" in vars(ancestor))
+    return [variant.__name__ for variant in host.__subclasses__() if name in variant.__signature__.parameters]
 
 
 def build_hooks(values: Mapping[str, Any], own: Any) -> list[UpdateHook]:

@@ -11,6 +11,7 @@ import pytest
 
 from sb3_ppo_variants import (
     AdaptiveClipPPO,
+    DualClipPPO,
     KLPenaltyPPO,
     MaskableAdaptiveClipPPO,
     MaskableRecurrentAdaptiveClipPPO,
@@ -114,3 +115,30 @@ def test_the_same_rules_go_on_and_another_one_begins_anew(rule: Any, tmp_path: P
     other = {"vf_coef": adapt["vf_coef"] | {"target": 0.5}}
     assert multipliers(other) == {**learned, "vf_coef": 1.0}
     assert multipliers(None) == {"kl_coef": learned["kl_coef"]}
+
+
+def test_another_statistic_begins_anew(tmp_path: Path) -> None:
+    """A factor that was learned from the KL says nothing about the clip fraction."""
+    trained(AdaptiveClipPPO, **TINY).save(tmp_path / "model.zip")
+
+    def multiplier(**given: Any) -> float:
+        return AdaptiveClipPPO.load(tmp_path / "model.zip", **given).adaptive_state["clip_range"]["multiplier"]
+
+    assert multiplier() < 0.7
+    assert multiplier(desired_kl=0.02) < 0.7
+    assert multiplier(desired_clip_fraction=0.1) == 1.0
+    adapt = {"clip_range": {"rule": "band", "follow": "approx_kl", "target": 1e-9, "low": 0.05, "high": 0.4}}
+    trained(VariantPPO, adapt=adapt).save(tmp_path / "model.zip")
+    assert multiplier() == 1.0
+
+
+def test_arguments_of_another_class_are_refused(tmp_path: Path) -> None:
+    """They would be attributes that nothing reads."""
+    trained(AdaptiveClipPPO).save(tmp_path / "adaptive.zip")
+    with pytest.raises(TypeError, match="VariantPPO: desired_kl=0.05 is an argument of KLPenaltyPPO and AdaptiveClip"):
+        VariantPPO.load(tmp_path / "adaptive.zip", desired_kl=0.05)
+    trained(DualClipPPO).save(tmp_path / "dual.zip")
+    with pytest.raises(TypeError, match=r"dual_clip=4\.0 belongs to the term 'dual_clip'"):
+        VariantPPO.load(tmp_path / "dual.zip", objective="clip", dual_clip=4.0)
+    with pytest.raises(TypeError, match="VariantPPO: desired_kl=0.05 is an argument of KLPenaltyPPO and AdaptiveClip"):
+        VariantPPO("MlpPolicy", SpacesEnv(), desired_kl=0.05)
