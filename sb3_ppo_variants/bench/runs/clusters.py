@@ -24,6 +24,7 @@ CONNECT_SECONDS = 30
 LOOPBACK = "127.0.0.1"
 # Each run starts a process, which daemonic processes may not do.
 NOT_DAEMONIC = "export DASK_DISTRIBUTED__WORKER__DAEMON=False"
+PACKAGE = "sb3_ppo_variants"
 
 
 class ClusterError(Exception):
@@ -40,7 +41,8 @@ def dask_executor(
     :param cluster: ``"local"`` or a key of ``JOB_QUEUES``
     :param workers: number of workers that a started cluster gets
     :param say: told when runs have to wait for the first worker, as in a queue they may for hours
-    :raises ClusterError: when a package is missing, no scheduler answers, or the cluster refuses its arguments
+    :raises ClusterError: when a package is missing here, on the scheduler or on a worker that is there, no scheduler
+        answers, or the cluster refuses its arguments
     """
     wanted = ["distributed"] if scheduler is not None or cluster == "local" else ["distributed", "dask_jobqueue"]
     missing = [name for name in wanted if importlib.util.find_spec(name) is None]
@@ -57,12 +59,24 @@ def dask_executor(
             client = stack.enter_context(_connected(scheduler, cluster, workers, stack))
         except (OSError, ValueError, RuntimeError) as error:
             raise ClusterError(f"{scheduler or cluster}: {error}") from error
+        if lacking := _without_package(client):
+            raise ClusterError(
+                f"{scheduler or cluster}: {PACKAGE} is not installed on {', '.join(lacking)}. Scheduler and workers "
+                "need the package and its extra cluster, in the versions that are installed here."
+            )
         if not client.scheduler_info()["workers"]:
             say(
                 f"{scheduler or cluster}: no worker yet. Runs begin with the first; should none come, its log says why."
             )
         # Two runs are never the same call, whatever dask thinks of their arguments.
         yield client.get_executor(pure=False)
+
+
+def _without_package(client: Any) -> list[str]:
+    """What of a cluster could not read a job, and so would fail or lose every run."""
+    found = {"the scheduler": client.run_on_scheduler(importlib.util.find_spec, PACKAGE)}
+    found |= {f"worker {address}": spec for address, spec in client.run(importlib.util.find_spec, PACKAGE).items()}
+    return [name for name, spec in found.items() if spec is None]
 
 
 def _connected(scheduler: str | None, cluster: str, workers: int, stack: contextlib.ExitStack) -> Any:

@@ -29,6 +29,16 @@ def scheduler(start: Start, folder: Path) -> tuple[Path, subprocess.Popen[str]]:
     return file, process
 
 
+# A program of dask, in an environment that has dask but not this package.
+BARE = """
+import importlib.util, sys
+installed = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name == "sb3_ppo_variants" else installed(name, package)
+from distributed.cli import dask_scheduler, dask_worker
+sys.exit({"scheduler": dask_scheduler, "worker": dask_worker}[sys.argv.pop(1)].main())
+"""
+
+
 def workers(start: Start, file: Path, gate: Gate) -> list[subprocess.Popen[str]]:
     """Start two workers of one thread, whose runs wait at the gate."""
     command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1"]
@@ -208,3 +218,25 @@ def test_a_scheduler_file_that_is_not_there(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     with pytest.raises(ClusterError, match="missing.json: no such file; dask scheduler --scheduler-file writes it"):
         dask_executor(str(tmp_path / "missing.json"), "local", 1, print).__enter__()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lacking", ["scheduler", "worker"])
+def test_a_cluster_without_the_package_is_named_before_the_first_run(
+    lacking: str, start: Start, write_study: WriteStudy, tmp_path: Path
+) -> None:
+    """A scheduler fails every run otherwise, and a worker loses them: neither can read a job."""
+    distributed = pytest.importorskip("distributed")
+    file = tmp_path / "scheduler.json"
+    options = ["--scheduler-file", str(file), "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+    for program in ("scheduler", "worker"):
+        how = ["-c", BARE, program] if program == lacking else ["-m", f"distributed.cli.dask_{program}"]
+        start(sys.executable, *how, *options, *([] if program == "scheduler" else ["--no-nanny"]))
+        wait_for(file.is_file)
+    with distributed.Client(scheduler_file=str(file)) as client:
+        client.wait_for_workers(1)
+    process = start(*bench(write_study(STUDY), tmp_path, "--executor", "dask", "--scheduler", str(file)))
+    output, _ = process.communicate()
+    assert process.returncode != 0
+    assert f"is not installed on {'the scheduler' if lacking == 'scheduler' else 'worker tcp'}" in output
+    assert not (tmp_path / "interrupted" / "failed").exists()
