@@ -109,14 +109,14 @@ def unknown_argument(owner: Any, name: str, value: Any, known: Iterable[str]) ->
 
 
 def classes_with(name: str, cls: Any) -> list[str]:
-    """The classes of the same host that have an argument that a class does not have.
+    """The classes of the same host that have an argument that neither a class nor the host has.
 
     :param name: of the argument
     :param cls: a host or a subclass of one
     """
-    if name in cls.__signature__.parameters:
+    host: Any = next(ancestor for ancestor in cls.__mro__ if "stock" in vars(ancestor))
+    if name in cls.__signature__.parameters or name in host.__signature__.parameters:
         return []
-    host = next(ancestor for ancestor in cls.__mro__ if "stock" in vars(ancestor))
     return [variant.__name__ for variant in host.__subclasses__() if name in variant.__signature__.parameters]
 
 
