@@ -16,6 +16,7 @@ from sb3_ppo_variants.bench.statistics.intervals import Estimate, mean_interval
 from sb3_ppo_variants.bench.statistics.power import detectable_effect
 from sb3_ppo_variants.bench.statistics.scores import scores, split_runs
 from sb3_ppo_variants.bench.study.keys import RETURN
+from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.terminal import table_of
 
@@ -79,7 +80,7 @@ def pair_table(study: Study, pair: Pair) -> Table:
         table.add_column(heading, justify="right")
     for name, difference in pair.differences.items():
         means = (mean_return(pair.means[who, name]) for who in (pair.arm, pair.other))
-        table.add_row(escape(name), *map(escape, means), escape(mean_return(difference)))
+        table.add_row(escape(plain_id(name)), *map(escape, means), escape(mean_return(difference)))
     return table
 
 
@@ -91,7 +92,7 @@ def pair_lines(study: Study, pair: Pair) -> Iterator[str]:
     if found.environments:
         yield _meaning(pair)
     for name in found.excluded:
-        yield f"Without {name}, where one of both has no finished run."
+        yield f"Without {plain_id(name)}, where one of both has no finished run."
     yield _sentence(pair)
     yield SINGLE
     if study.until_decided:
@@ -113,7 +114,7 @@ def _sentence(pair: Pair) -> str:
     if not found.environments:
         return "There is nothing to compare: in no environment have both a finished run."
     if math.isnan(found.p_value):
-        unknown = [f"{who} in {name}" for (who, name), mean in pair.means.items() if math.isnan(mean.value)]
+        unknown = [f"{who} in {plain_id(name)}" for (who, name), mean in pair.means.items() if math.isnan(mean.value)]
         return f"There is nothing to compare: a run of {', '.join(unknown)} has a score that is no finite number."
     if found.differs:
         better, worse = (pair.arm, pair.other) if found.improvement.value > 0.5 else (pair.other, pair.arm)

@@ -17,6 +17,7 @@ from sb3_ppo_variants.bench.runs.sources import changed_sources, source_hash, st
 from sb3_ppo_variants.bench.runs.whole import others, whole_runs
 from sb3_ppo_variants.bench.snapshots import Making, StudyState, Watcher
 from sb3_ppo_variants.bench.study.parts import missing_parts
+from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.table.stored import stored_runs
 from sb3_ppo_variants.bench.terminal import PADDING, table_of
@@ -81,7 +82,7 @@ def _table(study: Study, counts: Counts, width: int) -> Table:
     found = {kind for _, _, kind in counts}
     shown = [kind for kind in STATES if kind in found or kind not in ("stale", "damaged")]
     space = width - sum(len(kind) + PADDING for kind in shown) - 2 * PADDING
-    arms, environments = max(map(len, study.arms)), max(map(len, study.environments))
+    arms, environments = max(map(len, study.arms)), max(len(plain_id(name)) for name in study.environments)
     environments = max(SHORTEST, min(environments, max(space - arms, space // 2)))
     arms = max(SHORTEST, space - environments)
     table = table_of(study.name)
@@ -91,7 +92,7 @@ def _table(study: Study, counts: Counts, width: int) -> Table:
         table.add_column(kind, justify="right", no_wrap=True)
     for arm in study.arms:
         for name in study.environments:
-            names = (escape(cut(arm, arms)), escape(cut(name, environments)))
+            names = (escape(cut(arm, arms)), escape(cut(plain_id(name), environments)))
             table.add_row(*names, *(str(counts[arm, name, kind] or "") for kind in shown))
     return table
 

@@ -18,6 +18,7 @@ from sb3_ppo_variants.bench.report.figures.tuning import best_so_far, trial_scor
 from sb3_ppo_variants.bench.report.figures.updates import updates
 from sb3_ppo_variants.bench.statistics.scores import known_returns, of_metric
 from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.tuning.numbers import SearchNumbers
 
@@ -60,5 +61,7 @@ def drawings(
     names = slugs(study.environments)
     for environment, rows in changes.groupby("environment", sort=False):
         name = str(environment)
-        found[f"updates-{names[name]}"] = partial(updates, rows, name, summary.arms, summary.labels, coefficients)
+        found[f"updates-{names[name]}"] = partial(
+            updates, rows, plain_id(name), summary.arms, summary.labels, coefficients
+        )
     return found

@@ -10,6 +10,7 @@ from sb3_ppo_variants.bench.statistics.comparisons import LEVEL
 from sb3_ppo_variants.bench.statistics.contrasts import Contrast
 from sb3_ppo_variants.bench.statistics.intervals import Estimate
 from sb3_ppo_variants.bench.study.keys import RETURN, SUCCESS
+from sb3_ppo_variants.bench.study.run import plain_id
 
 
 def quantity(metric: str) -> str:
@@ -111,5 +112,5 @@ def contrast(found: Contrast | None) -> str:
     """Write a contrast with its interval, and the environments that it leaves out."""
     if found is None:
         return ""
-    without = f", without {', '.join(found.excluded)}" if found.excluded else ""
+    without = f", without {', '.join(map(plain_id, found.excluded))}" if found.excluded else ""
     return interval(found.difference) + without

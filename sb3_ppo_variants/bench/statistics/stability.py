@@ -17,6 +17,7 @@ from sb3_ppo_variants.bench.statistics.falls import (
 )
 from sb3_ppo_variants.bench.statistics.intervals import Estimate, share_interval
 from sb3_ppo_variants.bench.statistics.scores import Runs, Scale
+from sb3_ppo_variants.bench.study.run import plain_id
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class StabilityTable:
     """Stability of all arms.
 
     :param found: by (arm, environment)
-    :param left_out: environment, or arm and environment -> why the runs cannot be judged
+    :param left_out: what reports call an environment, or an arm and an environment -> why the runs cannot be judged
     """
 
     found: dict[tuple[str, str], Stability]
@@ -108,16 +109,16 @@ def stability_table(runs: Runs, arms: Sequence[str], scales: Mapping[str, Scale]
         of_arms = {arm: _played(runs[arm, environment]) for arm in arms if (arm, environment) in runs}
         fewest = min(rows["episodes"].min() for of_arm in of_arms.values() for rows in of_arm)
         if scale.from_study_range:
-            left_out[environment] = "the study file has no random and reference score for it"
+            left_out[plain_id(environment)] = "the study file has no random and reference score for it"
         elif fewest < EPISODES:
-            left_out[environment] = f"its evaluations have {fewest} episodes, at least {EPISODES} are needed"
+            left_out[plain_id(environment)] = f"its evaluations have {fewest} episodes, at least {EPISODES} are needed"
         else:
             for arm, of_arm in of_arms.items():
                 evaluations = [_evaluations(rows) for rows in of_arm]
                 if all(np.isfinite(run.means).all() for run in evaluations):
                     found[arm, environment] = stability(evaluations, scale.low, scale.high, seed)
                 else:
-                    left_out[f"{arm} on {environment}"] = "a return is not finite"
+                    left_out[f"{arm} on {plain_id(environment)}"] = "a return is not finite"
     return StabilityTable(found, left_out)
 
 

@@ -31,6 +31,7 @@ from sb3_ppo_variants.bench.statistics.scores import (
 )
 from sb3_ppo_variants.bench.statistics.stability import StabilityTable, stability_table
 from sb3_ppo_variants.bench.study.keys import RETURN
+from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.study.study import Study, baseline_name
 
 # Numbers of arms of which every pair is compared: a matrix of more is not readable.
@@ -95,6 +96,11 @@ class Summary:
     def baseline(self) -> str:
         """What text calls the arm that the others are compared with."""
         return baseline_name(self.arms[0])
+
+    @property
+    def headings(self) -> list[str]:
+        """What tables and figures call its environments: their ids without the modules that register them."""
+        return [plain_id(name) for name in self.environments]
 
     @property
     def beats(self) -> str:

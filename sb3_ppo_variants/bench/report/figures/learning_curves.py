@@ -53,8 +53,8 @@ def learning_curves(results: pd.DataFrame, summary: Summary) -> Drawing:
     with mpl.rc_context(page_style()):
         if many(summary.labels):
             blocks = {
-                f"{name}: {summary.metric} against environment steps": partial(_draw, curves, name)
-                for name in summary.environments
+                f"{title}: {summary.metric} against environment steps": partial(_draw, curves, name)
+                for name, title in zip(summary.environments, summary.headings, strict=True)
             }
             figure = apart(summary, blocks, partial(_finish, label=""))
         else:
@@ -88,7 +88,7 @@ def _together(curves: Curves, summary: Summary) -> Figure:
     for axes, environment in zip(panels, summary.environments, strict=True):
         _draw(curves, environment, axes, styles)
         _finish(axes)
-    titles(figure, panels, summary.environments)
+    titles(figure, panels, summary.headings)
     for axes in panels[:: columns(len(panels))]:
         axes.set_ylabel(quantity(summary.metric))
     legend(figure, styles, summary.labels)

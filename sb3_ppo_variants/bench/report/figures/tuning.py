@@ -63,7 +63,7 @@ def _panels(tuning: Sequence[SearchNumbers], summary: Summary, draw: Draw, x: st
                     draw(axes, each, styles[each.search.arm])
             axes.set_xlabel(x)
             axes.margins(x=0.02)
-        titles(figure, panels, summary.environments)
+        titles(figure, panels, summary.headings)
         panels[0].set_ylabel(y)
         legend(figure, styles, labels)
     return figure

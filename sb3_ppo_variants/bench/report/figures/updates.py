@@ -32,20 +32,20 @@ KL_TITLES = {"kl": "exact KL(old || new) after the update [nats]", "approx_kl": 
 
 
 def updates(
-    table: pd.DataFrame, environment: str, arms: Sequence[str], labels: Mapping[str, str], coefficients: Sequence[str]
+    rows: pd.DataFrame, title: str, arms: Sequence[str], labels: Mapping[str, str], coefficients: Sequence[str]
 ) -> Drawing:
     """KL and the coefficients that move, against steps: mean over the seeds, band from least to greatest.
 
     Runs with more than 100 updates are drawn by the median of each hundredth of the steps.
 
-    :param table: the updates table
-    :param environment: which environment
+    :param rows: of one environment in the updates table
+    :param title: what the environment is called
     :param arms: names of all arms, whose order gives the colours
     :param labels: arm -> what it is called, of those that are shown, in order
     :param coefficients: different names of arguments; those that move get a panel, unless they
         move in the same way in all arms
     """
-    rows = table[(table["environment"] == environment) & table["arm"].isin(list(labels))]
+    rows = rows[rows["arm"].isin(list(labels))]
     shown = [key for key in KL_TITLES if _logged(rows, key)]
     shown += [key for key in coefficients if key not in shown and _moves(rows, key)]
     styles = line_styles(arms)
@@ -63,11 +63,11 @@ def updates(
             if "kl" in key:
                 _logarithmic(axes, rows[key].dropna().to_numpy(dtype=float))
             short_numbers(axes.yaxis)
-            step_axis(axes, STEPS + shortened(environment, room(figure, len(panels)) - len(STEPS)))
+            step_axis(axes, STEPS + shortened(title, room(figure, len(panels)) - len(STEPS)))
         logging = [arm for arm in labels if any(rows.loc[rows["arm"] == arm, shown].notna().any())]
         legend(figure, styles, {arm: labels[arm] for arm in logging})
     data = pd.concat([frame for frame in drawn if len(frame)] or drawn, ignore_index=True)[drawn[0].columns]
-    return Drawing(figure, f"KL and coefficients, {environment}", data)
+    return Drawing(figure, f"KL and coefficients, {title}", data)
 
 
 def _over_seeds(rows: pd.DataFrame, key: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from sb3_ppo_variants.bench.report.document import Cell, Section, Table
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.constructors import constructor, import_algorithm
-from sb3_ppo_variants.bench.study.run import Run
+from sb3_ppo_variants.bench.study.run import Run, plain_id
 from sb3_ppo_variants.bench.study.study import Study, imported_name
 from sb3_ppo_variants.ppo import VariantPPO
 
@@ -62,7 +62,7 @@ def _differences(study: Study, arm: str) -> str:
     found = {name: text or nothing for name, text in found.items()}
     if len(set(found.values())) == 1:
         return next(iter(found.values()))
-    return "; ".join(f"on {name}: {text}" for name, text in found.items())
+    return "; ".join(f"on {plain_id(name)}: {text}" for name, text in found.items())
 
 
 def different(run: Run, baseline: Run) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sb3_ppo_variants.bench.runs.provenance import distinct
 from sb3_ppo_variants.bench.statistics.scores import Shortfall
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.keys import RETURN
+from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.table.table import Tables
 from sb3_ppo_variants.messages import counted
 
@@ -84,7 +85,7 @@ def shortfalls(summary: Summary) -> Iterator[str]:
         arms.setdefault((lack.environment, _lacking(lack, summary.metric)), []).append(lack.arm)
     for (environment, lacking), those in arms.items():
         who = "every arm" if len(those) == len(summary.arms) > 1 else ", ".join(those)
-        yield f"{environment}, {who}: {lacking}"
+        yield f"{plain_id(environment)}, {who}: {lacking}"
 
 
 def _lacking(lack: Shortfall, metric: str) -> str:

@@ -112,7 +112,7 @@ def detectable_differences(summary: Summary) -> Section:
         f"correction, finds with a probability of {100 * POWER:.0f} %: simulated with normal scores, in standard "
         "deviations of a run"
     )
-    columns = ["arm", *summary.environments]
+    columns = ["arm", *summary.headings]
     if several:
         columns.append("all environments")
         note += (

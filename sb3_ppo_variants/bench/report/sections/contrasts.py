@@ -10,6 +10,7 @@ from sb3_ppo_variants.bench.report.numbers import contrast
 from sb3_ppo_variants.bench.report.sections.cells import missing
 from sb3_ppo_variants.bench.statistics.contrasts import AblationContrasts, Contrast, MainEffects
 from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.run import plain_id
 
 
 def contrasts(summary: Summary, panels: Mapping[str, Panel]) -> Iterator[Section]:
@@ -47,7 +48,7 @@ def _tasks(effects: MainEffects, summary: Summary) -> list[str]:
     shared = next(iter(effects.interactions.values())).environments
     if set(shared) == set(summary.common):
         return []
-    of_study, of_grid = (", ".join(names) or "no environment" for names in (summary.common, shared))
+    of_study, of_grid = (", ".join(map(plain_id, names)) or "no environment" for names in (summary.common, shared))
     return [f"The IQM is over {of_study}, which all arms of the study have; the interaction over {of_grid}."]
 
 

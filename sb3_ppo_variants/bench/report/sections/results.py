@@ -12,6 +12,7 @@ from sb3_ppo_variants.bench.runs.provenance import distinct
 from sb3_ppo_variants.bench.statistics.scores import Scale
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.keys import RETURN, SUCCESS
+from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.study.study import Study
 
 MEANS = {RETURN: "return", SUCCESS: "share of successes"}
@@ -66,7 +67,7 @@ def results_table(summary: Summary) -> Table:
             ]
         )
     return Table(
-        columns=["arm", *summary.environments, "IQM", summary.beats, "seeds"],
+        columns=["arm", *summary.headings, "IQM", summary.beats, "seeds"],
         rows=rows,
         highlighted=0,
         bars=f"Bars: IQM from {low:.2f} to {high:.2f}; {summary.beats} from 0 to 1, with a mark at 0.5.",
@@ -120,7 +121,7 @@ def _iqm(study: Study, summary: Summary) -> list[str]:
     if unscored:
         texts.append(f"Left out, without a score: {', '.join(unscored)}.")
     if len(summary.common) < len(summary.environments):
-        common, every = ", ".join(summary.common) or "none", "every other" if unscored else "every"
+        common, every = ", ".join(map(plain_id, summary.common)) or "none", "every other" if unscored else "every"
         texts.append(f"Only environments in which {every} arm has a finished run, and scores differ, count: {common}.")
     return texts
 
@@ -134,10 +135,10 @@ def _improvement(summary: Summary) -> list[str]:
     )
     if summary.decisions:
         return [text, "It is computed, with a longer interval, from the seeds by which an arm was decided: see below."]
+    lacking = {arm: ", ".join(map(plain_id, found.excluded)) for arm, found in summary.comparisons.items()}
     excluded = [
-        f"{summary.labels[arm]}: without {', '.join(found.excluded)}, where it or {summary.baseline} has no finished "
-        "run."
-        for arm, found in summary.comparisons.items()
-        if found.excluded
+        f"{summary.labels[arm]}: without {names}, where it or {summary.baseline} has no finished run."
+        for arm, names in lacking.items()
+        if names
     ]
     return [text, *excluded]

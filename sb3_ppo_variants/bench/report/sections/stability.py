@@ -8,6 +8,7 @@ from sb3_ppo_variants.bench.report.numbers import small, steps
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells, share
 from sb3_ppo_variants.bench.statistics.falls import CLIMBED, ERRORS, FALLEN, RECOVERED
 from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.run import plain_id
 
 COLUMNS = ["arm", "environment", "climbed", "fell", "falls per run", "recoveries", "median recovery", "false falls"]
 DEFINITIONS = [
@@ -51,7 +52,7 @@ def stability(summary: Summary) -> Section:
     rows = [
         [
             heads[arm],
-            Cell(environment),
+            Cell(plain_id(environment)),
             share(found.climbed, colour[arm]),
             share(found.fell, colour[arm]),
             Cell(small(found.falls_per_run), found.falls_per_run),

@@ -11,6 +11,7 @@ from sb3_ppo_variants.bench.report.document import Cell, Definition, Panel, Sect
 from sb3_ppo_variants.bench.report.numbers import fixed, number, small
 from sb3_ppo_variants.bench.report.sections.cells import arm_cells, missing
 from sb3_ppo_variants.bench.statistics.summary import Summary
+from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.tuning.numbers import SearchNumbers
 
 METRICS = {
@@ -54,7 +55,7 @@ def _budget(found: Sequence[SearchNumbers], summary: Summary) -> Section:
         rows.append(
             [
                 heads[search.arm],
-                Cell(search.environment),
+                Cell(plain_id(search.environment)),
                 Cell(f"{trials} ({each.failed} failed)" if each.failed else f"{trials}", trials),
                 *(Cell(str(count), count) for count in (trials * tune.seeds, trials * search.steps_of_trial)),
                 *(Cell(number(score), score) for score in (each.best_so_far[-1], each.median)),
@@ -109,7 +110,7 @@ def _best(found: Sequence[SearchNumbers], summary: Summary) -> Section:
         best = each.search.best
         assert best is not None
         values = [f"{name} {_value(value)}" for name, value in best.arguments.items()]
-        rows.append([heads[each.search.arm], Cell(each.search.environment), Cell(", ".join(values))])
+        rows.append([heads[each.search.arm], Cell(plain_id(each.search.environment)), Cell(", ".join(values))])
     note = "Rounded; trials.csv has all digits. Arguments that were not tuned are as the study file says."
     return Section("Best arguments", level=3, table=Table(["arm", "environment", "arguments"], rows), notes=[note])
 
@@ -124,7 +125,7 @@ def _importances(found: Sequence[SearchNumbers], summary: Summary) -> Section:
     rows = [
         [
             heads[each.search.arm],
-            Cell(each.search.environment),
+            Cell(plain_id(each.search.environment)),
             *(_importance(each.importances, name) for name in names),
         ]
         for each in found

@@ -47,4 +47,4 @@ def _sizes(table: pd.DataFrame, summary: Summary) -> Table | None:
     for arm in summary.arms:
         found = [sizes.get((arm, environment)) for environment in summary.environments]
         rows.append([heads[arm], *(missing("not logged") if e is None else Cell(spread(e), e.value) for e in found)])
-    return Table(["arm", *summary.environments], rows) if sizes else None
+    return Table(["arm", *summary.headings], rows) if sizes else None

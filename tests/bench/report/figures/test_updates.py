@@ -8,7 +8,7 @@ from sb3_ppo_variants.bench.report.figures.updates import updates
 
 
 def drawn(table: pd.DataFrame) -> pd.DataFrame:
-    return updates(table.assign(arm="mine", environment="Known-v0"), "Known-v0", ["mine"], {"mine": "mine"}, []).data
+    return updates(table.assign(arm="mine"), "Known-v0", ["mine"], {"mine": "mine"}, []).data
 
 
 def test_few_updates_are_drawn_as_they_are() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from sb3_ppo_variants.bench.report.sections.results import normalisation, results
+from sb3_ppo_variants.bench.report.sections.results import normalisation, results, results_table
 from sb3_ppo_variants.bench.statistics.summary import summarise
 from tests.bench.statistics.numbers import RESULTS, make_study
 
@@ -45,3 +45,12 @@ def test_scores_that_are_not_known_have_no_scale() -> None:
         "Known-v0 from 10 (0) to 110 (1), random and reference score of the study file; "
         "Range-v0 unknown, too few runs have a finite score"
     )
+
+
+def test_an_environment_is_called_by_its_id_without_the_module() -> None:
+    """The normalisation says which module it is of."""
+    environments = {"my.tasks:Known-v0": {"random_score": 10, "reference_score": 110}, "Range-v0": {}}
+    rows = RESULTS.replace({"environment": {"Known-v0": "my.tasks:Known-v0"}})
+    summary = summarise(rows, make_study(environments=environments))
+    assert results_table(summary).columns[1:3] == ["Known-v0", "Range-v0"]
+    assert normalisation(summary).startswith("my.tasks:Known-v0 from 10 (0) to 110 (1)")
