@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import matplotlib as mpl
@@ -29,6 +29,7 @@ from sb3_ppo_variants.bench.statistics.efficiency import Course
 from sb3_ppo_variants.bench.statistics.intervals import mean_bands
 from sb3_ppo_variants.bench.statistics.summary import Summary
 from sb3_ppo_variants.bench.study.keys import RETURN
+from sb3_ppo_variants.bench.study.run import plain_id
 
 TITLE = "Learning curves"
 
@@ -38,8 +39,8 @@ Curves = Mapping[tuple[str, str], pd.DataFrame]
 def learning_curves(results: pd.DataFrame, summary: Summary) -> Drawing:
     """Mean return against steps, with 95 % intervals over the seeds, which are cut beyond the returns of the runs.
 
-    One panel per environment while there is a colour for every arm; with more arms, one panel for each of them
-    beside the baseline.
+    One panel for each environment with a finished run while there is a colour for every arm; with more arms, one panel
+    for each of them beside the baseline.
 
     :param results: the results table, with the metric in place of the return
     :param summary: gives the order of arms and environments
@@ -49,16 +50,17 @@ def learning_curves(results: pd.DataFrame, summary: Summary) -> Drawing:
         for (arm, environment), rows in results.groupby(["arm", "environment"])
     }
     order = [(arm, name) for name in summary.environments for arm in summary.labels if (arm, name) in curves]
+    environments = list(dict.fromkeys(name for _, name in order))
     data = pd.concat([curves[key].assign(arm=key[0], environment=key[1]) for key in order], ignore_index=True)
     with mpl.rc_context(page_style()):
         if many(summary.labels):
             blocks = {
-                f"{title}: {summary.metric} against environment steps": partial(_draw, curves, name)
-                for name, title in zip(summary.environments, summary.headings, strict=True)
+                f"{plain_id(name)}: {summary.metric} against environment steps": partial(_draw, curves, name)
+                for name in environments
             }
             figure = apart(summary, blocks, partial(_finish, label=""))
         else:
-            figure = _together(curves, summary)
+            figure = _together(curves, environments, summary)
     title = TITLE if summary.metric == RETURN else f"{TITLE}, {summary.metric}"
     return Drawing(figure, title, data[["arm", "environment", "timesteps", "mean", "low", "high"]])
 
@@ -82,13 +84,13 @@ def _curve(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"timesteps": steps, **columns})
 
 
-def _together(curves: Curves, summary: Summary) -> Figure:
-    figure, panels = grid(len(summary.environments), height=3.0)
+def _together(curves: Curves, environments: Sequence[str], summary: Summary) -> Figure:
+    figure, panels = grid(len(environments), height=3.0)
     styles = line_styles(summary.arms, summary.labels)
-    for axes, environment in zip(panels, summary.environments, strict=True):
+    for axes, environment in zip(panels, environments, strict=True):
         _draw(curves, environment, axes, styles)
         _finish(axes)
-    titles(figure, panels, summary.headings)
+    titles(figure, panels, map(plain_id, environments))
     for axes in panels[:: columns(len(panels))]:
         axes.set_ylabel(quantity(summary.metric))
     legend(figure, styles, summary.labels)

@@ -27,6 +27,12 @@ def test_few_arms_share_one_panel_per_environment() -> None:
     assert len(points) == 12
 
 
+def test_an_environment_without_a_finished_run_has_no_panel() -> None:
+    made = RESULTS[RESULTS["environment"] == "Range-v0"]
+    drawing = learning_curves(made, summarise(made, make_study()))
+    assert [axes.get_title(loc="left") for axes in drawing.figure.axes] == ["Range-v0"]
+
+
 def test_each_of_many_arms_has_a_panel_beside_the_baseline() -> None:
     study = make_study(arms={"mine": {"algorithm": "stable_baselines3.PPO"}, **OTHERS})
     drawing = learning_curves(RESULTS, summarise(RESULTS, study))
