@@ -84,11 +84,12 @@ class Controller:
         :param base: the schedule's value in the update
         :param measured: the statistic of the update; ``None`` when there was nothing to measure
         """
-        counted = state | {
+        counts = {
             "updates": state["updates"] + 1,
             "updates_at_bound": state["updates_at_bound"]
             + (self.at_bound(base, state["multiplier"]) or state.get("held") == 1.0),
         }
+        counted = state | counts
         if measured is None or base <= 0:
             return counted  # nothing to learn from; at a base of 0 the schedule has switched the coefficient off
         if not math.isfinite(measured):
@@ -96,7 +97,7 @@ class Controller:
             warn_user(f"{self.follow} is {measured} after this update: {held}")
             return counted
         direction = 1 if self.coefficient.tighter == "up" else -1
-        moved = counted | self.rule.next_state(counted, measured, direction, self.arguments)
+        moved = counted | self.rule.next_state(counted, measured, direction, self.arguments) | counts
         free = base * moved["multiplier"]
         value = self.bounded(base, moved["multiplier"])
         return moved | {"multiplier": value / base, "held": float(not math.isclose(free, value, rel_tol=1e-9))}

@@ -23,14 +23,17 @@ from sb3_ppo_variants.feedback import State
 from sb3_ppo_variants.loading import changed_arguments, follows_another, saved_attributes
 from sb3_ppo_variants.loop.hook import UpdateHook
 from sb3_ppo_variants.messages import one_of
+from sb3_ppo_variants.own_parts import as_list
 from sb3_ppo_variants.parts import (
     HOOK_ARGUMENTS,
     arguments_of_parts,
-    as_list,
     classes_with,
     is_taken,
+    name_is_taken,
     unknown_argument,
 )
+from sb3_ppo_variants.regularization import Regularization, build_regularization
+from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.signatures import DECIDED, constructor_signature
 from sb3_ppo_variants.terms import TERMS
 
@@ -84,7 +87,8 @@ class VariantAlgorithm(Assembly):
         **kwargs: Any,
     ) -> None:
         refuse_rule_of_class(adapt, self.adapted, type(self).__name__)
-        known = arguments_of_parts(build_chain(as_list(objective), TERMS), regularizers)
+        regularization = build_regularization(regularizers, REGULARIZERS)
+        known = arguments_of_parts(build_chain(as_list(objective), TERMS), regularization)
         stock = inspect.signature(self.stock.__init__)
         own = {name: kwargs.pop(name) for name in set(kwargs) - set(stock.parameters)}
         arguments = stock.bind(self, policy, env, *args, **kwargs).arguments
@@ -104,12 +108,14 @@ class VariantAlgorithm(Assembly):
         self.adaptive_state: dict[str, State] = {}
         # What the hooks remember from update to update, likewise.
         self.hook_state: dict[str, Any] = {}
-        self._set_arguments(known, own)
+        self._set_arguments(known, own, regularization)
         if set_up:
             self._setup_model()
             self._adaptation.check_starts(self._values_at(1.0))
 
-    def _set_arguments(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    def _set_arguments(
+        self, known: Mapping[str, Any], given: Mapping[str, Any], regularization: Regularization
+    ) -> None:
         """Keep the arguments of terms, regularizers and hooks as attributes of the same names."""
         for name, value in given.items():
             if name not in known:
@@ -118,7 +124,7 @@ class VariantAlgorithm(Assembly):
             if argument == CLIP_RANGE:
                 continue  # the host has it already, with the same meaning
             if is_taken(self, name):
-                raise ValueError(f"objective: {name!r} is taken by {type(self).__name__}; rename the coefficient")
+                raise name_is_taken(self, name, regularization)
             if name in given:
                 setattr(self, name, given[name])
 

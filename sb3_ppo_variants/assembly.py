@@ -10,12 +10,20 @@ from stable_baselines3.common.type_aliases import Schedule
 
 from sb3_ppo_variants.adaptation import Adaptation, build_controllers, with_own_rule
 from sb3_ppo_variants.chain import build_chain
+from sb3_ppo_variants.checks import (
+    check_adapted,
+    check_monitor,
+    check_parts,
+    check_stock_numbers,
+    check_values,
+    warn_of_stops,
+)
 from sb3_ppo_variants.coefficients import (
     CLIP_RANGE,
+    CLIP_RANGE_VF,
     LEARNING_RATE,
     LOG_KL,
     LOSS_WEIGHTS,
-    N_EPOCHS,
     VF_LEARNING_RATE,
     Coefficient,
 )
@@ -25,24 +33,19 @@ from sb3_ppo_variants.loop.backup import Backup
 from sb3_ppo_variants.loop.execution import Execution
 from sb3_ppo_variants.loop.training import TrainingLoop
 from sb3_ppo_variants.messages import Warnings, warn_user
-from sb3_ppo_variants.own_parts import part_name
+from sb3_ppo_variants.own_parts import as_list, part_name
 from sb3_ppo_variants.parts import (
     HOOK_ARGUMENTS,
     arguments_of_parts,
-    as_list,
     build_hooks,
-    check_adapted,
-    check_monitor,
-    check_parts,
-    check_values,
     execution_of,
     is_declared,
-    warn_of_stops,
+    name_is_taken,
 )
 from sb3_ppo_variants.regularization import build_regularization
 from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
-from sb3_ppo_variants.schedules import POINTS, as_schedule, copied, read_words
+from sb3_ppo_variants.schedules import POINTS, as_schedule, check_schedule, copied, read_schedules
 from sb3_ppo_variants.stopping import as_saved, build_stopping
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
@@ -87,7 +90,8 @@ class Assembly(TrainingLoop):
 
     def _setup_model(self) -> None:
         """Build what follows from the arguments, then what SB3 builds; also the last step of ``load``."""
-        read_words(self, STOCK_SCHEDULES)
+        read_schedules(self, STOCK_SCHEDULES)
+        check_stock_numbers(self)
         self._setup_lr_schedule()
         self._executions = {self.compile: execution_of(self, self.compile)}
         self._backup = Backup()
@@ -106,9 +110,9 @@ class Assembly(TrainingLoop):
             self._check_objective(self.fixed_objective)
         self._chain = build_chain(self.objective, TERMS)
         self._regularization = build_regularization(self.regularizers, REGULARIZERS)
-        for name, argument in arguments_of_parts(self._chain, self.regularizers).items():
+        for name, argument in arguments_of_parts(self._chain, self._regularization).items():
             if argument != CLIP_RANGE and is_declared(self, name) and name not in HOOK_ARGUMENTS:
-                raise ValueError(f"objective: {name!r} is taken by {type(self).__name__}; rename the coefficient")
+                raise name_is_taken(self, name, self._regularization)
             if getattr(self, name, argument.default) is None and not getattr(argument, "optional", False):
                 raise TypeError(f"{name} is needed by a term or a regularizer: give it a number")
             setattr(self, name, getattr(self, name, argument.default))
@@ -158,7 +162,7 @@ class Assembly(TrainingLoop):
         :raises ValueError: for an attribute that was changed to a value that is not allowed
         """
         self._follow_attributes()
-        N_EPOCHS.check(self.n_epochs)
+        check_stock_numbers(self)
         return super().collect_rollouts(*args, **kwargs)
 
     def _follow_attributes(self) -> None:
@@ -176,6 +180,8 @@ class Assembly(TrainingLoop):
 
     def _check_values(self, coefficients: Mapping[str, Coefficient]) -> None:
         check_values(self, coefficients, self._chain.options)
+        if self.clip_range_vf is not None:
+            check_schedule(CLIP_RANGE_VF, as_schedule(CLIP_RANGE_VF.name, self.clip_range_vf), self.clip_range_vf)
         self._checked = {name: getattr(self, name) for name in self._coefficients}
 
     def _check_rules(self) -> None:

@@ -7,7 +7,7 @@ the record of a term and builds a chain from a list of names; `minibatch.py` has
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import torch as th
 
-from sb3_ppo_variants.coefficients import Coefficient, Option
+from sb3_ppo_variants.coefficients import Coefficient, OfCoefficients, Option
 from sb3_ppo_variants.kl import Distributions
 from sb3_ppo_variants.messages import one_of
 from sb3_ppo_variants.minibatch import Minibatch, NotKnown, trial_minibatch
@@ -39,7 +39,7 @@ STAGES: tuple[Stage, ...] = ("shape", "bound", "penalty")
 
 
 @dataclass(frozen=True)
-class Term:
+class Term(OfCoefficients):
     """A term with everything that the chain, the loop and the docs need to know about it.
 
     :param name: what users write in ``objective``
@@ -83,14 +83,6 @@ class Term:
         """Coefficients and options."""
         return (*self.coefficients, *self.options)
 
-    def select(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The term's own arguments out of all values, without those that are left out.
-
-        :param values: name to value, for the whole chain
-        """
-        left_out = {c.name for c in self.coefficients if c.optional and c.name not in values}
-        return {argument.name: values[argument.name] for argument in self.arguments if argument.name not in left_out}
-
     def asks_for_kl(self, values: Mapping[str, Any]) -> bool:
         """Whether the function asks for the exact divergence.
 
@@ -98,38 +90,33 @@ class Term:
         """
         return self.needs_kl(values) if callable(self.needs_kl) else self.needs_kl
 
-    def is_off(self, values: Mapping[str, Any]) -> bool:
-        """Whether a coefficient sits at the value that switches the term off.
-
-        :param values: name to value, for the whole chain
-        """
-        return any(c.off is not None and values.get(c.name) == c.off for c in self.coefficients)
-
-    def try_out(self, values: Mapping[str, Any]) -> None:
+    def try_out(self, values: Mapping[str, Any]) -> Any:
         """Call the function and the log on three artificial samples, as an update does.
 
         What fails for another reason than a divergence that is not known may need what real samples have: it is left
         to the update.
 
         :param values: name to value, for the whole chain
-        :raises ValueError: for a divergence that the update does not know
+        :return: what the log returns
+        :raises ValueError: for a divergence that the update does not know, and for a result that is no surrogate
         """
         minibatch = trial_minibatch(known_kl=self.asks_for_kl(values))
         own = self.select(values)
         try:
-            self.function(minibatch.advantages * minibatch.ratio, minibatch, **own)
-            if self.log is not None:
-                self.log(minibatch.detach(), **own)
+            surrogate = self.function(minibatch.advantages * minibatch.ratio, minibatch, **own)
+            logged = {} if self.log is None else self.log(minibatch.detach(), **own)
         except NotKnown as error:
             raise ValueError(f"objective: {self.name}: {error}") from error
         except Exception:
-            return
+            return {}
+        _check_surrogate(self.name, surrogate, minibatch.ratio)
+        return logged
 
 
 def term_from_function(function: Callable[..., th.Tensor]) -> Term:
     """Wrap a user's function; its coefficients are its keyword-only arguments.
 
-    The function is called once on three artificial samples, to check the shape of its result before training and to
+    The function is called on three artificial samples, to check the shape of its result before training and to
     find out whether it needs the exact divergence.
 
     :param function: ``(surrogate, minibatch, *, my_coef=0.1) -> surrogate``, shapes ``(batch,)``
@@ -189,14 +176,13 @@ class BoundChain:
         return self.needs_kl or bool(self.preparations)
 
     def try_out(self, known: Mapping[str, Term]) -> None:
-        """Call the terms of users on artificial samples, see :meth:`Term.try_out`.
+        """Call the terms on artificial samples if some are the user's, see :meth:`Term.try_out`.
 
         :param known: the terms of the package
         :raises ValueError: naming the term
         """
-        for term in self.terms:
-            if known.get(term.name) is not term:
-                term.try_out(self._values)
+        if any(known.get(term.name) is not term for term in self.terms):
+            self._numbers((term.name, term.try_out(self._values)) for term in self.terms)
 
     def prepare(self, old: Distributions, actions: th.Tensor) -> dict[str, th.Tensor]:
         """The tensors that the terms compute from the old policy, once per rollout.
@@ -231,10 +217,12 @@ class BoundChain:
         :param minibatch: all samples of the update
         :raises ValueError: for a key that is taken, and for what is no number
         """
+        return self._numbers((term, log(minibatch)) for term, log in self.logs)
+
+    def _numbers(self, of_terms: Iterable[tuple[str, Any]]) -> dict[str, float]:
         found: dict[str, float] = {}
         taken = LOGGED | {*self._values}
-        for term, log in self.logs:
-            logged = log(minibatch)
+        for term, logged in of_terms:
             if not isinstance(logged, Mapping):
                 raise ValueError(f"objective: the log of {term} must return a dictionary, not {logged!r}")
             for key, value in logged.items():

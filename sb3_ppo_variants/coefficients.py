@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal
@@ -114,8 +115,37 @@ class Flag:
             raise ValueError(f"{self.name}={value!r} is not known. Choices: True, False, without quotes.")
 
 
+class OfCoefficients:
+    """What a term and a regularizer have in common: arguments of the model, one of which may switch them off."""
+
+    coefficients: tuple[Coefficient, ...]
+
+    @property
+    def arguments(self) -> tuple[Coefficient | Option, ...]:
+        """What the function takes."""
+        return self.coefficients
+
+    def select(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The part's own arguments out of all values, without those that are left out.
+
+        :param values: name to value, for the whole model
+        """
+        left_out = {c.name for c in self.coefficients if c.optional and c.name not in values}
+        return {argument.name: values[argument.name] for argument in self.arguments if argument.name not in left_out}
+
+    def is_off(self, values: Mapping[str, Any]) -> bool:
+        """Whether a coefficient sits at the value that switches the part off.
+
+        :param values: name to value, for the whole model
+        """
+        return any(c.off is not None and values.get(c.name) == c.off for c in self.coefficients)
+
+
 LOG_KL = Flag("log_kl")
 N_EPOCHS = Number("n_epochs", low=1, whole=True)
+# SB3 takes any number for these, and fails at the first update with something else.
+MAX_GRAD_NORM, TARGET_KL = Number("max_grad_norm"), Number("target_kl")
+CLIP_RANGE_VF = Coefficient("clip_range_vf", low=0.0, optional=True)
 # PPO's own arguments that may follow a schedule and a rule; any term may read the first.
 CLIP_RANGE = Coefficient("clip_range", default=0.2, low=0.0, tighter="down")
 LEARNING_RATE = Coefficient("learning_rate", default=3e-4, low=0.0, finite=True, tighter="down")

@@ -71,7 +71,14 @@ class Rule:
         :param arguments: of the function
         :raises ValueError: when the function returns no multiplier
         """
-        after: Any = self.function(state, measured, direction=direction, **arguments)
+        return self.checked(self.function(state, measured, direction=direction, **arguments))
+
+    def checked(self, after: Any) -> State:
+        """The state that the function returned, with its multiplier as a float.
+
+        :param after: what it returned
+        :raises ValueError: when that has no multiplier
+        """
         multiplier = after.get("multiplier") if isinstance(after, Mapping) else None
         if not (isinstance(multiplier, Real) and not math.isnan(multiplier)):
             raise ValueError(
@@ -86,19 +93,28 @@ INITIAL_STATE: Mapping[str, float] = {"multiplier": 1.0, "updates": 0.0, "update
 def rule_from_function(function: Callable[..., State]) -> Rule:
     """Wrap a user's function; its arguments are its keyword-only arguments besides ``direction``.
 
-    It may follow every statistic. The function is called once with the state before the first update, to check what
-    comes back before training.
+    It may follow every statistic. The function is called with the state of the first update, to check what comes
+    back before training.
 
     :param function: ``(state, measured, *, direction, my_gain=0.1) -> state``, as in :class:`Rule`
-    :raises ValueError: when it has no ``direction``, an argument is not a number, or something else comes back than a
-        state with a multiplier above 0
+    :raises ValueError: when it has no ``direction``, an argument is not a number, the function fails, or something else
+        comes back than a state with a multiplier above 0
     """
     name = name_of(function)
     if "direction" not in inspect.signature(function).parameters:
         raise ValueError(f"adapt: {name} needs the keyword argument direction: (state, measured, *, direction, ...)")
     arguments = tuple(Number(c.name, c.default) for c in coefficients_of(function) if c.name != "direction")
     rule = Rule(name, function, arguments, follows=STATISTICS, version=version_of(function))
-    state = rule.next_state(dict(INITIAL_STATE), 0.01, 1, trial_values(arguments))
+    first, measured = {**INITIAL_STATE, "updates": 1.0}, 0.01
+    try:
+        after = function(first, measured, direction=1, **trial_values(arguments))
+    except TypeError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"adapt: {name} fails with the state {first} and the measured value {measured}: {error!r}"
+        ) from error
+    state = rule.checked(after)
     if state["multiplier"] <= 0:
         raise ValueError(f"adapt: {name} must return a dictionary with a number above 0 as 'multiplier', not {state!r}")
     return rule

@@ -34,6 +34,14 @@ LOGGED = frozenset(
 MEASURED = frozenset(name for name in LOGGED if not name.endswith(("_coef", "_rate", "_range", "_range_vf")))
 
 
+def as_list(given: Any) -> list[Any]:
+    """What a user gives as one part or as several.
+
+    :param given: a part, or a list or tuple of parts
+    """
+    return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
 def resolve(
     argument: str, part: Any, record: type[Part], known: Mapping[str, Part], wrap: Callable[[Function], Part]
 ) -> Part:

@@ -14,11 +14,12 @@ from typing import Any
 
 import torch as th
 
-from sb3_ppo_variants.coefficients import Coefficient
+from sb3_ppo_variants.coefficients import Coefficient, OfCoefficients
 from sb3_ppo_variants.kl import Distributions
-from sb3_ppo_variants.minibatch import Minibatch, StatesApart, trial_minibatch
+from sb3_ppo_variants.minibatch import Minibatch, NotKnown, StatesApart, trial_minibatch
 from sb3_ppo_variants.own_parts import (
     LOGGED,
+    as_list,
     by_name,
     check_keywords,
     check_tuple,
@@ -33,7 +34,7 @@ from sb3_ppo_variants.own_parts import (
 
 
 @dataclass(frozen=True)
-class Regularizer:
+class Regularizer(OfCoefficients):
     """A regularizer with everything that the loop and the docs need to know about it.
 
     :param name: what users write in ``regularizers``
@@ -67,19 +68,24 @@ class Regularizer:
         """The statistic that a rule may follow: the size of this loss over that of the policy loss."""
         return f"{self.name}_share"
 
-    def select(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The regularizer's own arguments out of all values, without those that are left out.
+    def try_out(self, values: Mapping[str, Any]) -> None:
+        """Call the function on three artificial samples, as an update does.
+
+        What fails for another reason than something that is not known may need what real samples have: it is left to
+        the update.
 
         :param values: name to value
+        :raises ValueError: for what the update does not know, and for a result that is no loss per sample
         """
-        return {c.name: values[c.name] for c in self.coefficients if c.name in values or not c.optional}
-
-    def is_off(self, values: Mapping[str, Any]) -> bool:
-        """Whether a coefficient sits at the value that switches it off.
-
-        :param values: name to value
-        """
-        return any(c.off is not None and values.get(c.name) == c.off for c in self.coefficients)
+        try:
+            loss = self.function(
+                _trial(self.needs_kl, self.needs_features, self.needs_states_apart), **self.select(values)
+            )
+        except NotKnown as error:
+            raise ValueError(f"regularizers: {self.name}: {error}") from error
+        except Exception:
+            return
+        _checked(self.name, loss)
 
 
 class BoundRegularizers:
@@ -90,7 +96,7 @@ class BoundRegularizers:
     """
 
     def __init__(self, regularizers: Sequence[Regularizer], values: Mapping[str, Any]) -> None:
-        self.regularizers = regularizers
+        self.regularizers, self._values = regularizers, values
         self._losses = [partial(part.function, **part.select(values)) for part in regularizers]
         self.needs_kl = any(part.needs_kl for part in regularizers)
         self.needs_features = any(part.needs_features for part in regularizers)
@@ -100,6 +106,16 @@ class BoundRegularizers:
     def needs_old(self) -> bool:
         """Whether something of the policy before the update is needed."""
         return self.needs_kl or self.needs_features
+
+    def try_out(self, known: Mapping[str, Regularizer]) -> None:
+        """Call the regularizers of users on artificial samples, see :meth:`Regularizer.try_out`.
+
+        :param known: the regularizers of the package
+        :raises ValueError: naming the regularizer
+        """
+        for part in self.regularizers:
+            if known.get(part.name) is not part:
+                part.try_out(self._values)
 
     def with_values(self, values: Mapping[str, Any]) -> BoundRegularizers:
         """The same regularizers with other coefficients, such as tensors.
@@ -160,7 +176,7 @@ class Regularization:
 def regularizer_from_function(function: Callable[..., th.Tensor]) -> Regularizer:
     """Wrap a user's function; its coefficients are its keyword-only arguments.
 
-    The function is called once on three artificial samples, to check its result before training and to find out what it
+    The function is called on three artificial samples, to check its result before training and to find out what it
     asks for. One that reads ``minibatch.samples`` has none there: give a :class:`Regularizer` for it.
 
     :param function: ``(minibatch, *, my_coef=0.1) -> loss`` per sample, of shape ``(batch,)``
@@ -168,8 +184,7 @@ def regularizer_from_function(function: Callable[..., th.Tensor]) -> Regularizer
         sample comes back
     """
     name, coefficients = name_of(function), coefficients_of(function)
-    distribution = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
-    trial = trial_minibatch(features=(th.zeros(3, 2),) * 2, apart=StatesApart(distribution, distribution))
+    trial = _trial()
     _checked(name, tried("regularizers", function, trial, **trial_values(coefficients)))
     return Regularizer(
         name,
@@ -179,6 +194,15 @@ def regularizer_from_function(function: Callable[..., th.Tensor]) -> Regularizer
         needs_features=trial.asked_for_features,
         needs_states_apart=trial.asked_for_states_apart,
         version=version_of(function),
+    )
+
+
+def _trial(known_kl: bool = True, known_features: bool = True, known_states_apart: bool = True) -> Minibatch:
+    distribution = Distributions("normal", (th.zeros(3, 1), th.ones(3, 1)))
+    return trial_minibatch(
+        known_kl,
+        features=(th.zeros(3, 2),) * 2 if known_features else None,
+        apart=StatesApart(distribution, distribution) if known_states_apart else None,
     )
 
 
@@ -202,7 +226,7 @@ def build_regularization(regularizers: Any, known: Mapping[str, Regularizer]) ->
     :raises ValueError: for an unknown name and whatever ``Regularization`` refuses
     :raises TypeError: for something that is none of these
     """
-    parts = [] if regularizers is None else regularizers if isinstance(regularizers, (list, tuple)) else [regularizers]
+    parts = [] if regularizers is None else as_list(regularizers)
     return Regularization(
         [resolve("regularizers", part, Regularizer, known, regularizer_from_function) for part in parts]
     )

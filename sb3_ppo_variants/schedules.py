@@ -100,15 +100,17 @@ def as_schedule(name: str, value: Any) -> Schedule:
     raise TypeError(f"{name}={value!r}: a coefficient is a number, a schedule or a string like 'lin_0.2'")
 
 
-def read_words(model: Any, names: Iterable[str]) -> None:
-    """Turn attributes that are strings into schedules, as the stock classes take them.
+def read_schedules(model: Any, names: Iterable[str]) -> None:
+    """Turn attributes that the stock classes do not take into schedules: strings and the numbers of numpy.
 
     :param model: with the attributes
     :param names: of the attributes
+    :raises ValueError: for another string
+    :raises TypeError: for what is neither a number, a schedule nor a string
     """
     for name in names:
-        if isinstance(getattr(model, name), str):
-            setattr(model, name, as_schedule(name, getattr(model, name)))
+        if not isinstance(given := getattr(model, name), (int, float, type(None))):
+            setattr(model, name, as_schedule(name, given))
 
 
 def check_schedule(coefficient: Coefficient, schedule: Schedule, given: Any) -> None:

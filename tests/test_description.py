@@ -32,6 +32,7 @@ def test_the_description_is_whole() -> None:
             "kl_coef": {
                 "rule": "band",
                 "follow": "kl",
+                "tighter": "up",
                 "target": 0.01,
                 "width": 1.5,
                 "factor": 2.0,
@@ -67,4 +68,4 @@ def test_all_parts_are_named_with_their_numbers() -> None:
     assert found["options"] == {"kl_direction": "forward", "kl_estimator": "exact", **of_hooks}
     assert found["stop"] == {"largest": 3.0}
     band = {"rule": "band", "follow": "approx_kl", "target": 0.02, "width": 1.5, "factor": 2.0}
-    assert found["adapt"] == {"clip_range": {**band, "low": 0.1, "high": 0.4}}
+    assert found["adapt"] == {"clip_range": {**band, "tighter": "down", "low": 0.1, "high": 0.4}}

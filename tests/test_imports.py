@@ -20,7 +20,7 @@ FLOORS = {
         ["terms", "rules", "stops", "regularizers"],
         ["loop"],
         ["compiled", "hooks"],
-        ["parts", "loading", "description", "registration"],
+        ["checks", "parts", "loading", "description", "registration"],
         ["signatures"],
         ["assembly"],
         ["algorithm"],

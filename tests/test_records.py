@@ -138,9 +138,9 @@ def test_a_function_that_asks_for_the_kl_at_other_values_needs_a_record() -> Non
         (lambda m: {"clip_fraction_removed": m.ratio.mean()}, "own logs 'clip_fraction_removed', which is logged"),
     ],
 )
-def test_what_a_log_cannot_return(what: Callable[[Minibatch], Any], message: str) -> None:
+def test_what_a_log_cannot_return_is_refused_before_training(what: Callable[[Minibatch], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        model(objective=["clip", term(log=logs(what))]).learn(32)
+        model(objective=["clip", term(log=logs(what))])
 
 
 def test_a_log_may_return_plain_numbers() -> None:
@@ -214,11 +214,12 @@ def test_a_function_that_needs_observations_needs_a_record() -> None:
 @pytest.mark.parametrize("multiplier", [float("nan"), None, "2"])
 def test_a_rule_that_returns_no_multiplier_later_is_named(multiplier: Any) -> None:
     def breaks(state: Any, measured: float, *, direction: int) -> Any:
-        return {"multiplier": multiplier if state["updates"] else 1}
+        return {"multiplier": multiplier if state["updates"] > 1 else 1}
 
     spec = {"rule": breaks, "follow": "clip_fraction", "low": 0.1, "high": 0.3}
+    broken = model(adapt={"clip_range": spec})
     with pytest.raises(ValueError, match="adapt: breaks must return a dictionary with a number"):
-        model(adapt={"clip_range": spec}).learn(64)
+        broken.learn(128)
 
 
 def test_a_loss_that_is_not_finite_is_named() -> None:

@@ -67,12 +67,12 @@ def critic_parameters(policy: Any) -> list[th.nn.Parameter]:
 
     :param policy: of an actor-critic algorithm
     """
-    shared = {id(p) for p in _actor_modules(policy)}
+    shared = {id(p) for p in _actor_parameters(policy)}
     named = policy.named_parameters()
     return [p for name, p in named if name.startswith(tuple(f"{part}." for part in CRITIC)) and id(p) not in shared]
 
 
-def _actor_modules(policy: Any) -> Iterator[th.nn.Parameter]:
+def _actor_parameters(policy: Any) -> Iterator[th.nn.Parameter]:
     own = [getattr(policy, name, None) for name in ("features_extractor", "pi_features_extractor", "lstm_actor")]
     own += [getattr(getattr(policy, "mlp_extractor", None), "policy_net", None), getattr(policy, "action_net", None)]
     for module in own:
