@@ -36,6 +36,7 @@ HASHED = {
     "family": "9494069cb00e30927c5b45d280ef063547a736932724b412b797140403236d8f",
     "masked_memory": "4f4912c6a580396141516223e9fe6900cb8551920dc15cdb0cf404a06aaf396b",
     "memory": "cfc98334759a9e14541fa5fb0e276c648ceac477c191d6c7661a1e27b0b515b5",
+    "minatar": "66c281bd45d94b02649bbb9e13df57ecb1cf6bc7f15616053d63dc228989b1c4",
     "mujoco": "b9d127bbee8e3c2bb904beb72a9028230aaedd4e08fb6cfe8956f8663e4164df",
     "mujoco_ant": "3cebc105ead195646952b9a78e1e6e04fb2830eee9e8e73644aafc178e2d535d",
     "mujoco_screen": "576ea695f8196e61c1d28f7b8a3d45b21fdbf92f567e9c24bbf85c53a709464a",
@@ -46,6 +47,8 @@ HASHED = {
     "tuned": "d8f19baa8f32053e18f2c11f2ed7d5be90c883d46ee4171df048b6f3480443e4",
     "update": "6de9fd8028ab6dd6d311d844554cd7266ec0509c0354c3a5cdaf6f8b067cae6a",
 }
+# Published before all their runs are made.
+BEGUN = ("minatar",)
 DATE = re.compile(r"made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
@@ -68,7 +71,7 @@ def test_published_runs_are_those_that_the_studies_stand_for() -> None:
         with (ROOT / "benchmarks/published" / name / "results.csv").open() as file:
             published = {(row["arm"], row["environment"], row["seed"], row["identity"]) for row in csv.DictReader(file)}
         expected = {(run.arm, run.environment, str(run.seed), run.identity) for run in study.runs}
-        assert published == expected, name
+        assert published < expected if name in BEGUN else published == expected, name
 
 
 def test_what_identities_are_made_of_stays_byte_for_byte() -> None:
