@@ -45,7 +45,7 @@ from sb3_ppo_variants.parts import (
 from sb3_ppo_variants.regularization import build_regularization
 from sb3_ppo_variants.regularizers import REGULARIZERS
 from sb3_ppo_variants.rules import RULES
-from sb3_ppo_variants.schedules import POINTS, as_schedule, check_schedule, copied, read_schedules
+from sb3_ppo_variants.schedules import POINTS, as_schedule, copied, read_schedules
 from sb3_ppo_variants.stopping import as_saved, build_stopping
 from sb3_ppo_variants.stops import STOPS
 from sb3_ppo_variants.terms import TERMS
@@ -175,14 +175,12 @@ class Assembly(TrainingLoop):
             self._check_parts()
             self._check_rules()
         of_before = self._checked
-        changed = {name: c for name, c in self._coefficients.items() if getattr(self, name) is not of_before.get(name)}
+        changed = {name: c for name, c in self._ranges.items() if getattr(self, name) is not of_before.get(name)}
         self._check_values(changed)
 
     def _check_values(self, coefficients: Mapping[str, Coefficient]) -> None:
         check_values(self, coefficients, self._chain.options)
-        if self.clip_range_vf is not None:
-            check_schedule(CLIP_RANGE_VF, as_schedule(CLIP_RANGE_VF.name, self.clip_range_vf), self.clip_range_vf)
-        self._checked = {name: getattr(self, name) for name in self._coefficients}
+        self._checked = {name: getattr(self, name) for name in self._ranges}
 
     def _check_rules(self) -> None:
         """Refuse to train rules that can learn nothing."""
@@ -200,6 +198,11 @@ class Assembly(TrainingLoop):
         }
 
     @property
+    def _ranges(self) -> dict[str, Coefficient]:
+        """The same, and the clip range of the value function, which no rule drives."""
+        return self._coefficients | ({} if self.clip_range_vf is None else {CLIP_RANGE_VF.name: CLIP_RANGE_VF})
+
+    @property
     def _known_coefficients(self) -> dict[str, Coefficient]:
         return STOCK_COEFFICIENTS | self._chain.coefficients | self._regularization.coefficients
 
@@ -208,7 +211,7 @@ class Assembly(TrainingLoop):
         return None
 
     def _build_adaptation(self) -> None:
-        self._check_values(self._coefficients)
+        self._check_values(self._ranges)
         LOG_KL.check(self.log_kl)
         bases = self._values_at(1.0)
         self.adapt = with_own_rule(self.adapt, self.adapted, self._own_rule())

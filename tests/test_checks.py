@@ -123,6 +123,30 @@ def test_the_stock_numbers_are_those_of_the_stock_class() -> None:
         assert type(getattr(ours, name)) is type(getattr(stock, name))
 
 
+class Counted:
+    """Functions of a schedule that count their calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def function(self) -> Any:
+        def schedule(progress: float) -> float:
+            self.calls += 1
+            return 0.2
+
+        return schedule
+
+
+def test_a_range_is_checked_once_and_not_before_each_rollout() -> None:
+    ours, of_stock = Counted(), Counted()
+    trained = model(clip_range_vf=ours.function()).learn(32)
+    stock: Any = PPO("MlpPolicy", SpacesEnv(), **SMALL, clip_range_vf=of_stock.function()).learn(32)
+    ours.calls = of_stock.calls = 0
+    trained.learn(96, reset_num_timesteps=False)
+    stock.learn(96, reset_num_timesteps=False)
+    assert ours.calls == of_stock.calls == 3
+
+
 def test_a_description_is_standard_json() -> None:
     described = model(objective=["clip", "dual_clip"], dual_clip=float("inf"), rpo_noise=np.float32(0.5)).describe()
     assert json.loads(json.dumps(described, allow_nan=False)) == described
