@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sb3_ppo_variants.bench.report.report import Report, make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.table.stored import RECORDS_FILE
+from sb3_ppo_variants.bench.table.files import RECORDS_FILE
 from sb3_ppo_variants.bench.tuning.rounds import tuned
 from sb3_ppo_variants.bench.validation import read_study
 

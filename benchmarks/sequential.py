@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.coverage import SHAPES
-from sb3_ppo_variants.bench.statistics.comparisons import LEVEL, holm, permutation_test
+from sb3_ppo_variants.bench.statistics.comparisons import holm, is_shown, permutation_test
 from sb3_ppo_variants.bench.statistics.decisions import Decisions, decide
 from sb3_ppo_variants.bench.statistics.intervals import Array
 from sb3_ppo_variants.bench.study.seeds import UntilDecided
@@ -79,7 +79,7 @@ def found_with(seeds: int, scores: Mapping[str, Array]) -> set[str]:
     """The arms that differ in a study with a fixed number of seeds."""
     cut = {arm: list(rows[:, :seeds]) for arm, rows in scores.items()}
     adjusted = holm({arm: permutation_test(rows, cut[BASELINE]) for arm, rows in cut.items() if arm != BASELINE})
-    return {arm for arm, p_value in adjusted.items() if p_value <= LEVEL}
+    return {arm for arm, p_value in adjusted.items() if is_shown(p_value)}
 
 
 def fixed_seeds(drawn: Sequence[Mapping[str, Array]], differing: set[str], power: float) -> int:

@@ -18,7 +18,7 @@ from sb3_ppo_variants.bench.statistics.comparisons import Comparison, compare, d
 from sb3_ppo_variants.bench.statistics.intervals import Array, Estimate, normalise
 from sb3_ppo_variants.bench.statistics.scores import scale, scores, split_runs
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.table.stored import ROUND_TRIP
+from sb3_ppo_variants.bench.table.files import ROUND_TRIP
 from sb3_ppo_variants.bench.validation import read_study
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from benchmarks.remake import from_tables
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.table.stored import RECORDS_FILE, TABLE_FILES
+from sb3_ppo_variants.bench.table.files import RECORDS_FILE, TABLE_FILES
 from sb3_ppo_variants.bench.tuning.rounds import tuned
 from sb3_ppo_variants.bench.tuning.table import TRIALS_FILE
 from sb3_ppo_variants.bench.validation import read_study

@@ -14,10 +14,11 @@ import pandas as pd
 from stable_baselines3.common.monitor import load_results
 
 from sb3_ppo_variants.bench.measure_scores import random_returns
+from sb3_ppo_variants.bench.replacing import replacing
 from sb3_ppo_variants.bench.runs.folders import Folders, raised
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.table.stored import ROUND_TRIP
+from sb3_ppo_variants.bench.table.files import ROUND_TRIP
 
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "benchmarks/studies/mujoco_table1.yaml"
@@ -63,9 +64,8 @@ def collect(study: Study, folders: Folders) -> pd.DataFrame:
     known = set(found.loc[found["arm"] == RANDOM, "environment"])
     missing = [study.runs_of(study.baseline, name)[0] for name in study.environments if name not in known]
     rows = pd.concat([found, pd.DataFrame([random_row(run) for run in missing])]).sort_values(KEYS)
-    temporary = folders.root / f".{FILE}"
-    rows.to_csv(temporary, index=False, lineterminator="\n")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        rows.to_csv(temporary, index=False, lineterminator="\n")
     return rows
 
 

@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from benchmarks.remake import from_tables
-from sb3_ppo_variants.bench.table.stored import RECORDS_FILE
+from sb3_ppo_variants.bench.table.files import RECORDS_FILE
 
 PUBLISHED = "benchmarks/published"
 FRONT = "docs/index"

@@ -36,6 +36,10 @@ MIXED_ADVICE = (
     "Finished runs were made with other package versions ({}). Use another --results folder, remove those runs, "
     "or say --allow-mixed-versions."
 )
+DAMAGED_ADVICE = (
+    "Runs without a folder may be finished in them: restore results.csv and the tables beside it. Without "
+    "records.json.gz the folders alone count, and the runs that they lack are made again."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,6 +95,7 @@ def _call(parsed: argparse.Namespace) -> int:
     from sb3_ppo_variants.bench.runs.executors import ExecutorLost
     from sb3_ppo_variants.bench.runs.provenance import MixedVersions
     from sb3_ppo_variants.bench.runs.writable import NotWritable
+    from sb3_ppo_variants.bench.table.files import DamagedTables
     from sb3_ppo_variants.bench.tuning.table import NotTuned
     from sb3_ppo_variants.bench.validation import StudyMistakes
 
@@ -105,5 +110,7 @@ def _call(parsed: argparse.Namespace) -> int:
         raise CommandError(MIXED_ADVICE.format(error), 2) from error
     except (ClusterError, NotWritable) as error:
         raise CommandError(str(error), 2) from error
+    except DamagedTables as error:
+        raise CommandError(f"{error}. {DAMAGED_ADVICE}", 1) from error
     except (ExecutorLost, NotTuned, OSError) as error:
         raise CommandError(str(error), 1) from error

@@ -12,12 +12,14 @@ from typing import Any
 
 import pandas as pd
 
+from sb3_ppo_variants.bench.replacing import replacing
 from sb3_ppo_variants.bench.runs.folders import Folders, listed, move_into_place, sync
 from sb3_ppo_variants.bench.runs.provenance import describe_versions, distinct
 from sb3_ppo_variants.bench.runs.record import RECORD, NotWhole, read_record_of
 from sb3_ppo_variants.bench.runs.whole import LeftOut, arm_folders
+from sb3_ppo_variants.bench.table.files import DamagedTables, write
 from sb3_ppo_variants.bench.table.logs import UnreadableLog, evaluations
-from sb3_ppo_variants.bench.table.stored import join, read_of_any_study, select, write
+from sb3_ppo_variants.bench.table.stored import join, read_of_any_study, select
 from sb3_ppo_variants.bench.table.table import KEYS, Tables, of_arm
 from sb3_ppo_variants.bench.tuning.table import TRIALS_FILE
 
@@ -122,6 +124,8 @@ def merge(sources: Sequence[Path], target: Path) -> Merged:
     ]
     having = {run.root for run in runs}
     found.mistakes += [f"{root}: it has no finished run" for root in sources if root not in having]
+    # The merged tables would take their place.
+    found.mistakes += [f"{item}; restore or remove them" for item in found.left_out if item.folder == target]
     trials = _trials(sources, target, found)
     if found.mistakes:
         raise Contradictions(found.mistakes)
@@ -144,11 +148,12 @@ def _with_folders(root: Path, found: _Found) -> Iterator[FinishedRun]:
 
 
 def _in_tables(root: Path, found: _Found) -> Iterator[FinishedRun]:
-    tables = read_of_any_study(root)
-    if tables is None:
+    try:
+        tables = read_of_any_study(root)
+    except DamagedTables as error:
+        found.left_out.append(error.left_out)
         return
-    found.left_out += tables.left_out
-    if tables.records:
+    if tables is not None and tables.records:
         found.tables[root] = tables
         yield from (FinishedRun(root, record) for record in tables.records)
 
@@ -199,9 +204,8 @@ def _copy(found: _Found, target: Path, trials: Path | None) -> Merged:
         if any(run.root != target for run in stored):
             write(joined, target)
         if trials is not None and trials.parent != target:
-            temporary = target / f".{TRIALS_FILE}"
-            shutil.copyfile(trials, temporary)
-            temporary.replace(target / TRIALS_FILE)
+            with replacing(target / TRIALS_FILE) as temporary:
+                shutil.copyfile(trials, temporary)
     return merged
 
 

@@ -11,7 +11,8 @@ from sb3_ppo_variants.bench.runs.record import files_of
 from sb3_ppo_variants.bench.runs.whole import arm_folders
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.table.stored import all_tables, write
+from sb3_ppo_variants.bench.table.files import write
+from sb3_ppo_variants.bench.table.stored import all_tables
 
 
 def fill(run: Run, folder: Path, text: str = "") -> None:

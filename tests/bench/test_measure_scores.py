@@ -12,7 +12,7 @@ import yaml
 from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.measure_scores import random_returns, score_lines
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.table.stored import write
+from sb3_ppo_variants.bench.table.files import write
 from sb3_ppo_variants.bench.table.table import collect
 from sb3_ppo_variants.bench.validation import load_study
 from tests.bench.conftest import Finished

@@ -15,7 +15,8 @@ import pytest
 from sb3_ppo_variants.bench.cli import main
 from sb3_ppo_variants.bench.merge import Contradictions, merge
 from sb3_ppo_variants.bench.runs.record import files_of
-from sb3_ppo_variants.bench.table.stored import RECORDS_FILE, TABLE_FILES, read_of_any_study, select, write
+from sb3_ppo_variants.bench.table.files import RECORDS_FILE, TABLE_FILES, write
+from sb3_ppo_variants.bench.table.stored import read_of_any_study, select
 
 PUBLISHED = Path(__file__).parents[2] / "benchmarks/published/ablation"
 
@@ -143,6 +144,22 @@ def test_damaged_runs_are_left_out_and_differences_are_said(tmp_path: Path, caps
         f"Next: ppo-bench report STUDY.yaml --results {tmp_path}, with the study file of these runs, "
         "whose name has to be all"
     )
+
+
+def test_damaged_tables_of_the_target_are_not_overwritten(tmp_path: Path) -> None:
+    """Runs that only they have would be lost."""
+    one, target = part_of(tmp_path / "one", "ppo"), part_of(tmp_path / "all", "limits")
+    (target / "times.csv.gz").write_bytes(b"damaged")
+    before = content(target)
+    with pytest.raises(Contradictions) as raised:
+        merge([one], target)
+    (mistake,) = raised.value.mistakes
+    assert mistake.startswith(f"{target}: its tables cannot be read, BadGzipFile: ")
+    assert mistake.endswith("; restore or remove them")
+    assert content(target) == before
+    (one / "times.csv.gz").write_bytes(b"damaged")
+    with pytest.raises(Contradictions, match="one: it has no finished run"):
+        merge([one], tmp_path / "new")
 
 
 def test_what_is_in_the_way_of_a_run_is_named(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ from sb3_ppo_variants.bench.statistics.decisions import Decision
 from sb3_ppo_variants.bench.statistics.summary import summarise
 from sb3_ppo_variants.bench.study.run import Run
 from sb3_ppo_variants.bench.study.study import Study
-from sb3_ppo_variants.bench.table.stored import all_tables, write
+from sb3_ppo_variants.bench.table.files import write
+from sb3_ppo_variants.bench.table.stored import all_tables
 from tests.bench.conftest import WriteStudy
 from tests.bench.statistics.numbers import RESULTS, make_study
 

@@ -103,6 +103,7 @@ def test_what_stands_in_the_wrong_place_is_sent_to_its_own(write_study: WriteStu
     ("text", "part"),
     [
         ("name: a\nname: b\n", "'name' is said twice"),
+        ("arguments: {gamma: .nan}\n", ".nan is no number that anything can have"),
         ("name: [", "not YAML"),
         ("- name", "a study is a mapping"),
     ],

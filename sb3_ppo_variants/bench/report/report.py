@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 
+from sb3_ppo_variants.bench.replacing import write_text
 from sb3_ppo_variants.bench.report import html, markdown
 from sb3_ppo_variants.bench.report.contents import contents
 from sb3_ppo_variants.bench.report.document import Panel
@@ -66,7 +67,7 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
     tables = with_imported(own_tables(study, folders, allow_mixed_versions), imported)
     check_metrics(study, tables.results, folders)
     tables = write_beside(tables, folders.root)
-    (folders.root / "study.yaml").write_text(study_text, "utf-8")
+    write_text(folders.root / "study.yaml", study_text)
     summary, *further = (summarise(tables.results, study, tables.times, metric) for metric in study.metrics)
     figures = folders.root / "figures"
     figures.mkdir(exist_ok=True)
@@ -76,7 +77,7 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
         drawing = draw()
         data = drawing.data.to_csv(index=False, lineterminator="\n")
         panels[name] = Panel(name, drawing.title, svg(drawing.figure), data)
-        (figures / f"{name}.svg").write_text(panels[name].svg, "utf-8")
+        write_text(figures / f"{name}.svg", panels[name].svg)
     document = contents(study, study_text, folders, tables, [summary, *further], panels, imported, tuning)
     report = Report(
         path=folders.root / "report.md",
@@ -86,9 +87,8 @@ def make_report(study: Study, study_text: str, folders: Folders, allow_mixed_ver
         left_out=tables.left_out,
         stale=stale_lines(tables.records),
     )
-    report.path.write_text(render("report.md.jinja", {"document": document}), "utf-8")
-    page = render("report.html.jinja", {"document": document, "dark": html.DARK})
-    report.page.write_text(page, "utf-8")
+    write_text(report.path, render("report.md.jinja", {"document": document}))
+    write_text(report.page, render("report.html.jinja", {"document": document, "dark": html.DARK}))
     return report
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sb3_ppo_variants.bench.runs import heartbeat
-from sb3_ppo_variants.bench.runs.record import CHECKPOINT, read_record
+from sb3_ppo_variants.bench.runs.record import CHECKPOINT, RECORD, NotWhole, read_record
 from sb3_ppo_variants.bench.study.run import Run
 
 # What is no fault of a run, such as a full disk; the last one is what the end of an environment's process leaves.
@@ -83,22 +83,24 @@ class Folders:
     def claim(self, run: Run) -> Path | None:
         """Make a partial folder for a run and return it; what dead processes left of the run is removed.
 
-        The last checkpoint that they left is in the new folder, and nothing else: the run goes on from there.
+        The last checkpoint that they left is in the new folder, and nothing else: the run goes on from there. A whole
+        run that they left is made the finished one.
 
         Of two processes that claim a run at once at most one gets it, because each shows its own claim before it looks
         for others. None when another process has the claim, or when the run is finished.
         """
         mine = self.partial(run)
         _make(mine)
+        others = [path for path in self.partials(run) if path != mine]
+        now = self._now()
+        held = any(alive(path, now) for path in others)
+        if held or self.is_finished(run) or self._publish_left(run, [mine, *others, self.failed(run)]):
+            shutil.rmtree(mine, ignore_errors=True)
+            return None
         # A process with the same number may have left it, as in a container that is started again.
         for path in listed(mine):
             if path.name != CHECKPOINT:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        others = [path for path in self.partials(run) if path != mine]
-        now = self._now()
-        if any(alive(path, now) for path in others) or self.is_finished(run):
-            shutil.rmtree(mine)
-            return None
         _take_over_checkpoint([*others, self.failed(run), mine], mine)
         for path in others:
             shutil.rmtree(path, ignore_errors=True)
@@ -118,12 +120,23 @@ class Folders:
         read_record(run, partial)
         sync(partial)
         # Before the rename, after which nothing may be left to do.
-        shutil.rmtree(self.failed(run), ignore_errors=True)
+        if partial != self.failed(run):
+            shutil.rmtree(self.failed(run), ignore_errors=True)
         with contextlib.suppress(OSError):
             self.failed(run).parent.rmdir()
-        # A run that is killed before goes on from it.
+        self.finished(run).parent.mkdir(parents=True, exist_ok=True)
+        # A run that is killed before goes on from it, and one that is killed after is whole.
         (partial / CHECKPOINT).unlink(missing_ok=True)
         move_into_place(partial, self.finished(run))
+
+    def _publish_left(self, run: Run, folders: Sequence[Path]) -> bool:
+        """Publish a run that a process left whole, when it was killed before the rename; whether there was one."""
+        for folder in folders:
+            with contextlib.suppress(NotWhole):
+                read_record(run, folder, thorough=True)
+                self.publish(run, folder)
+                return True
+        return False
 
     def fail(self, run: Run, message: str, left: Path | None = None) -> None:
         """Keep what a failed run left, with the reason in ``traceback.txt``.
@@ -153,10 +166,11 @@ class Folders:
         return listed(self._partials)
 
     def clean(self) -> None:
-        """Remove the partial folders that no living process has, but for those of runs that go on from a checkpoint."""
+        """Remove the partial folders that no living process has, but for those that :meth:`claim` goes on from."""
         now = self._now()
         for path in self.all_partials():
-            goes_on = (path / CHECKPOINT).exists() and not self._is_of_a_finished_run(path)
+            left = (path / CHECKPOINT).exists() or (path / RECORD).exists()
+            goes_on = left and not self._is_of_a_finished_run(path)
             if not goes_on and not alive(path, now):
                 shutil.rmtree(path, ignore_errors=True)
         # Only when it is empty.

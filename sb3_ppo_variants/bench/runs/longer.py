@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sb3_ppo_variants.bench.runs.checkpoint import FILES, SHORTER
+from sb3_ppo_variants.bench.runs.environments import OUTPUT
 from sb3_ppo_variants.bench.runs.folders import Folders, listed
 from sb3_ppo_variants.bench.runs.provenance import versions
 from sb3_ppo_variants.bench.runs.record import CHECKPOINT, LAST_STATE, RECORD, NotWhole, read_record
@@ -67,7 +68,10 @@ def begin_with(shorter: Shorter, folder: Path) -> None:
     try:
         members = _members(shorter)
     except Exception as error:  # a damaged zip raises what its bits happen to mean
-        print(f"The run begins anew, because the last state of {shorter.folder} cannot be read: {error}")
+        with (folder / OUTPUT).open("a", encoding="utf-8") as output:
+            print(
+                f"The run begins anew, because the last state of {shorter.folder} cannot be read: {error}", file=output
+            )
         return
     write_members(folder / CHECKPOINT, members)
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from sb3_ppo_variants.bench.statistics.comparisons import LEVEL, Comparison, holm, improvement_interval
+from sb3_ppo_variants.bench.statistics.comparisons import LEVEL, Comparison, holm, improvement_interval, is_shown
 from sb3_ppo_variants.bench.statistics.intervals import Array, share_interval, trials
 from sb3_ppo_variants.bench.statistics.sequential import Batch, batch, expected_batch, sequential_p_value
 from sb3_ppo_variants.bench.study.seeds import UntilDecided
@@ -95,13 +95,14 @@ def decide(
     for look, seeds in enumerate(until.batches):
         for arm, walk in walks.items():
             first, second = (_of_batch(scores, who, environments, seeds) for who in (arm, baseline))
-            if adjusted[arm] > LEVEL and len(walk.batches) == look and first and second:
+            if not is_shown(adjusted[arm]) and len(walk.batches) == look and first and second:
                 walk.add(first, second)
         adjusted = holm({arm: walk.p_value for arm, walk in walks.items()})
-    hoped = holm({arm: walk.hoped_p_value() if adjusted[arm] > LEVEL else walk.p_value for arm, walk in walks.items()})
+    shown = {arm for arm in walks if is_shown(adjusted[arm])}
+    hoped = holm({arm: walk.p_value if arm in shown else walk.hoped_p_value() for arm, walk in walks.items()})
     found = {
         arm: Decision(
-            state="differs" if adjusted[arm] <= LEVEL else "open" if hoped[arm] <= LEVEL and walk.left else "undecided",
+            state="differs" if arm in shown else "open" if is_shown(hoped[arm]) and walk.left else "undecided",
             seeds=until.looks[len(walk.batches) - 1] if walk.batches else 0,
             p_value=walk.p_value,
             adjusted_p_value=adjusted[arm],
@@ -118,7 +119,7 @@ def can_decide(arms: Sequence[str], tasks: int, until: UntilDecided) -> bool:
     :param tasks: number of tasks
     :param until: the batches
     """
-    return (len(arms) - 1) * _Walk(until, tasks).hoped_p_value() <= LEVEL
+    return is_shown((len(arms) - 1) * _Walk(until, tasks).hoped_p_value())
 
 
 @dataclass

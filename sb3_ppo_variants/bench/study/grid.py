@@ -62,6 +62,8 @@ def _zips(written: Any) -> list[dict[str, Any]]:
     zips = written if isinstance(written, list) else [written]
     if not all(isinstance(group, dict) and len(group) > 1 for group in zips):
         raise ValueError("grid.zip: must be a mapping of two or more axes, or a list of such mappings")
+    for name in (name for group in zips for name in group if not isinstance(name, str)):
+        raise ValueError(f"grid.zip: an axis is the name of an argument, not {name!r}")
     return zips
 
 

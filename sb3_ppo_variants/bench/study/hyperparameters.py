@@ -21,7 +21,7 @@ from sb3_ppo_variants.bench.study.dotted import Dotted, dotted
 from sb3_ppo_variants.bench.study.keys import NAMED, ZOO, TaskSettings
 from sb3_ppo_variants.bench.study.run import plain_id
 from sb3_ppo_variants.bench.study.wrappers import wrappers
-from sb3_ppo_variants.bench.study.yaml_file import load, read_text
+from sb3_ppo_variants.bench.study.yaml_file import StudyLoader, load, read_text
 from sb3_ppo_variants.imports import import_module
 from sb3_ppo_variants.messages import did_you_mean, nearest
 from sb3_ppo_variants.zoo.settings import HYPERPARAMETERS
@@ -70,7 +70,8 @@ def hyperparameters(source: str, algorithm: str, environment: str) -> Hyperparam
     :raises ValueError: when there is no such file or entry, or the entry says something that a study cannot honour
     """
     path = _installed(import_algorithm(algorithm)) if source == ZOO else HYPERPARAMETERS.get(source) or Path(source)
-    entry = dict(_entry(_read(path), path, environment, may_default=source not in NAMED))
+    loader = yaml.SafeLoader if source in NAMED else StudyLoader
+    entry = dict(_entry(_read(path, loader), path, environment, may_default=source not in NAMED))
     place = f"{path.name}: {environment}"
     refused = [name for name in REFUSED if entry.get(name)]
     if refused:
@@ -107,10 +108,9 @@ def _installed(algorithm: type[BaseAlgorithm]) -> Path:
     return Path(spec.submodule_search_locations[0]) / "hyperparams" / names[0]
 
 
-@cache
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, loader: type[yaml.SafeLoader]) -> dict[str, Any]:
     try:
-        entries = load(read_text(path), yaml.SafeLoader)
+        entries = _parsed(read_text(path), loader)
     except OSError as error:
         names = "" if path.suffix else did_you_mean(path.name, NAMED)
         raise ValueError(f"{path}: {error.strerror}{names}") from error
@@ -118,7 +118,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} {error}") from error
     if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
         raise ValueError(f"{path}: must be a mapping from environment ids to hyperparameters, as RL Zoo's ymls are")
+    for name in (name for keys in (entries, *entries.values()) for name in keys if not isinstance(name, str)):
+        raise ValueError(f"{path}: {name!r} is no name; an environment id or a hyperparameter is a text")
     return entries
+
+
+@cache
+def _parsed(text: str, loader: type[yaml.SafeLoader]) -> Any:
+    return load(text, loader)
 
 
 def _entry(entries: dict[str, Any], path: Path, environment: str, may_default: bool) -> dict[str, Any]:
@@ -155,7 +162,7 @@ def _evaluated(value: Any, place: str) -> Any:
         return value
     try:
         return _plain(ast.parse(value.strip(), mode="eval").body)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ValueError(f"{place}: {value!r} is more than plain values, dict(...) and names of torch.nn") from error
 
 

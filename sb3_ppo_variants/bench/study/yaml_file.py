@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import reprlib
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ REFUSED = ("timestamp", "binary", "set", "omap", "pairs")
 
 
 class StudyLoader(yaml.SafeLoader):
-    """YAML 1.1 with its merge key ``<<``, but 3e-4 is a number and a key said twice is a mistake."""
+    """YAML 1.1 with its merge key ``<<``, but 3e-4 is a number, and a key said twice and .nan are mistakes."""
 
 
 def _mapping(loader: StudyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -40,10 +41,20 @@ def _refuse(loader: StudyLoader, node: yaml.Node) -> None:
     raise yaml.MarkedYAMLError(problem=f"a {kind} cannot be an argument, quote it", problem_mark=node.start_mark)
 
 
+def _number(loader: StudyLoader, node: yaml.ScalarNode) -> float:
+    found = loader.construct_yaml_float(node)
+    if math.isnan(found):
+        raise yaml.MarkedYAMLError(
+            problem=f"{node.value} is no number that anything can have", problem_mark=node.start_mark
+        )
+    return found
+
+
 StudyLoader.add_implicit_resolver(
     f"{TAG}float", re.compile(r"^[-+]?(\d[\d_]*(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
 StudyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+StudyLoader.add_constructor(f"{TAG}float", _number)
 for _name in REFUSED:
     StudyLoader.add_constructor(f"{TAG}{_name}", _refuse)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
+from sb3_ppo_variants.bench.replacing import write_text
 from sb3_ppo_variants.bench.study.space import Axis, Space, label
 from sb3_ppo_variants.bench.tuning.search import Search, Trial
 
@@ -82,9 +82,7 @@ def write_journal(searches: Iterable[Search], path: Path) -> None:
         name = f"{search.arm} on {search.environment}"
         study = optuna.create_study(direction="maximize", storage=storage, study_name=name)
         add(study, search.space, search.trials)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text("".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines.written))
-    os.replace(temporary, path)
+    write_text(path, "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines.written))
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:

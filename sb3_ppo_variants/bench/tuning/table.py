@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from sb3_ppo_variants.bench.replacing import replacing
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.study import Study
 from sb3_ppo_variants.bench.tuning.search import Search, Trial, searches
@@ -52,13 +52,13 @@ def write_searches(found: Iterable[Search], folders: Folders) -> None:
     :param folders: of their study
     """
     folders.root.mkdir(parents=True, exist_ok=True)
-    path, temporary = folders.root / TRIALS_FILE, folders.root / f".{TRIALS_FILE}"
+    path = folders.root / TRIALS_FILE
     rows = pd.DataFrame([_row(search, trial) for search in found for trial in search.trials], columns=COLUMNS)
     with folders.locked():
         if path.exists():
             rows = pd.concat([_read(path), rows]).drop_duplicates(KEYS)
-        rows.sort_values(KEYS).to_csv(temporary, index=False, lineterminator="\n")
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            rows.sort_values(KEYS).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def _row(search: Search, trial: Trial) -> dict[str, Any]:

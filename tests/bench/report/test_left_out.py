@@ -19,7 +19,7 @@ from sb3_ppo_variants.bench.report.report import make_report
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.runs.record import NotWhole, read_record
 from sb3_ppo_variants.bench.study.run import Run
-from sb3_ppo_variants.bench.table.stored import RECORDS_FILE, TABLE_FILES, write
+from sb3_ppo_variants.bench.table.files import RECORDS_FILE, TABLE_FILES, write
 from sb3_ppo_variants.bench.table.table import collect
 from sb3_ppo_variants.bench.validation import read_study
 from tests.bench.conftest import Finished
@@ -180,6 +180,18 @@ def test_damaged_tables_are_one_sentence(finished: Finished, tables: Folders, da
     with pytest.raises(FileNotFoundError, match="nothing to report") as caught:
         make_report(finished.study, "", tables)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "status"])
+def test_no_run_of_damaged_tables_is_made_again(
+    finished: Finished, tables: Folders, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut(tables.root / "results.csv")
+    assert main([command, str(finished.path), "--results", str(tables.root.parent)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"{tables.root}: its tables cannot be read, ")
+    assert error.endswith("the folders alone count, and the runs that they lack are made again.\n")
+    assert not (tables.root / "ppo").exists()
 
 
 @pytest.mark.parametrize("name", ["results.csv", "timings.csv"])

@@ -116,6 +116,38 @@ def test_a_finished_run_cannot_be_claimed(folders: Folders, run: Run) -> None:
     assert not folders.partials(run)
 
 
+@pytest.mark.parametrize("place", ["dead", "same number", "failed"])
+def test_a_run_that_was_killed_before_its_rename_is_finished(folders: Folders, run: Run, place: str) -> None:
+    """Without its checkpoint it would be made again."""
+    left = {"dead": dead_process_folder, "same number": claim, "failed": claim}[place](folders, run)
+    fill(run, left)
+    if place == "failed":
+        folders.fail(run, "No space left on device", left)
+    folders.clean()
+    assert folders.claim(run) is None
+    assert folders.is_finished(run)
+    assert not folders.partials(run)
+    assert not folders.failed(run).exists()
+
+
+def test_what_a_killed_run_wrote_after_its_record_is_not_whole(folders: Folders, run: Run) -> None:
+    left = dead_process_folder(folders, run)
+    fill(run, left)
+    (left / "output.txt").write_text("more")
+    assert folders.claim(run) is not None
+    assert not left.exists()
+
+
+def test_a_run_that_cannot_be_published_keeps_its_checkpoint(folders: Folders, run: Run) -> None:
+    mine = claim(folders, run)
+    fill(run, mine)
+    (mine / "checkpoint.zip").write_text("state")
+    folders.finished(run).parent.write_text("in the way")
+    with pytest.raises(FileExistsError):
+        folders.publish(run, mine)
+    assert (mine / "checkpoint.zip").read_text() == "state"
+
+
 def test_a_run_that_somebody_makes_cannot_be_claimed(folders: Folders, run: Run) -> None:
     mine = claim(folders, run)
     living = of_process(mine, os.getppid())

@@ -16,7 +16,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from sb3_ppo_variants.bench.runs import checkpoint, worker
 from sb3_ppo_variants.bench.runs.folders import Folders
-from sb3_ppo_variants.bench.runs.longer import shorter_runs
+from sb3_ppo_variants.bench.runs.longer import Shorter, begin_with, shorter_runs
 from sb3_ppo_variants.bench.runs.worker import Job, _attempt
 from sb3_ppo_variants.bench.study.keys import Checkpoint
 from sb3_ppo_variants.bench.study.run import Run
@@ -235,6 +235,17 @@ def test_without_a_fitting_shorter_run_it_begins_anew(change: Callable[[Path], N
     make(SHORT, tmp_path)
     change(Folders(tmp_path).finished(SHORT))
     assert "continued" not in make(LONGER, tmp_path)
+
+
+def test_why_a_run_begins_anew_is_in_its_output(tmp_path: Path) -> None:
+    make(SHORT, tmp_path)
+    damage_model(Folders(tmp_path).finished(SHORT))
+    shorter = Shorter(SHORT, Folders(tmp_path).finished(SHORT), 128, ())
+    begin_with(shorter, tmp_path)
+    assert (tmp_path / "output.txt").read_text() == (
+        f"The run begins anew, because the last state of {shorter.folder} cannot be read: "
+        "CartPole-v1.zip is not as the run left it\n"
+    )
 
 
 def test_another_configuration_is_no_shorter_run(tmp_path: Path) -> None:

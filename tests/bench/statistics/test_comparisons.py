@@ -19,6 +19,7 @@ from sb3_ppo_variants.bench.statistics.comparisons import (
     difference_interval,
     holm,
     improvement_interval,
+    is_shown,
     least_p_value,
     permutation_test,
     probability_of_improvement,
@@ -182,6 +183,14 @@ def test_five_percent_is_a_difference() -> None:
     assert not replace(at_the_line, adjusted_p_value=0.0501).differs
     with pytest.raises(AttributeError):
         at_the_line.p_value = 0.0  # type: ignore[misc]
+
+
+def test_a_p_value_of_the_level_is_shown() -> None:
+    """Sums of probabilities in floats give 0.05 and a little."""
+    assert is_shown(0.05)
+    assert is_shown(0.05000000000000001)
+    assert not is_shown(0.050001)
+    assert not is_shown(NAN)
 
 
 def test_holm_by_hand() -> None:

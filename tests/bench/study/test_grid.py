@@ -96,6 +96,7 @@ def test_the_name_of_an_algorithm_is_its_class() -> None:
         ({"gamma": {"low\n": 0.9, "high": 1.0}}, "cannot be part of a folder's name"),
         ({"zip": {"gamma": [0.9, 1.0]}}, "two or more axes"),
         ({"zip": {"gamma": [0.9, 1.0], "n_steps": [1, 2, 3]}}, "equally many levels"),
+        ({"zip": {"gamma": [0.9, 1.0], 1: [1, 2]}}, "grid.zip: an axis is the name of an argument, not 1"),
         ({"gamma": [0.9, 1.0], "zip": {"gamma": [1, 2], "n_steps": [1, 2]}}, "gamma is in more than one axis"),
         (
             {"policy_kwargs": {"a": {}, "b": {"net_arch": [8]}}, "policy_kwargs.net_arch": [[8], [4]]},

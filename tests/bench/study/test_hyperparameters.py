@@ -114,6 +114,31 @@ def test_wrappers_of_an_entry(yml: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("CartPole-v1: {gamma: 0.9, gamma: 0.8}", "'gamma' is said twice"),
+        ("CartPole-v1: {1: 2}", "1 is no name"),
+        ("1: {gamma: 0.9}", "1 is no name"),
+        ("CartPole-v1: {policy_kwargs: '{[1]: 2}'}", "policy_kwargs: .* is more than plain values"),
+        (f"CartPole-v1: {{policy_kwargs: '{'-' * 10_000}1'}}", "policy_kwargs: .* is more than plain values"),
+    ],
+)
+def test_a_yml_of_ones_own_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "own.yml").write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        hyperparameters(str(tmp_path / "own.yml"), PPO, "CartPole-v1")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_yml_that_is_changed_is_read_again(tmp_path: Path) -> None:
+    """As in a notebook."""
+    path = tmp_path / "own.yml"
+    for gamma in (0.9, 0.8):
+        path.write_text(f"CartPole-v1: {{gamma: {gamma}}}")
+        assert hyperparameters(str(path), PPO, "CartPole-v1").arguments == {"gamma": gamma}
+
+
+@pytest.mark.parametrize(
     ("environment", "message"),
     [
         ("Code-v0", "policy_kwargs: .* is more than plain values"),

@@ -29,6 +29,8 @@ def test_integers_are_written_without_a_point() -> None:
         ({"low": 1, "high": 9, "step": 3}, "high must be low and a number of steps of 3 (given: 1 and 9)"),
         ({"low": 0.1, "high": 0.2, "step": 0.3}, "high must be low and a number of steps of 0.3"),
         ({"low": 0.1, "high": math.inf}, "must be a finite number"),
+        ({"low": math.nan, "high": 1.0}, "must be a finite number"),
+        ({"low": -1e308, "high": 1e308}, "low and high are too far apart for any float"),
         ({"low": True, "high": 2}, "must be a finite number"),
         ({"low": 1}, "Field required"),
         ([1], "a list has 2 choices or more, not 1"),

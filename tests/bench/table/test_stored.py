@@ -12,18 +12,8 @@ import pytest
 
 from sb3_ppo_variants.bench.runs.folders import Folders
 from sb3_ppo_variants.bench.study.run import Run
-from sb3_ppo_variants.bench.table.stored import (
-    RECORDS_FILE,
-    ROUND_TRIP,
-    TABLE_FILES,
-    all_tables,
-    join,
-    missing_runs,
-    read,
-    stored_runs,
-    write,
-    write_beside,
-)
+from sb3_ppo_variants.bench.table.files import RECORDS_FILE, ROUND_TRIP, TABLE_FILES, DamagedTables, write
+from sb3_ppo_variants.bench.table.stored import all_tables, join, missing_runs, read, stored_runs, write_beside
 from sb3_ppo_variants.bench.table.table import Tables, collect, of_arm
 from tests.bench.conftest import Finished
 
@@ -88,10 +78,35 @@ def test_a_run_that_the_tables_lack_is_missing(finished: Finished, tmp_path: Pat
 def test_the_folder_of_a_run_counts_before_the_tables(finished: Finished, tmp_path: Path) -> None:
     runs = finished.study.runs
     folders = without_folders(finished, tmp_path, runs[:3])
+    stored = pd.read_csv(folders.root / "results.csv", **ROUND_TRIP)
+    stored.assign(mean_return=0.0).to_csv(folders.root / "results.csv", index=False)
+    results = all_tables(runs, folders).results
+    zeros = results[results["mean_return"] == 0.0]
+    assert set(zeros["seed"]) == {run.seed for run in runs[:3]}
+    assert len(zeros) < len(results) == len(stored)
+
+
+def test_the_tables_count_where_a_folder_is_damaged(finished: Finished, tmp_path: Path) -> None:
+    """The rows of its run are nowhere else, and the next report would write the tables without them."""
+    runs = finished.study.runs
+    folders = without_folders(finished, tmp_path, [])
+    before = (folders.root / "results.csv").read_bytes()
     (folders.finished(runs[4]) / "evaluations.npz").unlink()
-    tables = all_tables(runs, folders)
-    assert len(tables.timings) == len(runs) - 1
-    assert [item.folder for item in tables.left_out] == [folders.finished(runs[4])]
+    tables = write_beside(all_tables(runs, folders), folders.root)
+    assert (folders.root / "results.csv").read_bytes() == before
+    assert [(item.folder, item.reason) for item in tables.left_out] == [
+        (folders.finished(runs[4]), "evaluations.npz is missing; its numbers are those of the tables")
+    ]
+
+
+def test_damaged_tables_are_no_missing_runs(finished: Finished, tmp_path: Path) -> None:
+    """All runs that only they have would be made again."""
+    runs = finished.study.runs
+    folders = without_folders(finished, tmp_path, runs[:3])
+    (folders.root / "updates.csv.gz").write_bytes(b"damaged")
+    with pytest.raises(DamagedTables, match=r"copy: its tables cannot be read, BadGzipFile: "):
+        missing_runs(runs, folders)
+    assert missing_runs(runs[3:], folders) == []
 
 
 def test_a_share_of_the_runs_finds_its_own(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +114,7 @@ def test_a_share_of_the_runs_finds_its_own(finished: Finished, tmp_path: Path, m
     runs = finished.study.runs
     folders = without_folders(finished, tmp_path, runs)
     with gzip.open(folders.root / RECORDS_FILE) as file:
-        monkeypatch.setattr("sb3_ppo_variants.bench.table.stored.MOST_OF_RUN", len(file.read()) // len(runs))
+        monkeypatch.setattr("sb3_ppo_variants.bench.table.files.MOST_OF_RUN", len(file.read()) // len(runs))
     assert missing_runs(runs, folders) == []
     assert missing_runs(runs[:1], folders) == []
 
