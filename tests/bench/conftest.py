@@ -89,14 +89,17 @@ def start() -> Iterator[Start]:
     with contextlib.ExitStack() as stack:
 
         def run(*command: str, **environment: str) -> subprocess.Popen[str]:
-            process = subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,
-                env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"} | environment,
-            )
+            with _interruptible():
+                process = subprocess.Popen(
+                    command,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    start_new_session=True,
+                    env=os.environ
+                    | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+                    | environment,
+                )
             hang = threading.Timer(PATIENCE, _kill_session, [process])
             hang.start()
             stack.push(process)
@@ -105,6 +108,16 @@ def start() -> Iterator[Start]:
             return process
 
         yield run
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end what is started within the block, where the tests themselves ignore it, as jobs of a shell do."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _kill_session(process: subprocess.Popen[str]) -> None:
