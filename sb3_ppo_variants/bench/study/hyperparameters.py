@@ -70,8 +70,8 @@ def hyperparameters(source: str, algorithm: str, environment: str) -> Hyperparam
     :raises ValueError: when there is no such file or entry, or the entry says something that a study cannot honour
     """
     path = _installed(import_algorithm(algorithm)) if source == ZOO else HYPERPARAMETERS.get(source) or Path(source)
-    loader = yaml.SafeLoader if source in NAMED else StudyLoader
-    entry = dict(_entry(_read(path, loader), path, environment, may_default=source not in NAMED))
+    own = source not in NAMED
+    entry = dict(_entry(_read(path, own), path, environment, may_default=own))
     place = f"{path.name}: {environment}"
     refused = [name for name in REFUSED if entry.get(name)]
     if refused:
@@ -108,9 +108,9 @@ def _installed(algorithm: type[BaseAlgorithm]) -> Path:
     return Path(spec.submodule_search_locations[0]) / "hyperparams" / names[0]
 
 
-def _read(path: Path, loader: type[yaml.SafeLoader]) -> dict[str, Any]:
+def _read(path: Path, own: bool) -> dict[str, Any]:
     try:
-        entries = _parsed(read_text(path), loader)
+        entries = _parsed(read_text(path), own)
     except OSError as error:
         names = "" if path.suffix else did_you_mean(path.name, NAMED)
         raise ValueError(f"{path}: {error.strerror}{names}") from error
@@ -124,8 +124,9 @@ def _read(path: Path, loader: type[yaml.SafeLoader]) -> dict[str, Any]:
 
 
 @cache
-def _parsed(text: str, loader: type[yaml.SafeLoader]) -> Any:
-    return load(text, loader)
+def _parsed(text: str, own: bool) -> Any:
+    # Those of RL Zoo are read as it reads them.
+    return load(text, StudyLoader if own else yaml.SafeLoader)
 
 
 def _entry(entries: dict[str, Any], path: Path, environment: str, may_default: bool) -> dict[str, Any]:
