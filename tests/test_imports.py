@@ -30,6 +30,7 @@ FLOORS = {
         ["zoo", "bench", "trackers"],
     ],
     "sb3_ppo_variants.bench": [
+        ["replacing"],
         ["study"],
         ["runs"],
         ["table"],
