@@ -144,11 +144,16 @@ class Adaptation:
 
         :param bases: coefficient name to its schedule's value
         """
-        learned = {
-            name: controller.bounded(bases[name], self.state[name]["multiplier"])
-            for name, controller in self.controllers.items()
-        }
-        return {**bases, **learned}
+        return {name: self.value(name, base) for name, base in bases.items()}
+
+    def value(self, name: str, base: float) -> float:
+        """A coefficient as it is used in an update.
+
+        :param name: adaptive or not
+        :param base: its schedule's value
+        """
+        controller = self.controllers.get(name)
+        return base if controller is None else controller.bounded(base, self.state[name]["multiplier"])
 
     def after_update(self, bases: Mapping[str, float], statistics: Mapping[str, float]) -> None:
         """Move every multiplier once; the new values are used from the next update on.

@@ -7,7 +7,7 @@ the record of a term and builds a chain from a list of names; `minibatch.py` has
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -51,7 +51,8 @@ class Term(OfCoefficients):
     :param per_batch: whether a sample's surrogate depends on the other samples of its minibatch
     :param prepare: ``(old, actions, *, coefficients) -> {name: tensor}``, called once per rollout without gradient; the
         term finds the rows of its samples in ``minibatch.prepared``
-    :param log: ``(minibatch, *, coefficients) -> {key: scalar}``, called once per update with all its samples
+    :param log: ``(minibatch, *, coefficients) -> {key: scalar}``, called once per update with all its samples; with
+        ``per_batch`` once for each minibatch, and the mean is logged
     :param caution: given all values but those that are left out, a warning about them or ``None``
     :param version: of a part of your own; another version gives the runs of a study another identity
     :raises ValueError: for another stage, and for a function that does not take the arguments
@@ -159,7 +160,7 @@ class BoundChain:
     def _bind(self, values: Mapping[str, Any]) -> None:
         self._values = values
         self.steps = [partial(term.function, **term.select(values)) for term in self.terms]
-        self.logs = [(term.name, partial(term.log, **term.select(values))) for term in self.terms if term.log]
+        self.logs = [(term, partial(term.log, **term.select(values))) for term in self.terms if term.log]
 
     def with_values(self, values: Mapping[str, Any]) -> BoundChain:
         """The same terms with other coefficients, such as tensors; whether a term is switched off is not checked again.
@@ -182,7 +183,9 @@ class BoundChain:
         :raises ValueError: naming the term
         """
         if any(known.get(term.name) is not term for term in self.terms):
-            self._numbers((term.name, term.try_out(self._values)) for term in self.terms)
+            taken = self._taken
+            for term in self.terms:
+                taken.update(_numbers(term.name, term.try_out(self._values), taken))
 
     def prepare(self, old: Distributions, actions: th.Tensor) -> dict[str, th.Tensor]:
         """The tensors that the terms compute from the old policy, once per rollout.
@@ -211,25 +214,37 @@ class BoundChain:
             _check_surrogate(term.name, surrogate, minibatch.ratio)
         return surrogate
 
-    def statistics(self, minibatch: Minibatch) -> dict[str, float]:
-        """What the terms log of an update.
+    def statistics(
+        self, minibatch: Minibatch, lengths: Sequence[int] = (), taken: Collection[str] = ()
+    ) -> dict[str, float]:
+        """What the terms log of an update; of a term that looks at whole minibatches the mean over these.
 
         :param minibatch: all samples of the update
+        :param lengths: number of samples of each of its minibatches; by default it is one
+        :param taken: keys of this update, beside those of every update
         :raises ValueError: for a key that is taken, and for what is no number
         """
-        return self._numbers((term, log(minibatch)) for term, log in self.logs)
-
-    def _numbers(self, of_terms: Iterable[tuple[str, Any]]) -> dict[str, float]:
         found: dict[str, float] = {}
-        taken = LOGGED | {*self._values}
-        for term, logged in of_terms:
-            if not isinstance(logged, Mapping):
-                raise ValueError(f"objective: the log of {term} must return a dictionary, not {logged!r}")
-            for key, value in logged.items():
-                if key in taken or key in found:
-                    raise ValueError(f"objective: {term} logs {key!r}, which is logged already; rename it")
-                found[key] = as_number(f"objective: {term} logs {key!r}", value)
+        for term, log in self.logs:
+            parts = minibatch.split(lengths) if term.per_batch and lengths else [minibatch]
+            of_parts = [_numbers(term.name, log(part), {*taken, *self._taken, *found}) for part in parts]
+            found |= {key: sum(numbers[key] for numbers in of_parts) / len(parts) for key in of_parts[0]}
         return found
+
+    @property
+    def _taken(self) -> set[str]:
+        """The keys that every update logs."""
+        return {*LOGGED, *self._values}
+
+
+def _numbers(term: str, logged: Any, taken: Collection[str]) -> dict[str, float]:
+    """What a term logs; it may log something else at any call."""
+    if not isinstance(logged, Mapping):
+        raise ValueError(f"objective: the log of {term} must return a dictionary, not {logged!r}")
+    for key in logged:
+        if key in taken:
+            raise ValueError(f"objective: {term} logs {key!r}, which is logged already; rename it")
+    return {key: as_number(f"objective: {term} logs {key!r}", value) for key, value in logged.items()}
 
 
 class Chain:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +143,22 @@ class Minibatch:
         minibatch.prepared, minibatch._kl = prepared, kl
         minibatch.samples = minibatch._old = minibatch._new = minibatch._features = minibatch._apart = None
         return minibatch
+
+    def split(self, lengths: Sequence[int]) -> list[Minibatch]:
+        """Parts of it without the distributions, one after the other.
+
+        :param lengths: number of samples of each
+        """
+        names, directions = [*self.prepared], [*self._kl]
+        tensors = [self.advantages, self.log_ratio, self.ratio, *self.prepared.values(), *self._kl.values()]
+        parts = []
+        for advantages, log_ratio, ratio, *rest in zip(
+            *(th.split(each, list(lengths)) for each in tensors), strict=True
+        ):
+            prepared = dict(zip(names, rest, strict=False))
+            kl = dict(zip(directions, rest[len(names) :], strict=True))
+            parts.append(Minibatch.from_tensors(advantages, log_ratio, ratio, prepared, kl))
+        return parts
 
     def detach(self) -> Minibatch:
         """The same numbers without their graph, for the statistics of the update."""

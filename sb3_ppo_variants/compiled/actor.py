@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from sb3_ppo_variants.compiled.buffer import Outputs
 from sb3_ppo_variants.compiled.check import CheckTimes, Quantity, copies, difference, draw_again, draws_of, write_back
+from sb3_ppo_variants.compiled.contents import of_distribution
 from sb3_ppo_variants.compiled.native import Function, in_place_of, native
 from sb3_ppo_variants.compiled.part import Part
 from sb3_ppo_variants.compiled.recurrent import arguments_of_policy, single_steps
@@ -173,7 +174,7 @@ class CompiledActor:
         return (keys, tuple(others)), [tensor.contiguous() for tensor in tensors]
 
     def _noise(self) -> dict[str, th.Tensor]:
-        own = vars(self._policy.action_dist)
+        own = of_distribution(self._policy)
         return {name: own[name].detach() for name in NOISE if name in own}
 
     def _native(self, inputs: Sequence[th.Tensor], spec: Spec, noise: Sequence[str]) -> _Forward:
@@ -185,7 +186,7 @@ class CompiledActor:
         def function(tensors: Sequence[th.Tensor]) -> tuple[list[th.Tensor], Any]:
             weights, rest = tensors[: len(names)], tensors[len(names) :]
             observations, others, outputs = _arguments(spec, rest[len(noise) :])
-            vars(policy.action_dist).update(zip(noise, rest, strict=False))  # put back after the trace, as all else
+            of_distribution(policy).update(zip(noise, rest, strict=False))  # put back after the trace, as all else
             with th.no_grad(), in_place_of(policy, dict(zip(names, weights, strict=True))), single_steps(policy):
                 returned = tree_flatten(forward(policy, observations, **arguments_of_policy(others)))
             return _written(returned, outputs) if outputs else returned

@@ -163,6 +163,14 @@ def state_of(generator: Any) -> tuple[Any, Callable[[Any], None]]:
     return generator.get_state(), generator.set_state
 
 
+def of_distribution(policy: Any) -> dict[str, Any]:
+    """The attributes of a policy's action distribution; none of a policy of one's own that keeps no distribution.
+
+    :param policy: of the model
+    """
+    return vars(policy.action_dist) if hasattr(policy, "action_dist") else {}
+
+
 def put_back(own: MutableMapping[Any, Any], contents: Mapping[Any, Any]) -> None:
     """Give a dictionary its contents back.
 

@@ -100,7 +100,10 @@ def traced(function: Described, example: Sequence[th.Tensor], roots: Mapping[str
         try:
             return graph(*(tensor.clone() for tensor in example)), descriptions[-1]
         except GuardOnDataDependentSymNode as error:
-            raise Unsupported("it branches on the numbers in a tensor, as sb3-contrib's LSTM policies do") from error
+            raise Unsupported(
+                "it branches on the numbers in a tensor, as do sb3-contrib's LSTM policies and distributions of torch "
+                "that check their arguments"
+            ) from error
 
 
 def _check_constants(graph: GraphModule) -> None:

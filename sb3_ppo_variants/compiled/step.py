@@ -23,7 +23,7 @@ from sb3_ppo_variants.compiled.check import (
     draws_of,
     write_back,
 )
-from sb3_ppo_variants.compiled.contents import put_back
+from sb3_ppo_variants.compiled.contents import of_distribution, put_back
 from sb3_ppo_variants.compiled.cuda_graph import CudaGraph
 from sb3_ppo_variants.compiled.inputs import step_inputs, step_state
 from sb3_ppo_variants.compiled.part import Part
@@ -107,7 +107,7 @@ class CompiledStep:
     def _in_eager_mode(self, draw: Draw) -> StepResult:
         """Take a step as the eager loop does, and leave nothing of it but the step: no gradients, no graph."""
         policy = self._algorithm.policy
-        distribution = vars(policy.action_dist)
+        distribution = of_distribution(policy)
         before = dict(distribution)
         self._write_state(all_used=True)
         result = self._eager(draw)

@@ -58,4 +58,3 @@ class OuterStep(UpdateHook):
         model.hook_state.pop(MOMENTUM, None)
         if kept:
             model.hook_state[MOMENTUM] = kept
-        update.kl = None  # measured before the outer step

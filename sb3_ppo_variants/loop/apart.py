@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,12 @@ from sb3_ppo_variants.kl import Distributions
 
 # Draws the indices of a number of samples.
 Indices = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def _of_global_generator() -> int:
+    """A seed from the state of numpy's global generator, from which nothing is drawn."""
+    state: Any = np.random.get_state(legacy=False)["state"]
+    return zlib.crc32(state["key"].tobytes(), state["pos"])
 
 
 class ApartDraws:
@@ -34,11 +41,11 @@ class ApartDraws:
         """Begin an update.
 
         :param state: of the generator, as the last update left it; ``None`` for a new one
-        :param seed: of a new one
+        :param seed: of a new one; without one it follows numpy's global generator, as SB3's minibatches do
         :param number: of the states of a step
         :return: the indices of the first step
         """
-        self._generator = np.random.default_rng(seed)
+        self._generator = np.random.default_rng(_of_global_generator() if seed is None else seed)
         if state is not None:
             self._generator.bit_generator.state = state
         self._number = number

@@ -159,8 +159,7 @@ class TrainingLoop(RolloutPasses):
 
     def _update(self) -> None:
         self.policy.set_training_mode(True)
-        # A schedule may count its calls: SB3 calls each of them once, that of the learning rate for its log as well.
-        self.lr_schedule(self._current_progress_remaining)
+        # A schedule may count its calls: as in SB3 the first value of the learning rate is logged, the next one used.
         self._bases = self._scheduled_values(self._current_progress_remaining)
         self._update_learning_rate(self.policy.optimizer)
         update = self._prepare()
@@ -180,6 +179,8 @@ class TrainingLoop(RolloutPasses):
                 self._n_updates += 1
                 if stopped or self._stop_after_epoch(update):
                     break
+        if self._hooks:
+            update.kl = None  # their blocks may have changed the policy since
         if update.apart is not None:
             self.hook_state[STATES_APART] = update.apart.state
         self._after_update(update)
@@ -189,9 +190,9 @@ class TrainingLoop(RolloutPasses):
 
         :param optimizers: one or several
         """
-        learning_rate = self._values()["learning_rate"]
         for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
-            update_learning_rate(optimizer, learning_rate)
+            base = self.lr_schedule(self._current_progress_remaining)
+            update_learning_rate(optimizer, self._adaptation.value("learning_rate", base))
 
     def _train_epoch(self, epoch: int, update: Update, step: Step) -> bool:
         """One pass over the rollout.
@@ -285,8 +286,9 @@ class TrainingLoop(RolloutPasses):
         returns, self._finished_returns = self._finished_returns, []
         of_episodes = {EPISODE_RETURN: sum(returns) / len(returns)} if returns else {}
         self._adaptation.after_update(self._bases, measured | of_episodes)
-        measured |= update.chain.statistics(statistics.minibatches.all())
         measured |= {f"{name}_at_bound": share for name, share in self._adaptation.shares_at_bound().items()}
+        minibatches = statistics.minibatches
+        measured |= update.chain.statistics(minibatches.all(), minibatches.lengths, taken=measured)
         of_vf = {} if update.clip_range_vf is None else {"clip_range_vf": update.clip_range_vf}
         self._log(measured | {"clip_range": clip_range} | dict(values) | of_vf)
 

@@ -33,7 +33,7 @@ def _excess(minibatch: Minibatch, kl_hinge_start: float) -> th.Tensor:
 
 
 def log(minibatch: Minibatch, *, kl_hinge_coef: float, kl_hinge_start: float) -> dict[str, th.Tensor]:
-    """Excess of the mean divergence over the start of the hinge, for all minibatches of the update."""
+    """Excess of the mean divergence of a minibatch over the start of the hinge; the mean over minibatches is logged."""
     return {"kl_hinge_excess": _excess(minibatch, kl_hinge_start)}
 
 
