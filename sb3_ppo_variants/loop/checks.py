@@ -98,8 +98,8 @@ def check_policy(policy: Any, parameters: Collection[th.Tensor], when: str) -> N
     # A network may keep constants as parameters without a gradient, indices or a mask of minus infinity.
     trained = [parameter for parameter in parameters if parameter.requires_grad and parameter.numel()]
     largest = {"a parameter": th.nn.utils.get_total_norm(trained, math.inf)}
-    # SB3's other way from its logarithm to a standard deviation does not overflow.
-    if hasattr(policy, "log_std") and not getattr(getattr(policy, "action_dist", None), "use_expln", False):
+    # SB3's use_expln multiplies the exponential by 0 where it does not need it, which makes NaN of infinity.
+    if hasattr(policy, "log_std"):
         largest["the standard deviation of the actions"] = policy.log_std.max().exp()
     for name, tensor in largest.items():
         if not math.isfinite(tensor.item()):

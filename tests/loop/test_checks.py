@@ -215,9 +215,13 @@ def test_advantages_that_are_all_zero() -> None:
 
 
 @pytest.mark.parametrize("log_std", [89.0, float("inf")])
-def test_what_the_last_step_leaves(log_std: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize("use_expln", [False, True])
+def test_what_the_last_step_leaves(log_std: float, use_expln: bool, tmp_path: Path) -> None:
     """No loss has seen it yet."""
-    model = VariantPPO("MlpPolicy", SpacesEnv(), **(SMALL | {"n_epochs": 1, "batch_size": 32}))
+    arguments = SMALL | {"n_epochs": 1, "batch_size": 32}
+    if use_expln:
+        arguments |= {"use_sde": True, "policy_kwargs": {"use_expln": True}}
+    model = VariantPPO("MlpPolicy", SpacesEnv(), **arguments)
     before = weights(model)
     step = model.policy.optimizer.step
 
