@@ -91,6 +91,39 @@ class StateStd(ActorCriticPolicy):
         return self.action_dist.proba_distribution(self.action_net(latent_pi), log_std)
 
 
+class WithoutDistribution(ActorCriticPolicy):
+    """Keeps no distribution of SB3's, and makes those of torch, which check their arguments."""
+
+    def _build(self, lr_schedule: Any) -> None:
+        super()._build(lr_schedule)
+        del self.action_dist
+
+    def _of(self, obs: th.Tensor) -> tuple[Any, th.Tensor]:
+        latent_pi, latent_vf = self.mlp_extractor(self.extract_features(obs))
+        return th.distributions.Categorical(logits=self.action_net(latent_pi)), self.value_net(latent_vf)
+
+    def forward(self, obs: th.Tensor, deterministic: bool = False) -> Any:
+        distribution, values = self._of(obs)
+        actions = distribution.sample()
+        return actions, values, distribution.log_prob(actions)
+
+    def evaluate_actions(self, obs: th.Tensor, actions: th.Tensor) -> Any:
+        distribution, values = self._of(obs)
+        return values, distribution.log_prob(actions), distribution.entropy()
+
+    def predict_values(self, obs: th.Tensor) -> th.Tensor:
+        return self._of(obs)[1]
+
+
+def test_a_policy_that_keeps_no_distribution_runs_in_eager_mode(traces: Traces) -> None:
+    def learn(compile: bool) -> Any:
+        return VariantPPO(WithoutDistribution, SpacesEnv(action="discrete"), compile=compile, **SMALL).learn(64)
+
+    with pytest.warns(UserWarning, match="runs in eager mode .*: it branches .* distributions of torch that check"):
+        model = learn(True)
+    assert same_weights(model, learn(False))
+
+
 def test_parameters_without_a_gradient_have_no_state(traces: Traces) -> None:
     arguments: dict[str, Any] = {"n_steps": 160, "batch_size": 64, "n_epochs": 3, "seed": 0, "device": "cpu"}
     model = VariantPPO(StateStd, "Pendulum-v1", compile=True, **arguments)
