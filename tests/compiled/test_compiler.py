@@ -107,11 +107,11 @@ class WithoutDistribution(ActorCriticPolicy):
         actions = distribution.sample()
         return actions, values, distribution.log_prob(actions)
 
-    def evaluate_actions(self, obs: th.Tensor, actions: th.Tensor) -> Any:
+    def evaluate_actions(self, obs: Any, actions: th.Tensor) -> Any:
         distribution, values = self._of(obs)
         return values, distribution.log_prob(actions), distribution.entropy()
 
-    def predict_values(self, obs: th.Tensor) -> th.Tensor:
+    def predict_values(self, obs: Any) -> th.Tensor:
         return self._of(obs)[1]
 
 

@@ -99,7 +99,7 @@ def test_a_term_of_whole_minibatches_logs_their_mean(per_batch: bool, expected: 
 
 def test_the_hinge_that_acts_in_some_minibatches_says_so() -> None:
     arguments: dict[str, Any] = SMALL | {"n_epochs": 10, "learning_rate": 3e-3}
-    model = VariantPPO("MlpPolicy", SpacesEnv(), objective=["clip", "kl_hinge"], log_kl=True, **arguments)
+    model: Any = VariantPPO("MlpPolicy", SpacesEnv(), objective=["clip", "kl_hinge"], log_kl=True, **arguments)
     found = logged(model.learn(32))
     model.kl_hinge_start = 0.9 * found["train/kl"]
     assert logged(model.learn(32))["train/kl_hinge_excess"] > 0
