@@ -47,8 +47,6 @@ HASHED = {
     "tuned": "d8f19baa8f32053e18f2c11f2ed7d5be90c883d46ee4171df048b6f3480443e4",
     "update": "6de9fd8028ab6dd6d311d844554cd7266ec0509c0354c3a5cdaf6f8b067cae6a",
 }
-# Published before all their runs are made.
-BEGUN = ("minatar",)
 DATE = re.compile(r"made \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 
@@ -71,7 +69,7 @@ def test_published_runs_are_those_that_the_studies_stand_for() -> None:
         with (ROOT / "benchmarks/published" / name / "results.csv").open() as file:
             published = {(row["arm"], row["environment"], row["seed"], row["identity"]) for row in csv.DictReader(file)}
         expected = {(run.arm, run.environment, str(run.seed), run.identity) for run in study.runs}
-        assert published < expected if name in BEGUN else published == expected, name
+        assert published == expected, name
 
 
 def test_what_identities_are_made_of_stays_byte_for_byte() -> None:
