@@ -209,7 +209,7 @@ def least_p_value(first: Sequence[Array], second: Sequence[Array]) -> float:
 
 
 def is_shown(p_value: float) -> bool:
-    """Whether a p-value is at most 0.05, the level of all tests; three times 1/60 is, whatever floats make of it.
+    """Whether a p-value is at most 0.05, the level of all tests, but for the rounding of floats.
 
     :param p_value: after the correction; NaN shows nothing
     """

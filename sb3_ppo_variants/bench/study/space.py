@@ -22,12 +22,11 @@ from sb3_ppo_variants.bench.study.strict import Strict
 
 # Parts of the place of a mistake that no file has.
 BOUNDS, CHOICES = "[bounds]", "[choices]"
-# What no finite float reaches; an integer is compared without becoming one.
-BEYOND = math.inf
 
 
 def _number(written: Any) -> int | float:
-    if isinstance(written, bool) or not isinstance(written, int | float) or not abs(written) < BEYOND:
+    # Compared, because an integer may be too large for a float.
+    if isinstance(written, bool) or not isinstance(written, int | float) or not abs(written) < math.inf:
         raise ValueError("must be a finite number")
     return written
 
@@ -54,7 +53,7 @@ class Axis(Strict):
     def _sound(self) -> Axis:
         if self.low >= self.high:
             raise ValueError(f"low must be less than high, {self.high} (given: {self.low})")
-        if not self.high - self.low < BEYOND:
+        if not self.high - self.low < math.inf:
             raise ValueError(f"low and high are too far apart for any float (given: {self.low} and {self.high})")
         if self.log and self.low <= 0:
             raise ValueError(f"low must be above 0 on a logarithmic scale (given: {self.low})")

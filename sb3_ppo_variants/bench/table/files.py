@@ -52,7 +52,7 @@ class DamagedTables(Exception):
 
 
 def write(tables: Tables, folder: Path) -> None:
-    """Write ``results.csv`` (equal bytes for equal runs) and all else that a report is made from, see :func:`read`.
+    """Write ``results.csv`` (equal bytes for equal runs) and all else that a report needs, see :func:`read_files`.
 
     With an engine for it, ``results.parquet`` too.
     """
